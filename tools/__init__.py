@@ -1,0 +1,1 @@
+"""Scripts that set up, package and demonstrate the project; not part of the product."""

@@ -1,0 +1,24 @@
+#!/bin/sh
+# Compile every requirements/*.in to a pinned, hashed file that installs on Python 3.11 to 3.13.
+#
+# dev comes first and constrains the others, so that what is tested is what is shipped.
+# Pass --upgrade to take the newest versions instead of keeping the pinned ones.
+set -eu
+cd "$(dirname "$0")/.."
+uv=${UV:-.venv/bin/uv}
+
+compile() { # compile INPUT OUTPUT PYTHON [OPTION…]
+    input=$1 output=$2 python=$3
+    shift 3
+    echo "Compiling $input to $output"
+    "$uv" pip compile --quiet --universal --python-version "$python" --generate-hashes --no-annotate \
+        --custom-compile-command "make requirements" --output-file "$output" "$@" "$input"
+}
+
+compile requirements/dev.in requirements/dev.txt 3.11 "$@"
+compile requirements/setup.in requirements/setup.txt 3.11 "$@"
+compile requirements/lambda.in requirements.txt 3.11 --constraints requirements/dev.txt "$@"
+compile requirements/worker.in requirements/worker.txt 3.11 --constraints requirements/dev.txt "$@"
+compile requirements/worker-gpu.in requirements/worker-gpu.txt 3.12 --constraints requirements/dev.txt "$@"
+compile requirements/infra.in requirements/infra.txt 3.11 --constraints requirements/dev.txt "$@"
+compile requirements/demo-video.in requirements/demo-video.txt 3.11 --no-deps "$@"
