@@ -1,0 +1,51 @@
+"""reelscan: the index of the service. Follow one name down; there is no logic here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chalice.app import Chalice, CloudWatchEvent, Rate
+
+from chalicelib.api import events, telemetry
+from chalicelib.api.catalog import catalog_blueprint
+from chalicelib.api.jobs import jobs_blueprint
+from chalicelib.api.results import results_blueprint
+from chalicelib.api.videos import videos_blueprint
+
+app = Chalice(app_name="reelscan")
+telemetry.install(app)
+
+# REST: clients come in here, and nowhere else.
+app.register_blueprint(videos_blueprint)  # POST /videos, uploads, playback, deletion
+app.register_blueprint(jobs_blueprint)  # start, read, cancel, retry
+app.register_blueprint(results_blueprint)  # detections, tracks
+app.register_blueprint(catalog_blueprint)  # models, health, openapi.json, docs
+
+
+# Events: each may come twice, late, or not at all. `infra/wiring.py` says which rule, stream and schedule calls which
+# of these.
+@app.on_cw_event({"source": ["aws.s3"], "detail-type": ["Object Created"]}, name="on_object_created")
+def on_object_created(event: CloudWatchEvent) -> None:
+    """The bytes of a video are in S3."""
+    events.accept_object(event.to_dict())
+
+
+@app.on_cw_event({"source": ["aws.batch"], "detail-type": ["Batch Job State Change"]}, name="on_batch_state_change")
+def on_batch_state_change(event: CloudWatchEvent) -> None:
+    """A worker ended."""
+    events.settle_batch_child(event.to_dict())
+
+
+@app.lambda_function(name="on_meta_stream")
+def on_meta_stream(event: dict[str, Any], _context: object) -> None:
+    """A video, job or segment changed in the table.
+
+    Plain function: the stream's mapping, with filter and bisect, is made in CDK.
+    """
+    events.follow_changes(event)
+
+
+@app.schedule(Rate(1, unit=Rate.MINUTES), name="reconcile")
+def reconcile(_event: CloudWatchEvent) -> None:
+    """What was missed: dead workers, lost events, overdue jobs, uploads that never came."""
+    events.reconcile_due()

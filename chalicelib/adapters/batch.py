@@ -1,0 +1,64 @@
+"""AWS Batch: a submission is an array job, or a plain job when it has one child (an array has at least two)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from chalicelib.adapters.clients import aws_errors
+from chalicelib.contracts.work_order import ENVIRONMENT_NAME
+from chalicelib.domain.units import Lane
+from chalicelib.services.ports import ChildState, Submission
+
+if TYPE_CHECKING:
+    from mypy_boto3_batch import BatchClient
+
+JOBS_PER_DESCRIBE = 100
+STATE_BY_STATUS = {
+    "SUBMITTED": ChildState.WAITING,
+    "PENDING": ChildState.WAITING,
+    "RUNNABLE": ChildState.WAITING,
+    "STARTING": ChildState.RUNNING,
+    "RUNNING": ChildState.RUNNING,
+    "SUCCEEDED": ChildState.ENDED,
+    "FAILED": ChildState.ENDED,
+}
+
+
+class AwsBatch:
+    """The port `Batch`."""
+
+    def __init__(
+        self, client: BatchClient, queue_by_lane: Mapping[Lane, str], job_definition_by_lane: Mapping[Lane, str]
+    ) -> None:
+        self._client = client
+        self._queue_by_lane = queue_by_lane
+        self._job_definition_by_lane = job_definition_by_lane
+
+    def submit(self, submission: Submission, order_uri: str) -> str:
+        owner = submission.owner
+        request: dict[str, Any] = {
+            "jobName": f"{submission.kind}-{owner.name}-{submission.submission_id}"[:128],
+            "jobQueue": self._queue_by_lane[submission.lane],
+            "jobDefinition": self._job_definition_by_lane[submission.lane],
+            # State change events carry these back to `api/events.py`.
+            "parameters": {"tenant": owner.tenant, "owner": owner.name, "submission": submission.submission_id},
+            "containerOverrides": {"environment": [{"name": ENVIRONMENT_NAME, "value": order_uri}]},
+        }
+        if len(submission.children) > 1:
+            request["arrayProperties"] = {"size": len(submission.children)}
+        with aws_errors("submitting a job to Batch"):
+            return self._client.submit_job(**request)["jobId"]
+
+    def describe(self, batch_job_id: str, children: int) -> Sequence[ChildState]:
+        names = [batch_job_id] if children == 1 else [f"{batch_job_id}:{child}" for child in range(children)]
+        status_by_name: dict[str, str] = {}
+        for start in range(0, len(names), JOBS_PER_DESCRIBE):
+            with aws_errors("asking Batch about jobs"):
+                answer = self._client.describe_jobs(jobs=names[start : start + JOBS_PER_DESCRIBE])
+            status_by_name |= {job["jobId"]: job["status"] for job in answer["jobs"]}
+        return [STATE_BY_STATUS.get(status_by_name.get(name, ""), ChildState.UNKNOWN) for name in names]
+
+    def terminate(self, batch_job_id: str, reason: str) -> None:
+        with aws_errors("stopping a job of Batch"):
+            self._client.terminate_job(jobId=batch_job_id, reason=reason)

@@ -1,0 +1,49 @@
+"""The sparse, sharded index of what is due, in DynamoDB."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from chalicelib.adapters.table import ConditionFailed, Table
+from chalicelib.contracts import table_keys
+from chalicelib.contracts.attribute_values import item_to_wire
+from chalicelib.domain.ids import TenantId, is_id
+from chalicelib.services.ports import Owner
+
+
+class DynamoDueIndex:
+    """The port `DueIndex`."""
+
+    def __init__(self, meta: Table) -> None:
+        self._meta = meta
+
+    def list_due(self, now: datetime, limit: int) -> Sequence[Owner]:
+        keys: list[dict[str, Any]] = []
+        for shard in range(table_keys.DUE_SHARDS):
+            values = {":shard": f"due#{shard}", ":now": now.timestamp()}
+            condition = "due_shard = :shard AND due_at <= :now"
+            keys += self._meta.query_index(table_keys.DUE_INDEX, condition, values, limit=limit)
+        keys.sort(key=lambda key: float(key["due_at"]))
+        return [_owner(key["pk"]) for key in keys[:limit]]
+
+    def postpone(self, owner: Owner, due_at: datetime) -> None:
+        pk = table_keys.partition(owner.tenant, owner.name)
+        request = {
+            "TableName": self._meta.name,
+            "Key": item_to_wire({"pk": pk, "sk": table_keys.VIDEO if is_id("vid", owner.name) else table_keys.JOB}),
+            "UpdateExpression": "SET due_at = :due",
+            # What has ended in the meantime must not become due again.
+            "ConditionExpression": "attribute_exists(due_at)",
+            "ExpressionAttributeValues": item_to_wire({":due": due_at.timestamp()}),
+        }
+        try:
+            self._meta.update(request)
+        except ConditionFailed:
+            return
+
+
+def _owner(pk: str) -> Owner:
+    tenant, name = table_keys.parse_partition(pk)
+    return Owner(TenantId(tenant), name)

@@ -1,0 +1,59 @@
+"""Access tokens, verified against the issuer's published keys.
+
+The tenant is the claim `custom:tenant`: on AWS a pre-token trigger copies it from an attribute that only an
+administrator can set; the local issuer mints the same shape. Source: Cognito access tokens (`token_use`, `client_id`,
+no `aud`).
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+import jwt
+
+from chalicelib.domain.errors import Unauthenticated
+from chalicelib.domain.ids import TenantId, is_tenant
+from chalicelib.services.ports import Claims
+
+TENANT_CLAIM = "custom:tenant"
+ALGORITHMS = ("RS256",)
+"""Pinned: a token must not choose how it is verified."""
+KEYS_SECONDS = 3600
+TIMEOUT_SECONDS = 3
+LEEWAY_SECONDS = 30
+
+
+class JwksTokenVerifier:
+    """The port `TokenVerifier`."""
+
+    def __init__(self, *, jwks_url: str, issuer: str, client_ids: tuple[str, ...]) -> None:
+        self._jwks_url = jwks_url
+        self._issuer = issuer
+        self._client_ids = client_ids
+
+    @cached_property
+    def _keys(self) -> jwt.PyJWKClient:
+        return jwt.PyJWKClient(self._jwks_url, cache_keys=True, lifespan=KEYS_SECONDS, timeout=TIMEOUT_SECONDS)
+
+    def verify(self, token: str) -> Claims:
+        try:
+            key = self._keys.get_signing_key_from_jwt(token)
+            claims: dict[str, Any] = jwt.decode(
+                token,
+                key.key,
+                algorithms=list(ALGORITHMS),
+                issuer=self._issuer,
+                leeway=LEEWAY_SECONDS,
+                options={"require": ["exp", "iss", "sub"], "verify_aud": False},
+            )
+        except jwt.PyJWTError as error:
+            raise Unauthenticated(f"the access token does not verify: {error}") from error
+        if claims.get("token_use") != "access":
+            raise Unauthenticated("the token must be an access token")
+        if self._client_ids and claims.get("client_id") not in self._client_ids:
+            raise Unauthenticated("the token was given to a client that this deployment does not know")
+        tenant = claims.get(TENANT_CLAIM)
+        if not isinstance(tenant, str) or not is_tenant(tenant):
+            raise Unauthenticated("the token names no tenant", hint="Have an administrator assign the user to a tenant")
+        return Claims(TenantId(tenant), str(claims["sub"]), frozenset(str(claims.get("scope", "")).split()))

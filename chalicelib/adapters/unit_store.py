@@ -1,0 +1,153 @@
+"""SEGMENT and STEP items and their markers in DynamoDB; the conditional writes are those of `contracts/claims.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from chalicelib.adapters.table import ConditionFailed, Table
+from chalicelib.contracts import claims, table_keys
+from chalicelib.contracts.claims import UnitKey
+from chalicelib.contracts.items import failure_to_map, segment_from_item, unit_from_item, unit_to_item
+from chalicelib.domain.errors import Failure
+from chalicelib.domain.ids import SubmissionId
+from chalicelib.domain.media import Pts
+from chalicelib.domain.segments import Segment
+from chalicelib.domain.units import TERMINAL_UNIT_STATES, Unit, UnitKind, UnitState
+from chalicelib.services.ports import Owner
+
+
+class DynamoUnitStore:
+    """The port `UnitStore`."""
+
+    def __init__(self, meta: Table) -> None:
+        self._meta = meta
+
+    def add_segments(self, owner: Owner, segments: Sequence[tuple[Segment, Unit]]) -> None:
+        pk = _pk(owner)
+        present = {item["sk"] for item in self._meta.query(pk, table_keys.segment(0)[:4])}
+        new = [pair for pair in segments if table_keys.segment(pair[0].index) not in present]
+        # Markers first: a segment without its marker would be taken for a terminal one.
+        self._meta.write_many([_open_marker(pk, segment.index) for segment, _ in new])
+        for segment, unit in new:
+            try:
+                item = unit_to_item(pk, table_keys.segment(segment.index), unit, segment)
+                self._meta.put(item, "attribute_not_exists(pk)")
+            except ConditionFailed:
+                # Another run of the same plan wrote it in the meantime, and a worker may be at it.
+                continue
+
+    def open_step(self, owner: Owner, unit: Unit) -> bool:
+        key = UnitKey(_pk(owner), unit.kind)
+        terminal = {f":terminal{i}": state for i, state in enumerate(sorted(TERMINAL_UNIT_STATES))}
+        # A finish that ended is done again when segments were retried.
+        is_over = f"#state IN ({', '.join(terminal)})"
+        try:
+            item = unit_to_item(key.pk, key.sk, unit)
+            self._meta.put(item, f"attribute_not_exists(pk) OR {is_over}", terminal, {"#state": "state"})
+        except ConditionFailed:
+            return False
+        return True
+
+    def get(self, owner: Owner, kind: UnitKind, index: int = 0) -> Unit | None:
+        key = UnitKey(_pk(owner), kind, index)
+        item = self._meta.get(key.pk, key.sk)
+        return unit_from_item(item) if item else None
+
+    def list_segments(self, owner: Owner, after: int, limit: int) -> Sequence[tuple[Segment, Unit]]:
+        prefix = table_keys.segment(0)[:4]
+        items = self._meta.query(_pk(owner), prefix, from_=table_keys.segment(after + 1), limit=limit)
+        return [(segment_from_item(item), unit_from_item(item)) for item in items]
+
+    def find_segment(self, owner: Owner, total: int, pts: Pts) -> int:
+        low, high = 0, total - 1
+        while low < high:
+            middle = (low + high + 1) // 2
+            item = self._meta.get(_pk(owner), table_keys.segment(middle))
+            if item is not None and item["start_pts"] <= pts:
+                low = middle
+            else:
+                high = middle - 1
+        return max(low, 0)
+
+    def list_open(self, owner: Owner) -> Sequence[Unit]:
+        pk = _pk(owner)
+        markers = [item["sk"].partition("#")[2] for item in self._meta.query(pk, table_keys.open_marker(0)[:5])]
+        items = (self._meta.get(pk, table_keys.segment(int(index))) for index in markers)
+        units = [unit_from_item(item) for item in items if item is not None]
+        return [unit for unit in units if not unit.is_terminal]
+
+    def has_open(self, owner: Owner) -> bool:
+        return self._meta.count(_pk(owner), table_keys.open_marker(0)[:5], at_most=1) > 0
+
+    def count(self, owner: Owner) -> tuple[int, int]:
+        pk = _pk(owner)
+        return (
+            self._meta.count(pk, table_keys.open_marker(0)[:5]),
+            self._meta.count(pk, table_keys.failed_marker(0)[:7]),
+        )
+
+    def requeue(
+        self, owner: Owner, seen: Unit, *, submission: SubmissionId, child: int, blame: int, failure: Failure | None
+    ) -> bool:
+        request = claims.requeue(
+            self._meta.name,
+            _key(owner, seen),
+            seen,
+            submission=submission,
+            child=child,
+            blame=blame,
+            failure=failure_to_map(failure),
+        )
+        try:
+            self._meta.update(request)
+        except ConditionFailed:
+            return False
+        return True
+
+    def end(self, owner: Owner, seen: Unit, *, state: UnitState, fence: str, failure: Failure | None) -> bool:
+        entries = claims.end_from_outside(
+            self._meta.name, _key(owner, seen), seen, state=state, fence=fence, failure=failure_to_map(failure)
+        )
+        try:
+            self._meta.transact(entries)
+        except ConditionFailed:
+            return False
+        return True
+
+    def reopen(self, owner: Owner, *, submission: SubmissionId, children: int, attempts: int) -> Sequence[int]:
+        pk = _pk(owner)
+        failed = [int(item["sk"].partition("#")[2]) for item in self._meta.query(pk, table_keys.failed_marker(0)[:7])]
+        still_open = [unit.index for unit in self.list_open(owner)]
+        indices = sorted({*failed, *still_open})
+        for position, index in enumerate(indices):
+            item = self._meta.get(pk, table_keys.segment(index))
+            if item is None:
+                continue
+            unit = unit_from_item(item)
+            fresh = replace(
+                unit,
+                state=UnitState.OPEN,
+                attempts_allowed=unit.attempt + attempts,
+                fence="",
+                lease_until=0.0,
+                submission=submission,
+                child=position % children,
+                failure=None,
+            )
+            self._meta.write_many([_open_marker(pk, index)])
+            self._meta.put(unit_to_item(pk, table_keys.segment(index), fresh, segment_from_item(item)))
+            self._meta.delete(pk, table_keys.failed_marker(index))
+        return indices
+
+
+def _pk(owner: Owner) -> str:
+    return table_keys.partition(owner.tenant, owner.name)
+
+
+def _key(owner: Owner, unit: Unit) -> UnitKey:
+    return UnitKey(_pk(owner), unit.kind, unit.index)
+
+
+def _open_marker(pk: str, index: int) -> dict[str, str]:
+    return {"pk": pk, "sk": table_keys.open_marker(index), "kind": "OPEN"}

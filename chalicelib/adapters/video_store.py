@@ -1,0 +1,66 @@
+"""VIDEO items in DynamoDB."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from chalicelib.adapters.table import ConditionFailed, Table
+from chalicelib.contracts import table_keys
+from chalicelib.contracts.attribute_values import Item
+from chalicelib.contracts.items import video_from_item, video_to_item
+from chalicelib.domain.ids import TenantId, VideoId
+from chalicelib.domain.videos import Video
+from chalicelib.services.ports import VersionConflict
+
+
+class DynamoVideoStore:
+    """The port `VideoStore`."""
+
+    def __init__(self, meta: Table) -> None:
+        self._meta = meta
+
+    def add(self, video: Video, due_at: datetime | None) -> None:
+        put_version(self._meta, video_to_item(video, due_at), seen=0)
+
+    def get(self, tenant: TenantId, video_id: VideoId) -> Video | None:
+        item = self._meta.get(table_keys.partition(tenant, video_id), table_keys.VIDEO)
+        return video_from_item(item) if item else None
+
+    def save(self, video: Video, due_at: datetime | None) -> Video:
+        saved = replace(video, version=video.version + 1)
+        put_version(self._meta, video_to_item(saved, due_at), seen=video.version)
+        return saved
+
+    def list(self, tenant: TenantId, after: VideoId | None, limit: int) -> Sequence[Video]:
+        condition, values = "list_pk = :pk", {":pk": table_keys.partition(tenant, "videos")}
+        if after:
+            condition += " AND list_sk < :after"
+            values[":after"] = after
+        keys = self._meta.query_index(table_keys.LISTS_INDEX, condition, values, limit=limit, backwards=True)
+        items = self._meta.get_many([(key["pk"], key["sk"]) for key in keys])
+        return sorted((video_from_item(item) for item in items), key=lambda video: video.video_id, reverse=True)
+
+    def delete(self, video: Video) -> None:
+        pk = table_keys.partition(video.tenant, video.video_id)
+        self._meta.write_many(deletes=[(pk, item["sk"]) for item in self._meta.query(pk)])
+
+
+def put_version(meta: Table, item: Item, *, seen: int) -> None:
+    """Write the next version of an item, if it still has the version that was `seen` (0: if there is none).
+
+    Raises:
+        VersionConflict: it does not.
+    """
+    write_id = uuid.uuid4().hex
+    # Nobody wrote since we read: a lost race must not undo the winner's step.
+    is_unchanged = "version = :seen" if seen else "attribute_not_exists(pk)"
+    # Our own write, whose answer was lost on the way, is no lost race.
+    is_ours = "write_id = :mine"
+    values = {":mine": write_id} | ({":seen": seen} if seen else {})
+    try:
+        meta.put({**item, "write_id": write_id}, f"{is_unchanged} OR {is_ours}", values)
+    except ConditionFailed as error:
+        raise VersionConflict(f"{item['sk']} {item['pk'].partition('#')[2]} was changed by somebody else") from error

@@ -1,0 +1,1 @@
+"""The edge: event in, one service call, answer out."""

@@ -1,0 +1,80 @@
+"""Events in, one service call each.
+
+Every event may come twice, late, out of order, or not at all: the schedule sees to the last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from chalicelib.api.telemetry import count, logger
+from chalicelib.contracts import table_keys
+from chalicelib.contracts.attribute_values import from_wire
+from chalicelib.domain.ids import JobId, SubmissionId, TenantId, VideoId
+from chalicelib.domain.units import TERMINAL_UNIT_STATES
+from chalicelib.services.advance import advance_job, advance_video
+from chalicelib.services.ports import Owner
+from chalicelib.services.reconcile import EndedChild, reconcile, settle_child
+from chalicelib.services.uploads import accept_upload
+from chalicelib.wiring import get_ports
+
+
+def accept_object(event: Mapping[str, Any]) -> None:
+    """S3 "Object Created", through EventBridge (keys are not URL-encoded there)."""
+    detail = event["detail"]
+    accept_upload(get_ports(), detail["bucket"]["name"], detail["object"]["key"])
+    count("ObjectsCreated")
+
+
+def settle_batch_child(event: Mapping[str, Any]) -> None:
+    """Batch says "Job State Change" of a child or plain job that ended; the parents of array jobs are passed over."""
+    detail = event["detail"]
+    array = detail.get("arrayProperties") or {}
+    names = detail.get("parameters") or {}
+    if (
+        detail["status"] not in ("SUCCEEDED", "FAILED")
+        or "size" in array
+        or not {"tenant", "owner", "submission"} <= set(names)
+    ):
+        return
+    container = detail.get("container") or {}
+    ended = EndedChild(
+        owner=Owner(TenantId(names["tenant"]), names["owner"]),
+        submission_id=SubmissionId(names["submission"]),
+        child=int(array.get("index", 0)),
+        batch_job_id=detail["jobId"],
+        exit_code=container.get("exitCode"),
+        reason=str(container.get("reason") or detail.get("statusReason") or ""),
+    )
+    logger.info("child ended", batch_job_id=ended.batch_job_id, status=detail["status"], exit_code=ended.exit_code)
+    settle_child(get_ports(), ended)
+    count(f"Children{detail['status'].title()}")
+
+
+def follow_changes(event: Mapping[str, Any]) -> None:
+    """Records of the meta table's stream: whatever moved on lets its video or job take the next step."""
+    ports = get_ports()
+    for record in event["Records"]:
+        change = record["dynamodb"]
+        new = change.get("NewImage")
+        if new is None or _state(new) == _state(change.get("OldImage")):
+            continue
+        kind, state = from_wire(new["kind"]), _state(new)
+        tenant, name = table_keys.parse_partition(from_wire(new["pk"]))
+        if kind == "VIDEO":
+            advance_video(ports, TenantId(tenant), VideoId(name))
+        elif kind == "JOB":
+            advance_job(ports, TenantId(tenant), JobId(name))
+            count(f"Jobs{state.title()}")
+        elif kind == "SEGMENT" and state in TERMINAL_UNIT_STATES:
+            advance_job(ports, TenantId(tenant), JobId(name))
+
+
+def reconcile_due() -> int:
+    """The schedule: look at everything that is due."""
+    return reconcile(get_ports())
+
+
+def _state(image: Mapping[str, Any] | None) -> str:
+    return str(from_wire(image["state"])) if image and "state" in image else ""

@@ -1,0 +1,93 @@
+"""Routes of jobs."""
+
+from __future__ import annotations
+
+from chalice.app import Blueprint
+
+from chalicelib.api import schemas
+from chalicelib.api.pages import listed_after, next_cursor
+from chalicelib.api.present import job_out, segment_out
+from chalicelib.api.schemas import fraction
+from chalicelib.api.typed import Answer, Call, Routes
+from chalicelib.domain.jobs import Job, JobRequest
+from chalicelib.domain.sampling import Sampling
+from chalicelib.services import jobs, videos
+
+jobs_blueprint = Blueprint(__name__)
+routes = Routes(jobs_blueprint)
+
+POLL_SECONDS = 1
+
+
+@routes.post("/videos/{video_id}/jobs", summary="Analyse a video", status=202, problems=(400, 401, 404, 409))
+def start_job(call: Call, video_id: str, body: schemas.JobIn) -> schemas.JobEnvelope:
+    """The job starts when the video is uploaded and probed.
+
+    Asking again on purpose makes a new job; stored results are not paid twice.
+    """
+    video = videos.get_video(call.ports, call.claims.tenant, video_id)
+    return _envelope(call, jobs.start_job(call.ports, video, job_request(body)))
+
+
+@routes.get("/videos/{video_id}/jobs", summary="List the jobs of a video, newest first", problems=(400, 401, 404))
+def list_jobs(call: Call, video_id: str, query: schemas.PageQuery) -> schemas.JobsPage:
+    """Jobs, with their progress."""
+    video = videos.get_video(call.ports, call.claims.tenant, video_id)
+    scope = f"jobs|{video.video_id}"
+    found = jobs.list_jobs(call.ports, video, listed_after(call, scope, query.cursor), query.limit)
+    items = [job_out(job, jobs.get_progress(call.ports, job)) for job in found]
+    return schemas.JobsPage(
+        items=items, next_cursor=next_cursor(call, scope, [job.job_id for job in found], query.limit)
+    )
+
+
+@routes.get("/jobs/{job_id}", summary="Read a job", answers=schemas.JobEnvelope, problems=(401, 404))
+def get_job(call: Call, job_id: str) -> Answer:
+    """Its state, its progress by segment, and the cause and hint of any failure.
+
+    While it runs, `Retry-After` says when to ask again.
+    """
+    job = jobs.get_job(call.ports, call.claims.tenant, job_id)
+    headers = {} if job.is_terminal else {"Retry-After": str(POLL_SECONDS)}
+    return Answer(_envelope(call, job), headers)
+
+
+@routes.get("/jobs/{job_id}/segments", summary="List the segments of a job", problems=(400, 401, 404))
+def list_segments(call: Call, job_id: str, query: schemas.PageQuery) -> schemas.SegmentsPage:
+    """Segments in order of time, with their attempts and the cause of any failure."""
+    job = jobs.get_job(call.ports, call.claims.tenant, job_id)
+    scope = f"segments|{job.job_id}"
+    after = listed_after(call, scope, query.cursor)
+    found = jobs.list_segments(call.ports, job, -1 if after is None else int(after), query.limit)
+    cursor = next_cursor(call, scope, [str(segment.index) for segment, _ in found], query.limit)
+    return schemas.SegmentsPage(items=[segment_out(segment, unit) for segment, unit in found], next_cursor=cursor)
+
+
+@routes.post("/jobs/{job_id}/cancel", summary="Cancel a job", problems=(400, 401, 404, 409))
+def cancel_job(call: Call, job_id: str, body: schemas.Nothing) -> schemas.JobEnvelope:  # noqa: ARG001  no fields
+    """What was committed stays readable; nothing appears after it."""
+    job = jobs.get_job(call.ports, call.claims.tenant, job_id)
+    return _envelope(call, jobs.cancel_job(call.ports, job))
+
+
+@routes.post("/jobs/{job_id}/retry", summary="Retry what failed of a job", status=202, problems=(400, 401, 404, 409))
+def retry_job(call: Call, job_id: str, body: schemas.Nothing) -> schemas.JobEnvelope:  # noqa: ARG001  no fields
+    """Only the segments that failed are analysed again."""
+    job = jobs.get_job(call.ports, call.claims.tenant, job_id)
+    return _envelope(call, jobs.retry_job(call.ports, job))
+
+
+def job_request(form: schemas.JobIn) -> JobRequest:
+    """What a client asked for, as the domain has it."""
+    return JobRequest(
+        models=tuple(form.models),
+        sampling=Sampling.from_json(form.sampling.model_dump()),
+        score_min=form.score_min,
+        labels=tuple(form.labels or ()),
+        segment_seconds=fraction(form.segment_seconds),
+        tracking=form.tracking,
+    )
+
+
+def _envelope(call: Call, job: Job) -> schemas.JobEnvelope:
+    return schemas.JobEnvelope(job=job_out(job, jobs.get_progress(call.ports, job)))

@@ -1,0 +1,172 @@
+"""What the domain knows, as the API shows it."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Any
+
+from chalicelib.api import schemas
+from chalicelib.contracts.blocks import SCORE_UNITS
+from chalicelib.contracts.items import time_to_text
+from chalicelib.contracts.tracks import TrackRow
+from chalicelib.domain.errors import Failure
+from chalicelib.domain.jobs import Job, Progress
+from chalicelib.domain.media import Media
+from chalicelib.domain.models import Manifest
+from chalicelib.domain.segments import Segment
+from chalicelib.domain.units import Unit
+from chalicelib.domain.videos import Video
+from chalicelib.services.results import FoundDetection
+from chalicelib.services.uploads import UploadTicket
+
+
+def video_out(video: Video) -> schemas.VideoOut:
+    """A video."""
+    return schemas.VideoOut(
+        video_id=video.video_id,
+        filename=video.filename,
+        state=video.state,
+        size_bytes=video.source.size_bytes,
+        created_at=time_to_text(video.created_at),
+        **_known(media=video.media and media_out(video.media), error=error_out(video.failure)),
+    )
+
+
+def media_out(media: Media) -> schemas.MediaOut:
+    """The facts of a probe."""
+    return schemas.MediaOut(
+        container=media.container,
+        codec=media.codec,
+        width=media.width,
+        height=media.height,
+        rotation=media.rotation,
+        timebase=timebase_text(media.timebase),
+        duration_seconds=media.duration_seconds,
+        keyframes=media.keyframes,
+        **_known(frame_count=media.frame_count),
+    )
+
+
+def upload_out(ticket: UploadTicket) -> schemas.UploadOut:
+    """An upload ticket."""
+    expires_at = time_to_text(ticket.expires_at)
+    if ticket.form is not None:
+        return schemas.UploadOut(kind="post", url=ticket.form.url, fields=ticket.form.fields, expires_at=expires_at)
+    return schemas.UploadOut(
+        kind="multipart",
+        part_size_bytes=ticket.part_size_bytes,
+        part_count=ticket.part_count,
+        expires_at=expires_at,
+    )
+
+
+def job_out(job: Job, progress: Progress) -> schemas.JobOut:
+    """A job."""
+    request = job.request
+    plan = job.plan and schemas.PlanOut(
+        segments=job.plan.segments, cells=job.plan.cells, **_known(reason=job.plan.reason)
+    )
+    missing = [
+        schemas.MissingOut(start_seconds=gap.start_seconds, end_seconds=gap.end_seconds, error=_error(gap.failure))
+        for gap in job.missing
+    ]
+    return schemas.JobOut(
+        job_id=job.job_id,
+        video_id=job.video_id,
+        state=job.state,
+        models=[schemas.ModelRefOut(name=ref.name, version=ref.version, sha256=ref.sha256) for ref in job.models],
+        sampling=request.sampling.to_json(),
+        tracking=request.tracking,
+        progress=schemas.ProgressOut(
+            segments_total=progress.segments_total,
+            segments_done=progress.segments_done,
+            segments_failed=progress.segments_failed,
+        ),
+        created_at=time_to_text(job.created_at),
+        **_known(
+            score_min=request.score_min,
+            labels=list(request.labels) or None,
+            segment_seconds=float(request.segment_seconds) if request.segment_seconds is not None else None,
+            plan=plan,
+            finished_at=time_to_text(job.finished_at) if job.finished_at else None,
+            summary=job.summary,
+            missing=missing or None,
+            error=error_out(job.failure),
+        ),
+    )
+
+
+def segment_out(segment: Segment, unit: Unit) -> schemas.SegmentOut:
+    """A segment."""
+    return schemas.SegmentOut(
+        index=segment.index,
+        start_pts=segment.start_pts,
+        end_pts=segment.end_pts,
+        state=unit.state,
+        attempt=unit.attempt,
+        lane=unit.lane,
+        **_known(error=error_out(unit.failure)),
+    )
+
+
+def detection_out(found: FoundDetection) -> schemas.DetectionOut:
+    """A detection."""
+    return schemas.DetectionOut(
+        pts=found.pts,
+        timebase=timebase_text(found.timebase),
+        time_seconds=float(found.pts * found.timebase),
+        frame_index=found.frame_index,
+        model=found.model,
+        label=found.label,
+        score=found.score,
+        box=found.box,
+        **_known(track_id=found.track_id),
+    )
+
+
+def track_out(track: TrackRow, timebase: Fraction) -> schemas.TrackOut:
+    """A track."""
+    return schemas.TrackOut(
+        track_id=track.track_id,
+        model=track.model,
+        label=track.label,
+        first_pts=track.first_pts,
+        last_pts=track.last_pts,
+        first_seconds=float(track.first_pts * timebase),
+        last_seconds=float(track.last_pts * timebase),
+        frames=track.frames,
+        score_max=track.score_max / SCORE_UNITS,
+    )
+
+
+def model_out(manifest: Manifest) -> schemas.ModelOut:
+    """A model."""
+    return schemas.ModelOut(
+        name=manifest.name,
+        version=manifest.version,
+        sha256=manifest.sha256,
+        task=manifest.task,
+        labels=list(manifest.labels),
+        licence=manifest.licence,
+        score_floor=manifest.score_floor,
+        score_default=manifest.score_default,
+    )
+
+
+def error_out(failure: Failure | None) -> schemas.ErrorOut | None:
+    """Why something ended badly, if it did."""
+    return _error(failure) if failure else None
+
+
+def timebase_text(timebase: Fraction) -> str:
+    """Seconds per tick as `1/12800`; always with a denominator."""
+    return f"{timebase.numerator}/{timebase.denominator}"
+
+
+def _error(failure: Failure) -> schemas.ErrorOut:
+    return schemas.ErrorOut(code=failure.code, title=failure.title, detail=failure.detail, hint=failure.hint)
+
+
+def _known(**fields: Any) -> dict[str, Any]:
+    """The fields that have a value; the others are left out of the answer."""
+    return {name: value for name, value in fields.items() if value is not None}

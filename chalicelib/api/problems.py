@@ -1,0 +1,64 @@
+"""Errors as RFC 9457 problems: the one translation from what the rules raise to HTTP."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import ValidationError
+
+from chalicelib.domain.errors import (
+    Conflict,
+    DependencyFailed,
+    DomainError,
+    ErrorCode,
+    Failure,
+    Forbidden,
+    InvalidRequest,
+    LimitExceeded,
+    NotFound,
+    Unauthenticated,
+)
+
+CONTENT_TYPE = "application/problem+json"
+TYPE_PREFIX = "urn:reelscan:problem:"
+STATUS_BY_ERROR: dict[type[DomainError], int] = {
+    InvalidRequest: 400,
+    Unauthenticated: 401,
+    Forbidden: 403,
+    NotFound: 404,
+    Conflict: 409,
+    LimitExceeded: 413,
+    DependencyFailed: 503,
+}
+INTERNAL = Failure(
+    ErrorCode.INTERNAL,
+    "the request could not be answered",
+    "Try again; if it happens again, report it with the x-amzn-requestid of the answer",
+)
+
+
+def status_of(error: DomainError) -> int:
+    """The HTTP status of an error."""
+    return next((status for kind, status in STATUS_BY_ERROR.items() if isinstance(error, kind)), 500)
+
+
+def problem(failure: Failure, status: int, instance: str) -> dict[str, Any]:
+    """The body of a problem; `instance` is the path of the request."""
+    return {
+        "type": TYPE_PREFIX + failure.code,
+        "title": failure.title,
+        "status": status,
+        "detail": failure.detail,
+        "code": failure.code,
+        "hint": failure.hint,
+        "instance": instance,
+    }
+
+
+def invalid(error: ValidationError) -> InvalidRequest:
+    """What a client must correct, every mistake at once; what it sent is not repeated."""
+    mistakes = [
+        f"{'.'.join(str(step) for step in mistake['loc']) or 'the body'}: {mistake['msg']}"
+        for mistake in error.errors()
+    ]
+    return InvalidRequest("; ".join(mistakes))

@@ -1,0 +1,417 @@
+"""The wire: requests and answers of the REST API, as in its OpenAPI document. No rules, only forms."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from fractions import Fraction
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+from chalicelib.domain.sampling import MAX_PER_SECOND
+
+Text = Annotated[str, StringConstraints(min_length=1, max_length=255)]
+HexSha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+Seconds = Annotated[Decimal, Field(allow_inf_nan=False, ge=0, max_digits=24)]
+Score = Annotated[float, Field(ge=0, le=1)]
+Limit = Annotated[int, Field(ge=1, le=1000)]
+Cursor = Annotated[str, StringConstraints(max_length=2000)]
+
+
+class In(BaseModel):
+    """Something that a client sends: unknown fields are refused."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Out(BaseModel):
+    """Something that a client receives.
+
+    A field with a default is absent when it is not known (never null); the others are always there.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class EveryFrameIn(In):
+    """Analyse every frame."""
+
+    kind: Literal["every_frame"]
+
+
+class PerSecondIn(In):
+    """Analyse, for every 1/n of a second, the frame that is nearest to it."""
+
+    kind: Literal["per_second"]
+    n: Annotated[float, Field(gt=0, le=MAX_PER_SECOND)]
+
+
+class KeyframesIn(In):
+    """Analyse keyframes only."""
+
+    kind: Literal["keyframes"]
+
+
+SamplingForm = Annotated[EveryFrameIn | PerSecondIn | KeyframesIn, Field(discriminator="kind")]
+
+
+class JobIn(In):
+    """An analysis to be done."""
+
+    models: Annotated[list[Text], Field(min_length=1, max_length=8, examples=[["nanodet-g"]])]
+    sampling: SamplingForm = EveryFrameIn(kind="every_frame")
+    score_min: Score | None = None
+    """What a reader gets who asks for no other score; unset: each model's default threshold."""
+    labels: Annotated[list[Text], Field(max_length=100)] | None = None
+    """Show these only; unset: all."""
+    segment_seconds: Annotated[float, Field(gt=0, le=86_400)] | None = None
+    """A hint; segments are whole groups of pictures."""
+    tracking: bool = True
+
+    @model_validator(mode="after")
+    def _names_are_distinct(self) -> JobIn:
+        if len(set(self.models)) != len(self.models):
+            raise ValueError("models must be distinct")
+        return self
+
+
+class SourceIn(In):
+    """An object that already lies in S3."""
+
+    s3_uri: Annotated[str, StringConstraints(min_length=6, max_length=1200)]
+
+
+class VideoIn(In):
+    """A video to be uploaded, or taken from where it lies."""
+
+    filename: Text | None = None
+    size_bytes: Annotated[int, Field(ge=0)] | None = None
+    content_type: Annotated[str, StringConstraints(pattern=r"^[\w.+-]+/[\w.+-]+$", max_length=100)] | None = None
+    sha256: HexSha256 | None = None
+    analyze: JobIn | None = None
+    source: SourceIn | None = None
+
+    @model_validator(mode="after")
+    def _is_upload_or_import(self) -> VideoIn:
+        if self.source is not None:
+            if self.size_bytes is not None or self.sha256 is not None or self.filename is not None:
+                raise ValueError("source is taken as it is: leave filename, size_bytes and sha256 out")
+        elif self.filename is None or self.size_bytes is None:
+            raise ValueError("filename and size_bytes are required for an upload (or source for an import)")
+        return self
+
+
+class PartsIn(In):
+    """Which parts to have signed."""
+
+    part_numbers: Annotated[list[int], Field(min_length=1, max_length=100)]
+    sha256_by_part: dict[int, HexSha256] | None = None
+
+
+class UploadedPartIn(In):
+    """A part that was sent."""
+
+    part_number: Annotated[int, Field(ge=1, le=10_000)]
+    etag: Text
+
+
+class CompleteIn(In):
+    """All parts of an upload."""
+
+    parts: Annotated[list[UploadedPartIn], Field(min_length=1, max_length=10_000)]
+
+
+class Nothing(In):
+    """An empty body."""
+
+
+class PageQuery(In):
+    """Where to go on in a list."""
+
+    limit: Limit = 100
+    cursor: Cursor | None = None
+
+
+class DetectionsQuery(PageQuery):
+    """Which detections."""
+
+    label: Text | None = None
+    model: Text | None = None
+    from_: Annotated[Seconds | None, Field(alias="from")] = None
+    to: Seconds | None = None
+    score_min: Score | None = None
+    track_id: Annotated[int, Field(ge=1)] | None = None
+
+
+class TracksQuery(PageQuery):
+    """Which tracks."""
+
+    label: Text | None = None
+    from_: Annotated[Seconds | None, Field(alias="from")] = None
+    to: Seconds | None = None
+
+
+class ErrorOut(Out):
+    """Why something ended badly."""
+
+    code: str
+    title: str
+    detail: str
+    hint: str
+
+
+class MediaOut(Out):
+    """The container's facts about the video stream."""
+
+    container: str
+    codec: str
+    width: int
+    height: int
+    rotation: int
+    timebase: str
+    duration_seconds: float
+    frame_count: int | None = None
+    keyframes: int
+
+
+class VideoOut(Out):
+    """A video."""
+
+    video_id: str
+    filename: str
+    state: str
+    size_bytes: int
+    created_at: str
+    media: MediaOut | None = None
+    error: ErrorOut | None = None
+
+
+class UploadOut(Out):
+    """How to send the bytes."""
+
+    kind: Literal["post", "multipart"]
+    url: str | None = None
+    fields: dict[str, str] | None = None
+    part_size_bytes: int | None = None
+    part_count: int | None = None
+    expires_at: str
+
+
+class ModelRefOut(Out):
+    """The exact model that was used."""
+
+    name: str
+    version: str
+    sha256: str
+
+
+class PlanOut(Out):
+    """What the planner decided."""
+
+    segments: int
+    cells: int
+    reason: str | None = None
+    """Why only one segment: NOT_INDEXED, UNPROVED_KEYFRAMES, NOT_MONOTONIC or SHORT."""
+
+
+class ProgressOut(Out):
+    """How far a job is."""
+
+    segments_total: int
+    segments_done: int
+    segments_failed: int
+
+
+class MissingOut(Out):
+    """A range without results, and why."""
+
+    start_seconds: float
+    end_seconds: float
+    error: ErrorOut
+
+
+class JobOut(Out):
+    """A job."""
+
+    job_id: str
+    video_id: str
+    state: str
+    models: list[ModelRefOut]
+    sampling: dict[str, Any]
+    score_min: float | None = None
+    labels: list[str] | None = None
+    segment_seconds: float | None = None
+    tracking: bool
+    plan: PlanOut | None = None
+    progress: ProgressOut
+    created_at: str
+    finished_at: str | None = None
+    summary: dict[str, Any] | None = None
+    missing: list[MissingOut] | None = None
+    error: ErrorOut | None = None
+
+
+class VideoCreatedOut(Out):
+    """A new video, how to send it, and the job that waits for it."""
+
+    video: VideoOut
+    upload: UploadOut | None = None
+    job: JobOut | None = None
+
+
+class VideoEnvelope(Out):
+    """One video."""
+
+    video: VideoOut
+
+
+class JobEnvelope(Out):
+    """One job."""
+
+    job: JobOut
+
+
+class PartOut(Out):
+    """A presigned part: PUT its bytes with exactly these headers."""
+
+    part_number: int
+    url: str
+    headers: dict[str, str]
+
+
+class PartsOut(Out):
+    """Presigned parts."""
+
+    items: list[PartOut]
+
+
+class StoredPartOut(Out):
+    """A part that S3 has."""
+
+    part_number: int
+    etag: str
+    size_bytes: int
+
+
+class StoredPartsOut(Out):
+    """The parts that S3 has."""
+
+    items: list[StoredPartOut]
+    next_cursor: str | None
+
+
+class SourceOut(Out):
+    """Where the source plays from."""
+
+    url: str
+    expires_at: str
+
+
+class SegmentOut(Out):
+    """A segment of a job."""
+
+    index: int
+    start_pts: int
+    end_pts: int
+    state: str
+    attempt: int
+    lane: str
+    error: ErrorOut | None = None
+
+
+class DetectionOut(Out):
+    """One detection: a box in pixels of the frame as shown, origin top left."""
+
+    pts: int
+    timebase: str
+    time_seconds: float
+    frame_index: int | None
+    model: str
+    label: str
+    score: float
+    box: tuple[float, float, float, float]
+    track_id: int | None = None
+
+
+class TrackOut(Out):
+    """One track."""
+
+    track_id: int
+    model: str
+    label: str
+    first_pts: int
+    last_pts: int
+    first_seconds: float
+    last_seconds: float
+    frames: int
+    score_max: float
+
+
+class ModelOut(Out):
+    """A model that jobs can name."""
+
+    name: str
+    version: str
+    sha256: str
+    task: str
+    labels: list[str]
+    licence: str
+    score_floor: float
+    score_default: float
+
+
+class HealthOut(Out):
+    """The service answers."""
+
+    status: Literal["ok"]
+    version: str
+
+
+class VideosPage(Out):
+    """A page of videos, newest first."""
+
+    items: list[VideoOut]
+    next_cursor: str | None
+
+
+class JobsPage(Out):
+    """A page of jobs, newest first."""
+
+    items: list[JobOut]
+    next_cursor: str | None
+
+
+class SegmentsPage(Out):
+    """A page of segments, in order."""
+
+    items: list[SegmentOut]
+    next_cursor: str | None
+
+
+class DetectionsPage(Out):
+    """A page of detections in order of pts, score descending, label, box.
+
+    It may be short, or empty, and still have a cursor.
+    """
+
+    items: list[DetectionOut]
+    next_cursor: str | None
+
+
+class TracksPage(Out):
+    """A page of tracks in order of their first frame."""
+
+    items: list[TrackOut]
+    next_cursor: str | None
+
+
+class ModelsPage(Out):
+    """Every model."""
+
+    items: list[ModelOut]
+    next_cursor: str | None
+
+
+def fraction(value: Decimal | float | None) -> Fraction | None:
+    """The exact number that the client wrote."""
+    return None if value is None else Fraction(str(value))

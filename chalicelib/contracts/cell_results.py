@@ -1,0 +1,63 @@
+"""What is stored of one cell for one analysis: the item of its first block, with references to the others.
+
+The head is written last and only once (`attribute_not_exists`), so whoever reads it finds everything that it refers to;
+further blocks are named by their bytes, so that two workers that race can not mix their results. A head holds
+
+    pk, sk          table_keys.partition(tenant, content_digest), table_keys.block_head(analysis, cell)
+    kind            "BLOCK"
+    request_id      who wrote it, so that a lost reply is told from a lost race
+    frames_shown    frames of the cell as shown, sampled or not
+    frames_analyzed those that the model saw
+    damage          list of [start_pts, end_pts, detail]: GOPs that were left out whole
+    blocks          list of BlockRef.to_json(), in time order; the first is the one in `body`
+    body            the first block; absent when no frame was analysed
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from chalicelib.contracts.blocks import BlockRef
+from chalicelib.domain.media import Pts
+
+
+@dataclass(frozen=True, slots=True)
+class DamagedRange:
+    """Frames of [start_pts, end_pts) that were left out because their GOP is damaged."""
+
+    start_pts: Pts
+    end_pts: Pts
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class CellResult:
+    """The result of one cell for one analysis, without the blocks' bytes."""
+
+    cell: int
+    frames_shown: int
+    frames_analyzed: int
+    damage: tuple[DamagedRange, ...]
+    blocks: tuple[BlockRef, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Form for items and the job's index."""
+        return {
+            "cell": self.cell,
+            "frames_shown": self.frames_shown,
+            "frames_analyzed": self.frames_analyzed,
+            "damage": [[gap.start_pts, gap.end_pts, gap.detail] for gap in self.damage],
+            "blocks": [ref.to_json() for ref in self.blocks],
+        }
+
+    @staticmethod
+    def from_json(form: dict[str, Any]) -> CellResult:
+        """The result that `to_json` wrote; other keys of an item are passed over."""
+        return CellResult(
+            form["cell"],
+            form["frames_shown"],
+            form["frames_analyzed"],
+            tuple(DamagedRange(*gap) for gap in form["damage"]),
+            tuple(BlockRef.from_json(ref) for ref in form["blocks"]),
+        )

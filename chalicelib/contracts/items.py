@@ -1,0 +1,291 @@
+"""Items of table `meta` and the domain's objects, both ways: the one place that knows attribute names.
+
+Times are RFC 3339 text; `due_at`, `lease_until` and `expires_at` are epoch seconds. Every item has `kind`, which the
+stream's filter reads.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from fractions import Fraction
+from typing import Any
+
+from chalicelib.contracts import table_keys
+from chalicelib.contracts.attribute_values import Item
+from chalicelib.domain.errors import ErrorCode, Failure
+from chalicelib.domain.ids import JobId, SubmissionId, TenantId, VideoId
+from chalicelib.domain.jobs import Job, JobRequest, JobState, MissingRange, ModelRef, PlanFacts
+from chalicelib.domain.media import Media, WholeReason
+from chalicelib.domain.sampling import Sampling
+from chalicelib.domain.segments import Segment
+from chalicelib.domain.units import Lane, Unit, UnitKind, UnitState
+from chalicelib.domain.videos import Index, Source, Upload, UploadKind, Video, VideoState
+
+
+def due_attributes(pk: str, due_at: datetime | None) -> Item:
+    """What puts an item into the reconciler's index; nothing when it is not due."""
+    return {} if due_at is None else {"due_shard": table_keys.due_shard(pk), "due_at": due_at.timestamp()}
+
+
+def video_to_item(video: Video, due_at: datetime | None) -> Item:
+    """VIDEO."""
+    pk = table_keys.partition(video.tenant, video.video_id)
+    return {
+        "pk": pk,
+        "sk": table_keys.VIDEO,
+        "kind": "VIDEO",
+        "list_pk": table_keys.partition(video.tenant, "videos"),
+        "list_sk": video.video_id,
+        "version": video.version,
+        "state": video.state,
+        "filename": video.filename,
+        "content_type": video.content_type,
+        "created_at": time_to_text(video.created_at),
+        "sha256": video.sha256,
+        "upload": {
+            "kind": video.upload.kind,
+            "expires_at": time_to_text(video.upload.expires_at),
+            "upload_id": video.upload.upload_id,
+            "part_size_bytes": video.upload.part_size_bytes,
+            "part_count": video.upload.part_count,
+        },
+        "source": {
+            "bucket": video.source.bucket,
+            "key": video.source.key,
+            "size_bytes": video.source.size_bytes,
+            "etag": video.source.etag,
+            "version_id": video.source.version_id,
+            "content_digest": video.source.content_digest,
+        },
+        "media": media_to_map(video.media) if video.media else None,
+        "index": index_to_map(video.index) if video.index else None,
+        "failure": failure_to_map(video.failure),
+        **due_attributes(pk, due_at),
+    }
+
+
+def video_from_item(item: Item) -> Video:
+    """The video of a VIDEO item."""
+    tenant, video_id = table_keys.parse_partition(item["pk"])
+    upload, source = item["upload"], item["source"]
+    return Video(
+        tenant=TenantId(tenant),
+        video_id=VideoId(video_id),
+        filename=item["filename"],
+        state=VideoState(item["state"]),
+        created_at=time_from_text(item["created_at"]),
+        content_type=item["content_type"],
+        upload=Upload(
+            UploadKind(upload["kind"]),
+            time_from_text(upload["expires_at"]),
+            upload["upload_id"],
+            upload["part_size_bytes"],
+            upload["part_count"],
+        ),
+        source=Source(**source),
+        sha256=item["sha256"],
+        media=media_from_map(item["media"]) if item.get("media") else None,
+        index=index_from_map(item["index"]) if item.get("index") else None,
+        failure=failure_from_map(item.get("failure")),
+        version=item["version"],
+    )
+
+
+def job_to_item(job: Job, due_at: datetime | None) -> Item:
+    """JOB."""
+    pk = table_keys.partition(job.tenant, job.job_id)
+    request = job.request
+    return {
+        "pk": pk,
+        "sk": table_keys.JOB,
+        "kind": "JOB",
+        "version": job.version,
+        "state": job.state,
+        "video_id": job.video_id,
+        "request": {
+            "models": list(request.models),
+            "sampling": request.sampling.to_json(),
+            "score_min": request.score_min,
+            "labels": list(request.labels),
+            "segment_seconds": str(request.segment_seconds) if request.segment_seconds is not None else None,
+            "tracking": request.tracking,
+        },
+        "models": [{"name": ref.name, "version": ref.version, "sha256": ref.sha256} for ref in job.models],
+        "created_at": time_to_text(job.created_at),
+        "deadline_at": time_to_text(job.deadline_at),
+        "plan": {"segments": job.plan.segments, "cells": job.plan.cells, "reason": job.plan.reason}
+        if job.plan
+        else None,
+        "finished_at": time_to_text(job.finished_at) if job.finished_at else None,
+        "summary": job.summary,
+        "missing": [missing_to_map(gap) for gap in job.missing],
+        "failure": failure_to_map(job.failure),
+        **due_attributes(pk, due_at),
+    }
+
+
+def job_from_item(item: Item) -> Job:
+    """The job of a JOB item."""
+    tenant, job_id = table_keys.parse_partition(item["pk"])
+    request, plan = item["request"], item.get("plan")
+    segment_seconds = request["segment_seconds"]
+    return Job(
+        tenant=TenantId(tenant),
+        job_id=JobId(job_id),
+        video_id=VideoId(item["video_id"]),
+        state=JobState(item["state"]),
+        request=JobRequest(
+            models=tuple(request["models"]),
+            sampling=Sampling.from_json(request["sampling"]),
+            score_min=request["score_min"],
+            labels=tuple(request["labels"]),
+            segment_seconds=Fraction(segment_seconds) if segment_seconds is not None else None,
+            tracking=request["tracking"],
+        ),
+        models=tuple(ModelRef(**ref) for ref in item["models"]),
+        created_at=time_from_text(item["created_at"]),
+        deadline_at=time_from_text(item["deadline_at"]),
+        plan=PlanFacts(plan["segments"], plan["cells"], WholeReason(plan["reason"]) if plan["reason"] else None)
+        if plan
+        else None,
+        finished_at=time_from_text(item["finished_at"]) if item.get("finished_at") else None,
+        summary=item.get("summary"),
+        missing=tuple(missing_from_map(gap) for gap in item.get("missing", [])),
+        failure=failure_from_map(item.get("failure")),
+        version=item["version"],
+    )
+
+
+def unit_to_item(pk: str, sk: str, unit: Unit, segment: Segment | None = None) -> Item:
+    """SEGMENT (with what it covers) or STEP."""
+    cover: Item = {}
+    if segment is not None:
+        cover = {
+            "start_pts": segment.start_pts,
+            "end_pts": segment.end_pts,
+            "first_cell": segment.first_cell,
+            "end_cell": segment.end_cell,
+        }
+    return {
+        "pk": pk,
+        "sk": sk,
+        "kind": "SEGMENT" if segment is not None else "STEP",
+        "index": unit.index,
+        "state": unit.state,
+        "attempt": unit.attempt,
+        "attempts_allowed": unit.attempts_allowed,
+        "fence": unit.fence,
+        "lease_until": unit.lease_until or None,
+        "claimed_by": unit.claimed_by,
+        "submission": unit.submission,
+        "child": unit.child,
+        "lane": unit.lane,
+        "failure": failure_to_map(unit.failure),
+        **cover,
+    }
+
+
+def unit_from_item(item: Item) -> Unit:
+    """The unit of a SEGMENT or STEP item."""
+    kinds = {table_keys.PROBE: UnitKind.PROBE, table_keys.FINISH: UnitKind.FINISH}
+    return Unit(
+        kind=kinds.get(item["sk"], UnitKind.SEGMENT),
+        index=item["index"],
+        state=UnitState(item["state"]),
+        attempt=item["attempt"],
+        attempts_allowed=item["attempts_allowed"],
+        fence=item["fence"],
+        lease_until=float(item.get("lease_until") or 0.0),
+        claimed_by=item["claimed_by"],
+        submission=SubmissionId(item["submission"]),
+        child=item["child"],
+        lane=Lane(item["lane"]),
+        failure=failure_from_map(item.get("failure")),
+    )
+
+
+def segment_from_item(item: Item) -> Segment:
+    """What the segment of a SEGMENT item covers."""
+    return Segment(item["index"], item["start_pts"], item["end_pts"], item["first_cell"], item["end_cell"])
+
+
+def media_to_map(media: Media) -> Item:
+    """Media as an attribute."""
+    return {
+        "container": media.container,
+        "codec": media.codec,
+        "width": media.width,
+        "height": media.height,
+        "rotation": media.rotation,
+        "timebase": str(media.timebase),
+        "duration_seconds": media.duration_seconds,
+        "frame_count": media.frame_count,
+        "keyframes": media.keyframes,
+    }
+
+
+def media_from_map(form: Item) -> Media:
+    """Media from an attribute."""
+    return Media(
+        **{**form, "timebase": Fraction(form["timebase"]), "duration_seconds": float(form["duration_seconds"])}
+    )
+
+
+def index_to_map(index: Index) -> Item:
+    """Index as an attribute."""
+    return {
+        "cells_key": index.cells_key,
+        "table_key": index.table_key,
+        "cell_count": index.cell_count,
+        "decoder": index.decoder,
+        "start_pts": index.start_pts,
+        "end_pts": index.end_pts,
+        "whole_reason": index.whole_reason,
+    }
+
+
+def index_from_map(form: Item) -> Index:
+    """Index from an attribute."""
+    return Index(**{**form, "whole_reason": WholeReason(form["whole_reason"]) if form["whole_reason"] else None})
+
+
+def failure_to_map(failure: Failure | None) -> Item | None:
+    """Failure as an attribute."""
+    return {"code": failure.code, "detail": failure.detail, "hint": failure.hint} if failure else None
+
+
+def failure_from_map(form: Item | None) -> Failure | None:
+    """Failure from an attribute."""
+    return Failure(ErrorCode(form["code"]), form["detail"], form["hint"]) if form else None
+
+
+def missing_to_map(gap: MissingRange) -> Item:
+    """MissingRange as an attribute."""
+    return {"start_seconds": gap.start_seconds, "end_seconds": gap.end_seconds, "failure": failure_to_map(gap.failure)}
+
+
+def missing_from_map(form: Item) -> MissingRange:
+    """MissingRange from an attribute."""
+    failure = failure_from_map(form["failure"])
+    if failure is None:
+        raise ValueError("a missing range must have a cause but got none")
+    return MissingRange(float(form["start_seconds"]), float(form["end_seconds"]), failure)
+
+
+def time_to_text(moment: datetime) -> str:
+    """RFC 3339 in UTC, to the millisecond."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def time_from_text(text: str) -> datetime:
+    """The moment that `time_to_text` wrote."""
+    return datetime.fromisoformat(text)
+
+
+def plain(value: Any) -> Any:
+    """`value` with enums as their wire strings and tuples as lists: what a round trip through the table gives."""
+    if isinstance(value, dict):
+        return {key: plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(inner) for inner in value]
+    return str(value) if isinstance(value, str) else value

@@ -1,0 +1,62 @@
+"""Where objects lie in the bucket: a tenant's below `tenants/{tenant}/`, what all tenants share below `models/`.
+
+tenants/{tenant}/videos/{video_id}/source                 the uploaded bytes
+tenants/{tenant}/videos/{video_id}/index/{digest}.cells   packed cell list        (contracts/sample_table.py)
+tenants/{tenant}/videos/{video_id}/index/{digest}.table   packed sample table     (contracts/sample_table.py)
+tenants/{tenant}/videos/{video_id}/orders/{submission}    work order of a probe   (contracts/work_order.py)
+tenants/{tenant}/jobs/{job_id}/orders/{submission}        work order of a job
+tenants/{tenant}/jobs/{job_id}/finish-checkpoint          state of the tracking fold
+models/{sha256}.onnx                                      a model, by digest
+"""
+
+from __future__ import annotations
+
+import re
+
+SOURCE_KEY = re.compile(r"^tenants/(?P<tenant>[^/]+)/videos/(?P<video_id>[^/]+)/source$")
+
+
+def source_key(tenant: str, video_id: str) -> str:
+    """The only key that an upload ticket of this video allows."""
+    return f"{video_prefix(tenant, video_id)}source"
+
+
+def parse_source_key(key: str) -> tuple[str, str] | None:
+    """(tenant, video id) of an uploaded object, or None when the key is not one of a source."""
+    match = SOURCE_KEY.match(key)
+    return (match["tenant"], match["video_id"]) if match else None
+
+
+def video_prefix(tenant: str, video_id: str) -> str:
+    """Everything of one video."""
+    return f"tenants/{tenant}/videos/{video_id}/"
+
+
+def job_prefix(tenant: str, job_id: str) -> str:
+    """Everything of one job."""
+    return f"tenants/{tenant}/jobs/{job_id}/"
+
+
+def index_key(tenant: str, video_id: str, content_digest: str, part: str) -> str:
+    """The packed cell list (`part` is "cells") or sample table ("table"), named by the bytes it was read from."""
+    return f"{video_prefix(tenant, video_id)}index/{content_digest}.{part}"
+
+
+def video_order_key(tenant: str, video_id: str, submission: str) -> str:
+    """The work order of a probe."""
+    return f"{video_prefix(tenant, video_id)}orders/{submission}"
+
+
+def job_order_key(tenant: str, job_id: str, submission: str) -> str:
+    """The work order of an analysis or a finish."""
+    return f"{job_prefix(tenant, job_id)}orders/{submission}"
+
+
+def checkpoint_key(tenant: str, job_id: str) -> str:
+    """How far the finish of a job has come."""
+    return f"{job_prefix(tenant, job_id)}finish-checkpoint"
+
+
+def model_key(sha256: str) -> str:
+    """A model by its digest."""
+    return f"models/{sha256}.onnx"

@@ -1,0 +1,55 @@
+"""What the end of a unit does to its video or job, as pure builders of transaction entries.
+
+Each is conditional on the state it ends.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chalicelib.contracts import table_keys
+from chalicelib.contracts.attribute_values import Item, item_to_wire, to_wire
+from chalicelib.domain.jobs import JobState
+from chalicelib.domain.videos import VideoState
+
+Request = dict[str, Any]
+
+
+def video_probed(table: str, pk: str, *, media: Item, index: Item) -> Request:
+    """The video is READY."""
+    return _update(
+        table, pk, table_keys.VIDEO, VideoState.UPLOADED, {"state": VideoState.READY, "media": media, "index": index}
+    )
+
+
+def video_rejected(table: str, pk: str, *, failure: Item) -> Request:
+    """The video is REJECTED."""
+    return _update(table, pk, table_keys.VIDEO, VideoState.UPLOADED, {"state": VideoState.REJECTED, "failure": failure})
+
+
+def job_finished(
+    table: str, pk: str, *, state: JobState, summary: Item, missing: list[Item], failure: Item | None, finished_at: str
+) -> Request:
+    """The job is SUCCEEDED, PARTIAL or FAILED."""
+    facts = {"state": state, "summary": summary, "missing": missing, "failure": failure, "finished_at": finished_at}
+    return _update(table, pk, table_keys.JOB, JobState.FINISHING, facts)
+
+
+def _update(table: str, pk: str, sk: str, from_state: str, facts: Item) -> Request:
+    # Nobody moved it on in the meantime: a cancel, a deletion or the deadline.
+    is_in_state = "#state = :from_state"
+    assignments = ", ".join(f"#{name} = :{name}" for name in facts)
+    update = {
+        "TableName": table,
+        "Key": item_to_wire({"pk": pk, "sk": sk}),
+        # Nothing is due any more; and whoever read the version before must read again.
+        "UpdateExpression": f"SET {assignments}, version = version + :one REMOVE due_shard, due_at",
+        "ConditionExpression": is_in_state,
+        "ExpressionAttributeNames": {f"#{name}": name for name in facts},
+        "ExpressionAttributeValues": {
+            ":one": to_wire(1),
+            ":from_state": to_wire(from_state),
+            **{f":{name}": to_wire(value) for name, value in facts.items()},
+        },
+    }
+    return {"Update": update}

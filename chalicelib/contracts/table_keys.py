@@ -1,0 +1,119 @@
+"""Keys of the two tables. A partition is one video or one job of one tenant, never a whole tenant.
+
+Table `meta` (pk, sk; stream; TTL `expires_at`; index `due` = due_shard, due_at; index `lists` = list_pk, list_sk):
+
+    {tenant}#{video_id}   VIDEO                 the video
+                          JOB#{job_id}          that it has this job (kind JOB_REF)
+                          STEP#PROBE            the probe as a unit of work
+                          SUBMISSION#{id}       something sent to Batch
+    {tenant}#{job_id}     JOB                   the job
+                          SEG#{index:05}        a segment as a unit of work
+                          OPEN#{index:05}       marker: that segment is not terminal
+                          FAILED#{index:05}     marker: that segment failed
+                          STEP#FINISH           the finish as a unit of work
+                          SUBMISSION#{id}       something sent to Batch
+    {tenant}#{key hash}   IDEMPOTENCY           the answer that an idempotency key was given
+    public#models         MODEL#{name}          a model that every tenant may use
+
+Table `results` (pk, sk):
+
+    {tenant}#{job_id}          INDEX#{index:05}             what a commit made readable (contracts/job_index.py)
+                               TRACKS#{chunk:05}            tracks in order of their first frame (contracts/tracks.py)
+                               TRACKIDS#{cell:06}#{m}#{b}   the track id of every row of one block
+                               BASES                        frames before each segment, from the finish on
+    {tenant}#{content_digest}  {analysis}#{cell:06}         first block of a cell (contracts/cell_results.py)
+                               {analysis}#{cell:06}#{sha}   a further block of that cell, named by its bytes
+                               REF#{video_id}               that this video has these bytes
+"""
+
+from __future__ import annotations
+
+DUE_SHARDS = 4
+"""Partitions of the `due` index; each takes 1,000 writes a second. Source: DynamoDB partition limits."""
+DUE_INDEX = "due"
+LISTS_INDEX = "lists"
+VIDEO = "VIDEO"
+JOB = "JOB"
+PROBE = "STEP#PROBE"
+FINISH = "STEP#FINISH"
+IDEMPOTENCY = "IDEMPOTENCY"
+PUBLIC_MODELS = "public#models"
+BASES = "BASES"
+
+Key = dict[str, str]
+
+
+def partition(tenant: str, name: str) -> str:
+    """The partition of one thing of one tenant: a video id, a job id, a content digest."""
+    return f"{tenant}#{name}"
+
+
+def parse_partition(pk: str) -> tuple[str, str]:
+    """(tenant, name) of a partition."""
+    tenant, _, name = pk.partition("#")
+    return tenant, name
+
+
+def segment(index: int) -> str:
+    """Sort key of a segment."""
+    return f"SEG#{index:05d}"
+
+
+def open_marker(index: int) -> str:
+    """Sort key of the marker that a segment is not terminal."""
+    return f"OPEN#{index:05d}"
+
+
+def failed_marker(index: int) -> str:
+    """Sort key of the marker that a segment failed."""
+    return f"FAILED#{index:05d}"
+
+
+def submission(submission_id: str) -> str:
+    """Sort key of something sent to Batch."""
+    return f"SUBMISSION#{submission_id}"
+
+
+def job_reference(job_id: str) -> str:
+    """Sort key, below the video, of one of its jobs."""
+    return f"JOB#{job_id}"
+
+
+def model(name: str) -> str:
+    """Sort key of a registered model."""
+    return f"MODEL#{name}"
+
+
+def index_entry(segment_index: int) -> str:
+    """Sort key of what the commit of a segment made readable."""
+    return f"INDEX#{segment_index:05d}"
+
+
+def track_chunk(chunk: int) -> str:
+    """Sort key of a chunk of the job's tracks."""
+    return f"TRACKS#{chunk:05d}"
+
+
+def track_ids(cell: int, model_index: int, block: int) -> str:
+    """Sort key of the track ids of one block's rows."""
+    return f"TRACKIDS#{cell:06d}#{model_index:02d}#{block:03d}"
+
+
+def block_head(analysis: str, cell: int) -> str:
+    """Sort key of a cell's first block."""
+    return f"{analysis}#{cell:06d}"
+
+
+def block_part(analysis: str, cell: int, sha256: str) -> str:
+    """Sort key of a further block of a cell."""
+    return f"{block_head(analysis, cell)}#{sha256[:32]}"
+
+
+def content_reference(video_id: str) -> str:
+    """Sort key, beside the blocks, of a video that has these bytes."""
+    return f"REF#{video_id}"
+
+
+def due_shard(pk: str) -> str:
+    """The partition of the `due` index for an item; spread by the end of its id, which is random."""
+    return f"due#{sum(pk[-4:].encode()) % DUE_SHARDS}"

@@ -1,0 +1,1 @@
+"""The rules of reelscan: standard library only, no I/O, no clock."""

@@ -1,0 +1,114 @@
+"""A job: one analysis of one video by one pipeline, and the states it goes through.
+
+PENDING → PROBING → RUNNING → FINISHING → SUCCEEDED | PARTIAL | FAILED
+any open state → CANCELLING → CANCELLED          any open state → FAILED
+PARTIAL | FAILED → RUNNING | FINISHING (a retry of what failed)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from fractions import Fraction
+
+from chalicelib.domain.errors import Failure
+from chalicelib.domain.ids import JobId, TenantId, VideoId
+from chalicelib.domain.media import WholeReason
+from chalicelib.domain.sampling import Sampling
+
+
+class JobState(StrEnum):
+    """Where a job stands; the last four are terminal."""
+
+    PENDING = "PENDING"
+    """Waits for its video to be uploaded."""
+    PROBING = "PROBING"
+    RUNNING = "RUNNING"
+    FINISHING = "FINISHING"
+    CANCELLING = "CANCELLING"
+    SUCCEEDED = "SUCCEEDED"
+    PARTIAL = "PARTIAL"
+    """Done, but for the ranges that are listed with their causes."""
+    FAILED = "FAILED"
+    CANCELLED = "CANCELLED"
+
+
+TERMINAL_JOB_STATES = frozenset({JobState.SUCCEEDED, JobState.PARTIAL, JobState.FAILED, JobState.CANCELLED})
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRef:
+    """The exact model that a job uses."""
+
+    name: str
+    version: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class JobRequest:
+    """What the client asked for; results above the model's floor are stored whatever `score_min` and `labels` say."""
+
+    models: tuple[str, ...]
+    sampling: Sampling
+    score_min: float | None = None
+    labels: tuple[str, ...] = ()
+    segment_seconds: Fraction | None = None
+    """A hint for the planner; segments are whole cells."""
+    tracking: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class PlanFacts:
+    """What the planner decided, in numbers."""
+
+    segments: int
+    cells: int
+    reason: WholeReason | None = None
+    """Why there is only one segment."""
+
+
+@dataclass(frozen=True, slots=True)
+class MissingRange:
+    """A part of the video without results, and why."""
+
+    start_seconds: float
+    end_seconds: float
+    failure: Failure
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a job is, derived from its segments' items."""
+
+    segments_total: int = 0
+    segments_done: int = 0
+    segments_failed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """The record of one job."""
+
+    tenant: TenantId
+    job_id: JobId
+    video_id: VideoId
+    state: JobState
+    request: JobRequest
+    models: tuple[ModelRef, ...]
+    created_at: datetime
+    deadline_at: datetime
+    """A job that is still open then ends as TIMEOUT."""
+    plan: PlanFacts | None = None
+    finished_at: datetime | None = None
+    summary: dict[str, object] | None = field(default=None, hash=False)
+    """What the finish found; see `contracts/summary.py` for its form."""
+    missing: tuple[MissingRange, ...] = ()
+    failure: Failure | None = None
+    version: int = 1
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether the job has ended; only a retry moves it again."""
+        return self.state in TERMINAL_JOB_STATES

@@ -1,0 +1,235 @@
+"""What is known of a model without opening it: its manifest, and the law of its input size."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+MAX_HEIGHT_PER_WIDTH = 2
+"""A taller video is fitted by its height, so that a phone-shaped sliver cannot ask for an input of any size."""
+
+MAX_LABELS = 65_536
+"""Labels are stored as 16-bit indices."""
+
+
+class ModelTask(StrEnum):
+    """What a model answers; more kinds follow the tables of docs/models.md."""
+
+    DETECTION = "detection"
+
+
+class ResizePolicy(StrEnum):
+    """How a frame is brought to the size of a model's input."""
+
+    LETTERBOX = "letterbox"
+    """Aspect kept; the frame at the top left, black to the right and below."""
+    STRETCH = "stretch"
+    """Width and height scaled apart, to fill the input."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInput:
+    """The size that a model takes frames at."""
+
+    policy: ResizePolicy
+    width: int
+    """Pixels; a multiple of `multiple`."""
+    height: int | None
+    """Pixels, or None for a height that follows the aspect of the video (letterbox only)."""
+    multiple: int
+    """What width and height must be multiples of: the deepest stride of the network."""
+
+    def __post_init__(self) -> None:
+        if self.multiple < 1:
+            raise ValueError(f"input.multiple must be at least 1 but got {self.multiple}")
+        for name, size in (("width", self.width), ("height", self.height)):
+            if size is not None and (size < 1 or size % self.multiple):
+                raise ValueError(f"input.{name} must be a positive multiple of {self.multiple} but got {size}")
+        if self.height is None and self.policy is not ResizePolicy.LETTERBOX:
+            raise ValueError(f"input.height must be a number for the policy {self.policy} but got {BY_ASPECT!r}")
+
+
+class InputSize(NamedTuple):
+    """A model's input for one shape of video, in pixels; the frame fills the content, at the top left."""
+
+    input_w: int
+    input_h: int
+    content_w: int
+    content_h: int
+
+
+BY_ASPECT = "by_aspect"
+"""How JSON writes an input height that follows the video."""
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What a model is called, takes and promises; the file itself is found by its digest."""
+
+    name: str
+    version: str
+    sha256: str
+    """Hex digest of the ONNX file."""
+    task: ModelTask
+    labels: tuple[str, ...]
+    """A detection's label is an index into these."""
+    input: ModelInput
+    score_floor: float
+    """No row at or below this leaves the model, so no later question can ask for less."""
+    score_default: float
+    """The threshold of best F1: what a reader gets who asks for none."""
+    max_detections: int
+    """Rows per frame, at most; a frame that fills them all says so."""
+    nms_iou: float
+    licence: str
+    """SPDX identifier."""
+    source: str
+    """Where the weights came from."""
+    adapter: str
+    """What compiled the model to canonical form."""
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"[a-z0-9][a-z0-9.-]{0,62}", self.name):
+            raise ValueError(f"name must be lower-case letters, digits, dots and dashes but got {self.name!r}")
+        if not self.version:
+            raise ValueError("version must not be empty")
+        if not re.fullmatch(r"[0-9a-f]{64}", self.sha256):
+            raise ValueError(f"sha256 must be 64 hexadecimal digits but got {self.sha256!r}")
+        if not 0 < len(self.labels) <= MAX_LABELS:
+            raise ValueError(f"labels must number 1 to {MAX_LABELS} but got {len(self.labels)}")
+        if len(set(self.labels)) != len(self.labels) or not all(self.labels):
+            raise ValueError("labels must be distinct and not empty")
+        if not 0 < self.score_floor <= self.score_default <= 1:
+            raise ValueError(
+                "scores must be 0 < score_floor <= score_default <= 1"
+                f" but got score_floor {self.score_floor} and score_default {self.score_default}"
+            )
+        if not 0 < self.max_detections <= 1000:
+            raise ValueError(f"max_detections must be 1 to 1000 but got {self.max_detections}")
+        if not 0 < self.nms_iou <= 1:
+            raise ValueError(f"nms_iou must be above 0 and at most 1 but got {self.nms_iou}")
+
+    def to_json(self) -> dict[str, Any]:
+        """The manifest as JSON objects write it; `manifest_from_json` reads it back."""
+        return {
+            "name": self.name,
+            "version": self.version,
+            "sha256": self.sha256,
+            "task": self.task.value,
+            "labels": list(self.labels),
+            "input": {
+                "policy": self.input.policy.value,
+                "width": self.input.width,
+                "height": BY_ASPECT if self.input.height is None else self.input.height,
+                "multiple": self.input.multiple,
+            },
+            "score_floor": self.score_floor,
+            "score_default": self.score_default,
+            "max_detections": self.max_detections,
+            "nms_iou": self.nms_iou,
+            "licence": self.licence,
+            "source": self.source,
+            "adapter": self.adapter,
+        }
+
+
+def manifest_from_json(document: Mapping[str, Any]) -> Manifest:
+    """Read a manifest from decoded JSON.
+
+    Raises:
+        ValueError: a field is missing, unknown, of the wrong type or out of range; the message names it.
+    """
+    fields = _Fields(document, "")
+    size = _Fields(fields.take("input", dict), "input.")
+    height = size.take("height", int, str)
+    if isinstance(height, str) and height != BY_ASPECT:
+        raise ValueError(f"input.height must be a number or {BY_ASPECT!r} but got {height!r}")
+    manifest = Manifest(
+        name=fields.take("name", str),
+        version=fields.take("version", str),
+        sha256=fields.take("sha256", str),
+        task=ModelTask(fields.take("task", str)),
+        labels=_strings(fields.take("labels", list)),
+        input=ModelInput(
+            policy=ResizePolicy(size.take("policy", str)),
+            width=size.take("width", int),
+            height=None if height == BY_ASPECT else height,
+            multiple=size.take("multiple", int),
+        ),
+        score_floor=float(fields.take("score_floor", float, int)),
+        score_default=float(fields.take("score_default", float, int)),
+        max_detections=fields.take("max_detections", int),
+        nms_iou=float(fields.take("nms_iou", float, int)),
+        licence=fields.take("licence", str),
+        source=fields.take("source", str),
+        adapter=fields.take("adapter", str),
+    )
+    size.refuse_the_rest()
+    fields.refuse_the_rest()
+    return manifest
+
+
+def input_size(manifest: Manifest, shown_width: int, shown_height: int) -> InputSize:
+    """The input for a video of this size, as shown (rotation applied).
+
+    Letterbox: the content keeps the aspect, rounded to whole pixels, half up; the input is the content padded to the
+    right and below. With a height by aspect, the input is as low as the content allows.
+    """
+    if shown_width < 1 or shown_height < 1:
+        raise ValueError(f"a frame must have pixels but got {shown_width} x {shown_height}")
+    size = manifest.input
+    max_height = size.height or _round_down(size.width * MAX_HEIGHT_PER_WIDTH, size.multiple)
+    if size.policy is ResizePolicy.STRETCH:
+        return InputSize(size.width, max_height, size.width, max_height)
+    content_w, content_h = size.width, _scale(size.width, shown_height, shown_width)
+    if content_h > max_height:
+        content_w, content_h = _scale(max_height, shown_width, shown_height), max_height
+    return InputSize(size.width, size.height or _round_up(content_h, size.multiple), content_w, content_h)
+
+
+def _scale(length: int, numerator: int, denominator: int) -> int:
+    """`length` times a ratio, rounded half up in whole numbers, at least 1."""
+    return max(1, (2 * length * numerator + denominator) // (2 * denominator))
+
+
+def _round_up(length: int, multiple: int) -> int:
+    return -(-length // multiple) * multiple
+
+
+def _round_down(length: int, multiple: int) -> int:
+    return length // multiple * multiple
+
+
+def _strings(values: list[Any]) -> tuple[str, ...]:
+    if not all(isinstance(value, str) for value in values):
+        raise ValueError("labels must all be strings")
+    return tuple(values)
+
+
+class _Fields:
+    """Takes fields out of a JSON object, and knows which were never asked for."""
+
+    def __init__(self, document: Mapping[str, Any], prefix: str) -> None:
+        self._left = dict(document)
+        self._prefix = prefix
+
+    def take(self, name: str, *types: type) -> Any:
+        """The field, which must be of one of `types`."""
+        if name not in self._left:
+            raise ValueError(f"the manifest must have the field {self._prefix}{name}")
+        value = self._left.pop(name)
+        # JSON's true is no number, though Python's True is.
+        if not isinstance(value, types) or isinstance(value, bool):
+            expected = " or ".join(kind.__name__ for kind in types)
+            raise ValueError(f"{self._prefix}{name} must be {expected} but got {value!r}")
+        return value
+
+    def refuse_the_rest(self) -> None:
+        """Say which fields are unknown, if any are left."""
+        if self._left:
+            raise ValueError(
+                f"the manifest has unknown fields: {', '.join(self._prefix + name for name in self._left)}"
+            )

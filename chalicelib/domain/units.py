@@ -1,0 +1,85 @@
+"""The unit of work that a worker claims: a probe, a segment, or a finish.
+
+One protocol serves all three: claim with a lease and a fencing token, heartbeat, then commit, fail or release.
+`attempt` counts claims, and is counted before the work, so that work which kills its worker ends after
+`attempts_allowed` of them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from chalicelib.domain.errors import Failure
+from chalicelib.domain.ids import SubmissionId
+
+MAX_ATTEMPTS = 3
+"""Claims of one unit before it is given up, unless a retry was asked for.
+
+Source: the fault budget of docs/architecture.md.
+"""
+
+
+NO_SUBMISSION = SubmissionId("")
+
+
+class UnitKind(StrEnum):
+    """What there is to do."""
+
+    PROBE = "PROBE"
+    SEGMENT = "SEGMENT"
+    FINISH = "FINISH"
+
+
+class UnitState(StrEnum):
+    """Where a unit stands; the last three are terminal."""
+
+    OPEN = "OPEN"
+    CLAIMED = "CLAIMED"
+    DONE = "DONE"
+    FAILED = "FAILED"
+    CANCELLED = "CANCELLED"
+
+
+TERMINAL_UNIT_STATES = frozenset({UnitState.DONE, UnitState.FAILED, UnitState.CANCELLED})
+
+
+class Lane(StrEnum):
+    """Where work runs: the queue that the planner chose."""
+
+    FAST = "fast"
+    CPU = "cpu"
+    GPU = "gpu"
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """One claimable piece of work, as it stands."""
+
+    kind: UnitKind
+    index: int
+    """Position of a segment in its job; 0 for a probe or a finish."""
+    state: UnitState
+    attempt: int = 0
+    attempts_allowed: int = MAX_ATTEMPTS
+    fence: str = ""
+    """Token of the claim that holds the unit; a write that carries another one is refused."""
+    lease_until: float = 0.0
+    """Epoch seconds; a claim is presumed dead after it."""
+    claimed_by: str = ""
+    """Batch job (and child) that holds, or last held, the claim."""
+    submission: SubmissionId = NO_SUBMISSION
+    child: int = 0
+    """Which child job of the submission is to do it."""
+    lane: Lane = Lane.CPU
+    failure: Failure | None = None
+    """Why it failed, or why the last attempt ended, when it did not end well."""
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether nothing more can happen to it."""
+        return self.state in TERMINAL_UNIT_STATES
+
+    def is_exhausted(self, extra: int = 0) -> bool:
+        """Whether no claim is left after counting `extra` more."""
+        return self.attempt + extra >= self.attempts_allowed

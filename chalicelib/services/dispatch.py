@@ -1,0 +1,217 @@
+"""From units of work to Batch: order, submission, sending; and what to do with units whose child job is gone.
+
+Sending twice is harmless (units are claimed), not sending is found by the reconciler: a submission is recorded before
+Batch hears of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from aws_lambda_powertools import Logger
+
+from chalicelib.contracts import object_keys
+from chalicelib.contracts.work_order import OrderedMedia, OrderedModel, OrderedSource, OrderKind, WorkOrder
+from chalicelib.domain.errors import ErrorCode, Failure, NotFound
+from chalicelib.domain.ids import JobId, SubmissionId, VideoId, is_id
+from chalicelib.domain.jobs import Job
+from chalicelib.domain.segments import Segment, assign_children
+from chalicelib.domain.units import Lane, Unit, UnitKind, UnitState
+from chalicelib.domain.videos import Video
+from chalicelib.services.ports import Owner, Ports, Submission, SubmissionState
+
+logger = Logger(service="reelscan", child=True)
+
+ORDER_KIND_BY_UNIT = {
+    UnitKind.PROBE: OrderKind.PROBE,
+    UnitKind.SEGMENT: OrderKind.ANALYZE,
+    UnitKind.FINISH: OrderKind.FINISH,
+}
+SEGMENTS_PER_READ = 500
+
+
+def owner_of(thing: Video | Job) -> Owner:
+    """Whose units these are."""
+    return Owner(thing.tenant, thing.job_id if isinstance(thing, Job) else thing.video_id)
+
+
+def record_submission(
+    ports: Ports,
+    owner: Owner,
+    kind: OrderKind,
+    submission_id: SubmissionId,
+    children: tuple[tuple[int, ...], ...],
+    lane: Lane,
+) -> Submission:
+    """A submission that Batch has not heard of yet; the stored one when this id is recorded already."""
+    submission = Submission(owner, submission_id, kind, children, lane, ports.clock.now())
+    if ports.submissions.add(submission):
+        return submission
+    return ports.submissions.get(owner, submission_id) or submission
+
+
+def send(ports: Ports, submission: Submission) -> None:
+    """Write the work order and submit it, unless that was done; safe to repeat."""
+    if submission.state is SubmissionState.SENT:
+        return
+    order = make_order(ports, submission)
+    key = order_key(submission)
+    ports.objects.put(key, order.to_bytes())
+    batch_job_id = ports.batch.submit(submission, f"s3://{ports.bucket}/{key}")
+    ports.submissions.mark_sent(submission, batch_job_id)
+    logger.info(
+        "submission sent",
+        owner=submission.owner.name,
+        submission=submission.submission_id,
+        kind=submission.kind,
+        children=len(submission.children),
+        batch_job_id=batch_job_id,
+    )
+
+
+def order_key(submission: Submission) -> str:
+    """Where the work order of a submission lies."""
+    owner = submission.owner
+    make_key = object_keys.video_order_key if submission.kind is OrderKind.PROBE else object_keys.job_order_key
+    return make_key(owner.tenant, owner.name, submission.submission_id)
+
+
+def make_order(ports: Ports, submission: Submission) -> WorkOrder:
+    """What the children of a submission are told.
+
+    Raises:
+        NotFound: the video, the job or a model is gone.
+    """
+    owner = submission.owner
+    job = None if submission.kind is OrderKind.PROBE else _existing_job(ports, owner)
+    video = ports.videos.get(owner.tenant, job.video_id if job else VideoId(owner.name))
+    if video is None:
+        raise NotFound(f"the video of {owner.name} is gone")
+    order = WorkOrder(
+        kind=submission.kind,
+        tenant=owner.tenant,
+        video_id=video.video_id,
+        submission=submission.submission_id,
+        source=_ordered_source(video),
+        lease_seconds=ports.limits.lease_seconds,
+        heartbeat_seconds=ports.limits.heartbeat_seconds,
+        children=submission.children,
+        provider_class="cuda" if submission.lane is Lane.GPU else "cpu",
+    )
+    return order if job is None else _with_job(ports, order, job, video)
+
+
+def resubmit(
+    ports: Ports, owner: Owner, kind: UnitKind, orphans: Sequence[Unit], failure: Failure, *, seen_dead: str = ""
+) -> None:
+    """Hand units whose holder is gone to a new submission, or end those that have no attempt left.
+
+    A unit that was claimed is a suspect: it goes into a child of its own, so that it cannot take others down again.
+    When the child job `seen_dead` died before it claimed anything, its first unit is counted an attempt, so that this
+    ends as well.
+    """
+    if not orphans:
+        return
+    died_unclaimed = bool(seen_dead) and all(unit.claimed_by != seen_dead for unit in orphans)
+    blame_by_index = {unit.index: int(died_unclaimed and position == 0) for position, unit in enumerate(orphans)}
+    spent = [unit for unit in orphans if unit.is_exhausted(blame_by_index[unit.index])]
+    for unit in spent:
+        ports.units.end(
+            owner, unit, state=UnitState.FAILED, fence=ports.ids.make("fnc"), failure=exhausted(unit, failure)
+        )
+    left = [unit for unit in orphans if unit not in spent]
+    if not left:
+        return
+    children = _isolate_suspects(left, ports.limits.max_children)
+    submission_id = SubmissionId(ports.ids.make("sub"))
+    submission = record_submission(ports, owner, ORDER_KIND_BY_UNIT[kind], submission_id, children, left[0].lane)
+    child_by_index = {index: child for child, indices in enumerate(children) for index in indices}
+    for unit in left:
+        ports.units.requeue(
+            owner,
+            unit,
+            submission=submission_id,
+            child=child_by_index[unit.index],
+            blame=blame_by_index[unit.index],
+            failure=failure,
+        )
+    send(ports, submission)
+
+
+def exhausted(unit: Unit, last: Failure) -> Failure:
+    """Why a unit was given up: its last failure, said as such."""
+    name = f"segment {unit.index}" if unit.kind is UnitKind.SEGMENT else unit.kind.lower()
+    return Failure(
+        ErrorCode.ATTEMPTS_EXHAUSTED,
+        f"{unit.attempts_allowed} attempts at {name} failed; the last one: {last.detail}",
+        "Look at the worker's log of the last attempt; retry the job once the cause is gone",
+    )
+
+
+def is_unsent(ports: Ports, submission: Submission, now: datetime) -> bool:
+    """Whether Batch was not told of it for so long that whoever was to tell must have died."""
+    age = (now - submission.created_at).total_seconds()
+    return submission.state is SubmissionState.NEW and age >= ports.limits.resend_seconds
+
+
+def _existing_job(ports: Ports, owner: Owner) -> Job:
+    job = ports.jobs.get(owner.tenant, JobId(owner.name)) if is_id("job", owner.name) else None
+    if job is None:
+        raise NotFound(f"job {owner.name} is gone")
+    return job
+
+
+def _ordered_source(video: Video) -> OrderedSource:
+    source = video.source
+    return OrderedSource(
+        source.bucket, source.key, source.version_id, source.etag, source.size_bytes, source.content_digest
+    )
+
+
+def _with_job(ports: Ports, order: WorkOrder, job: Job, video: Video) -> WorkOrder:
+    media, index = video.media, video.index
+    if media is None or index is None:
+        raise NotFound(f"video {video.video_id} has not been probed")
+    models = []
+    for ref in job.models:
+        manifest = ports.models.get(ref.name)
+        if manifest is None or manifest.sha256 != ref.sha256:
+            raise NotFound(f"model {ref.name} {ref.sha256[:12]} is gone")
+        models.append(OrderedModel(ref.name, object_keys.model_key(ref.sha256), manifest.to_json()))
+    segments = _all_segments(ports, job) if order.kind is OrderKind.FINISH else ()
+    return replace(
+        order,
+        job_id=job.job_id,
+        media=OrderedMedia(
+            width=media.width,
+            height=media.height,
+            rotation=media.rotation,
+            timebase=str(media.timebase),
+            cells_key=index.cells_key,
+            table_key=index.table_key,
+            decoder=index.decoder,
+        ),
+        models=tuple(models),
+        sampling=job.request.sampling.to_json(),
+        segments=segments,
+        score_min=job.request.score_min,
+        labels=job.request.labels,
+        tracking=job.request.tracking,
+    )
+
+
+def _all_segments(ports: Ports, job: Job) -> tuple[Segment, ...]:
+    segments: list[Segment] = []
+    after = -1
+    while page := ports.units.list_segments(owner_of(job), after, SEGMENTS_PER_READ):
+        segments += [segment for segment, _ in page]
+        after = segments[-1].index
+    return tuple(segments)
+
+
+def _isolate_suspects(units: Sequence[Unit], max_children: int) -> tuple[tuple[int, ...], ...]:
+    suspects = [(unit.index,) for unit in units if unit.attempt > 0]
+    others = [unit.index for unit in units if unit.attempt == 0]
+    return (*suspects, *(assign_children(others, max_children) if others else ()))

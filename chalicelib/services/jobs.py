@@ -1,0 +1,180 @@
+"""Starting, watching, cancelling and retrying jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+
+from aws_lambda_powertools import Logger
+
+from chalicelib.contracts.work_order import OrderKind
+from chalicelib.domain.errors import Conflict, InvalidRequest, NotFound
+from chalicelib.domain.ids import JobId, SubmissionId, TenantId, VideoId, is_id
+from chalicelib.domain.jobs import Job, JobRequest, JobState, ModelRef, Progress
+from chalicelib.domain.models import Manifest
+from chalicelib.domain.segments import Segment
+from chalicelib.domain.units import MAX_ATTEMPTS, Unit, UnitKind, UnitState
+from chalicelib.domain.videos import Video, VideoState
+from chalicelib.services.advance import advance_job, due_after
+from chalicelib.services.dispatch import owner_of, record_submission, send
+from chalicelib.services.ports import Ports, Submission, SubmissionState, VersionConflict
+
+logger = Logger(service="reelscan", child=True)
+
+
+def start_job(ports: Ports, video: Video, request: JobRequest) -> Job:
+    """Record a job for `video`, which starts as soon as the video is known.
+
+    Raises:
+        Conflict: the video was rejected.
+        InvalidRequest: a model or label that does not exist.
+    """
+    if video.state is VideoState.REJECTED and video.failure:
+        raise Conflict(f"video {video.video_id} was rejected: {video.failure.detail}", hint=video.failure.hint)
+    manifests = resolve_models(ports, request)
+    now = ports.clock.now()
+    job = Job(
+        tenant=video.tenant,
+        job_id=JobId(ports.ids.make("job")),
+        video_id=video.video_id,
+        state=JobState.PENDING,
+        request=request,
+        models=tuple(ModelRef(model.name, model.version, model.sha256) for model in manifests),
+        created_at=now,
+        # The wait for an upload has its own end; the job's clock starts when the bytes may be there.
+        deadline_at=max(now, video.upload.expires_at) + timedelta(seconds=ports.limits.job_seconds),
+    )
+    ports.jobs.add(job, due_after(ports))
+    logger.info("job created", job_id=job.job_id, video_id=video.video_id, models=list(request.models))
+    if video.state is not VideoState.AWAITING_UPLOAD:
+        advance_job(ports, job.tenant, job.job_id)
+        return ports.jobs.get(job.tenant, job.job_id) or job
+    return job
+
+
+def resolve_models(ports: Ports, request: JobRequest) -> Sequence[Manifest]:
+    """The manifests that a request names, after checking that it can be done.
+
+    Raises:
+        InvalidRequest: an unknown model, or a label that none of the models has.
+    """
+    manifests = []
+    for name in request.models:
+        manifest = ports.models.get(name)
+        if manifest is None:
+            known = ", ".join(model.name for model in ports.models.list())
+            raise InvalidRequest(
+                f"there is no model {name!r}; there are: {known}", hint="Name models as in GET /models"
+            )
+        manifests.append(manifest)
+    known_labels = {label for manifest in manifests for label in manifest.labels}
+    unknown = [label for label in request.labels if label not in known_labels]
+    if unknown:
+        raise InvalidRequest(f"no model of this job has the labels {unknown}", hint="GET /models lists every label")
+    return manifests
+
+
+def get_job(ports: Ports, tenant: TenantId, job_id: str) -> Job:
+    """The job.
+
+    Raises:
+        NotFound: this tenant has no such job.
+    """
+    job = ports.jobs.get(tenant, JobId(job_id)) if is_id("job", job_id) else None
+    if job is None:
+        raise NotFound(f"there is no job {job_id}")
+    return job
+
+
+def list_jobs(ports: Ports, video: Video, after: str | None, limit: int) -> Sequence[Job]:
+    """The video's jobs, newest first."""
+    return ports.jobs.list_for_video(video.tenant, VideoId(video.video_id), JobId(after) if after else None, limit)
+
+
+def get_progress(ports: Ports, job: Job) -> Progress:
+    """How far the job is, counted from the items of its segments."""
+    if job.plan is None:
+        return Progress()
+    still_open, failed = ports.units.count(owner_of(job))
+    return Progress(job.plan.segments, max(0, job.plan.segments - still_open - failed), failed)
+
+
+def list_segments(ports: Ports, job: Job, after: int, limit: int) -> Sequence[tuple[Segment, Unit]]:
+    """The job's segments with an index greater than `after`, in order."""
+    return ports.units.list_segments(owner_of(job), after, limit)
+
+
+def cancel_job(ports: Ports, job: Job) -> Job:
+    """End the job; what was committed stays readable, nothing is added. Cancelling again changes nothing.
+
+    Raises:
+        Conflict: the job has ended otherwise.
+    """
+    while job.state is not JobState.CANCELLED:
+        if job.is_terminal:
+            raise Conflict(f"job {job.job_id} has ended: it is {job.state}")
+        try:
+            if job.state is not JobState.CANCELLING:
+                ports.jobs.save(replace(job, state=JobState.CANCELLING), due_after(ports))
+                logger.info("job cancelling", job_id=job.job_id)
+        except VersionConflict:
+            job = get_job(ports, job.tenant, job.job_id)
+            continue
+        advance_job(ports, job.tenant, job.job_id)
+        _stop_workers(ports, job)
+        return get_job(ports, job.tenant, job.job_id)
+    return job
+
+
+def retry_job(ports: Ports, job: Job) -> Job:
+    """Do again what failed, and nothing else: the failed segments, or the finish.
+
+    Raises:
+        Conflict: the job has not ended, or nothing of it can be done again.
+    """
+    if job.state not in (JobState.FAILED, JobState.PARTIAL):
+        raise Conflict(f"job {job.job_id} has nothing to retry: it is {job.state}")
+    if job.plan is None:
+        raise Conflict(
+            f"job {job.job_id} never started: {job.failure.detail if job.failure else 'its video was not accepted'}",
+            hint="Correct the cause, upload the video again and start a new job",
+        )
+    deadline_at = ports.clock.now() + timedelta(seconds=ports.limits.job_seconds)
+    fresh = replace(job, failure=None, missing=(), summary=None, finished_at=None, deadline_at=deadline_at)
+    still_open, failed = ports.units.count(owner_of(job))
+    if failed or still_open:
+        return _retry_segments(ports, fresh, failed + still_open)
+    finish = ports.units.get(owner_of(job), UnitKind.FINISH)
+    if finish is None or finish.state is not UnitState.FAILED:
+        raise Conflict(
+            f"job {job.job_id} has no failed segment", hint="Damaged ranges of the file stay damaged; upload it anew"
+        )
+    submission_id = SubmissionId(f"finish-{job.version}")
+    ports.units.open_step(owner_of(job), Unit(UnitKind.FINISH, 0, UnitState.OPEN, submission=submission_id))
+    submission = record_submission(ports, owner_of(job), OrderKind.FINISH, submission_id, ((0,),), finish.lane)
+    retried = ports.jobs.save(replace(fresh, state=JobState.FINISHING), due_after(ports))
+    send(ports, submission)
+    return retried
+
+
+def _retry_segments(ports: Ports, job: Job, count: int) -> Job:
+    owner = owner_of(job)
+    children = min(count, ports.limits.max_children)
+    submission_id = SubmissionId(f"retry-{job.version}")
+    # Reopened before the job runs again: a running job without open segments would go on to its finish.
+    indices = ports.units.reopen(owner, submission=submission_id, children=children, attempts=MAX_ATTEMPTS)
+    dealt = tuple(tuple(indices[child::children]) for child in range(children))
+    submission = record_submission(ports, owner, OrderKind.ANALYZE, submission_id, dealt, ports.limits.analyze_lane)
+    retried = ports.jobs.save(replace(job, state=JobState.RUNNING), due_after(ports))
+    send(ports, submission)
+    logger.info("job retried", job_id=job.job_id, segments=len(indices))
+    return retried
+
+
+def _stop_workers(ports: Ports, job: Job) -> None:
+    """Free the machines; correctness does not need it, since every fence of the job is bumped."""
+    submissions: Sequence[Submission] = ports.submissions.list(owner_of(job))
+    for submission in submissions:
+        if submission.state is SubmissionState.SENT:
+            ports.batch.terminate(submission.batch_job_id, f"job {job.job_id} was cancelled")

@@ -1,0 +1,485 @@
+"""What the use cases need from the outside, as protocols.
+
+`chalicelib/adapters` has them on AWS, `tests/fakes` in memory. Every store gives back what it stored (read your
+writes). A refused conditional write is an answer here, never an exception that a caller must decode:
+`VersionConflict`, or False.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol
+
+from chalicelib.contracts.blocks import BlockRef
+from chalicelib.contracts.job_index import IndexEntry
+from chalicelib.contracts.tracks import TrackRow
+from chalicelib.contracts.work_order import OrderKind
+from chalicelib.domain.errors import Conflict, Failure
+from chalicelib.domain.ids import JobId, SubmissionId, TenantId, VideoId
+from chalicelib.domain.jobs import Job
+from chalicelib.domain.media import Pts
+from chalicelib.domain.models import Manifest
+from chalicelib.domain.segments import Segment
+from chalicelib.domain.units import Lane, Unit, UnitKind, UnitState
+from chalicelib.domain.videos import Video
+
+
+class VersionConflict(Conflict):
+    """Somebody wrote since we read; read again and decide again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Whose units, submissions and due date: one video (for its probe) or one job."""
+
+    tenant: TenantId
+    name: str
+    """A video id or a job id."""
+
+
+class SubmissionState(StrEnum):
+    """Whether Batch was told."""
+
+    NEW = "NEW"
+    SENT = "SENT"
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """Something sent to Batch: which units, dealt out to which children.
+
+    `SubmitJob` has no idempotency token, so it may be sent twice.
+    """
+
+    owner: Owner
+    submission_id: SubmissionId
+    kind: OrderKind
+    children: tuple[tuple[int, ...], ...]
+    lane: Lane
+    created_at: datetime
+    state: SubmissionState = SubmissionState.NEW
+    batch_job_id: str = ""
+
+
+class Clock(Protocol):
+    """What time it is."""
+
+    def now(self) -> datetime:
+        """The present moment, UTC."""
+        ...
+
+
+class Ids(Protocol):
+    """Makes names that nobody has."""
+
+    def make(self, prefix: str) -> str:
+        """A new id with this prefix, later in order than those made before (to the millisecond)."""
+        ...
+
+
+class VideoStore(Protocol):
+    """VIDEO items."""
+
+    def add(self, video: Video, due_at: datetime | None) -> None:
+        """Record a new video."""
+        ...
+
+    def get(self, tenant: TenantId, video_id: VideoId) -> Video | None:
+        """The video as it stands."""
+        ...
+
+    def save(self, video: Video, due_at: datetime | None) -> Video:
+        """Replace the version that `video` was read as; the answer carries the next version.
+
+        Raises:
+            VersionConflict: somebody wrote since.
+        """
+        ...
+
+    def list(self, tenant: TenantId, after: VideoId | None, limit: int) -> Sequence[Video]:
+        """The tenant's videos, newest first, from the one older than `after` on."""
+        ...
+
+    def delete(self, video: Video) -> None:
+        """Forget the video, its probe and its submissions."""
+        ...
+
+
+class JobStore(Protocol):
+    """JOB items."""
+
+    def add(self, job: Job, due_at: datetime | None) -> None:
+        """Record a new job, below its video too."""
+        ...
+
+    def get(self, tenant: TenantId, job_id: JobId) -> Job | None:
+        """The job as it stands."""
+        ...
+
+    def save(self, job: Job, due_at: datetime | None) -> Job:
+        """Replace the version that `job` was read as; the answer carries the next version.
+
+        Raises:
+            VersionConflict: somebody wrote since.
+        """
+        ...
+
+    def list_for_video(self, tenant: TenantId, video_id: VideoId, after: JobId | None, limit: int) -> Sequence[Job]:
+        """The video's jobs, newest first, from the one older than `after` on."""
+        ...
+
+    def delete(self, job: Job) -> None:
+        """Forget the job, its units and its submissions, also below its video."""
+        ...
+
+
+class UnitStore(Protocol):
+    """SEGMENT and STEP items and their markers."""
+
+    def add_segments(self, owner: Owner, segments: Sequence[tuple[Segment, Unit]]) -> None:
+        """Record the segments of a plan and their OPEN markers; those already there stay as they are."""
+        ...
+
+    def open_step(self, owner: Owner, unit: Unit) -> bool:
+        """Record a probe or finish that may be claimed; False when one is there that is not terminal."""
+        ...
+
+    def get(self, owner: Owner, kind: UnitKind, index: int = 0) -> Unit | None:
+        """The unit as it stands."""
+        ...
+
+    def list_segments(self, owner: Owner, after: int, limit: int) -> Sequence[tuple[Segment, Unit]]:
+        """Segments with an index greater than `after`, in order."""
+        ...
+
+    def find_segment(self, owner: Owner, total: int, pts: Pts) -> int:
+        """Index of the last of `total` segments that starts at or before `pts`; 0 when none does."""
+        ...
+
+    def list_open(self, owner: Owner) -> Sequence[Unit]:
+        """The segments that are not terminal."""
+        ...
+
+    def has_open(self, owner: Owner) -> bool:
+        """Whether any segment is not terminal; a consistent read."""
+        ...
+
+    def count(self, owner: Owner) -> tuple[int, int]:
+        """(open, failed) segments."""
+        ...
+
+    def requeue(
+        self, owner: Owner, seen: Unit, *, submission: SubmissionId, child: int, blame: int, failure: Failure | None
+    ) -> bool:
+        """Hand the unit to another submission; False when something happened to it since it was seen."""
+        ...
+
+    def end(self, owner: Owner, seen: Unit, *, state: UnitState, fence: str, failure: Failure | None) -> bool:
+        """End the unit as FAILED or CANCELLED; False when something happened to it since it was seen."""
+        ...
+
+    def reopen(self, owner: Owner, *, submission: SubmissionId, children: int, attempts: int) -> Sequence[int]:
+        """Give every segment that failed, or is still open, `attempts` more claims, dealt out to `children`.
+
+        The indices, in order.
+        """
+        ...
+
+
+class SubmissionStore(Protocol):
+    """SUBMISSION items."""
+
+    def add(self, submission: Submission) -> bool:
+        """Record it before it is sent; False when it is there already."""
+        ...
+
+    def mark_sent(self, submission: Submission, batch_job_id: str) -> None:
+        """Record that Batch has it."""
+        ...
+
+    def list(self, owner: Owner) -> Sequence[Submission]:
+        """All of one owner."""
+        ...
+
+    def get(self, owner: Owner, submission_id: SubmissionId) -> Submission | None:
+        """One of them."""
+        ...
+
+
+class DueIndex(Protocol):
+    """Which owners the reconciler must look at."""
+
+    def list_due(self, now: datetime, limit: int) -> Sequence[Owner]:
+        """Owners whose due date has passed, the most overdue first."""
+        ...
+
+    def postpone(self, owner: Owner, due_at: datetime) -> None:
+        """Look at it again then, if it still has a due date."""
+        ...
+
+
+class ModelRegistry(Protocol):
+    """MODEL items."""
+
+    def get(self, name: str) -> Manifest | None:
+        """The model of that name."""
+        ...
+
+    def list(self) -> Sequence[Manifest]:
+        """All models, by name."""
+        ...
+
+
+class ResultStore(Protocol):
+    """Table `results`, for reading; the worker writes it."""
+
+    def list_index(self, tenant: TenantId, job_id: JobId, first_segment: int, limit: int) -> Sequence[IndexEntry]:
+        """Committed segments from `first_segment` on, in order."""
+        ...
+
+    def get_blocks(self, tenant: TenantId, content_digest: str, refs: Sequence[BlockRef]) -> Mapping[str, bytes]:
+        """Packed blocks by sort key; one that was swept is missing."""
+        ...
+
+    def get_track_ids(self, tenant: TenantId, job_id: JobId, sort_keys: Sequence[str]) -> Mapping[str, bytes]:
+        """Packed track id columns by sort key."""
+        ...
+
+    def list_tracks(
+        self, tenant: TenantId, job_id: JobId, first_chunk: int, limit: int
+    ) -> Sequence[Sequence[TrackRow]]:
+        """Chunks of tracks from `first_chunk` on, in order."""
+        ...
+
+    def get_bases(self, tenant: TenantId, job_id: JobId) -> Sequence[int | None] | None:
+        """Frames shown before each segment; None until the job has finished."""
+        ...
+
+    def add_reference(self, tenant: TenantId, content_digest: str, video_id: VideoId) -> None:
+        """Record that this video has these bytes, so that their blocks are kept."""
+        ...
+
+    def drop_job(self, tenant: TenantId, job_id: JobId) -> None:
+        """Delete the job's index and tracks; its results are gone from then on."""
+        ...
+
+    def drop_reference(self, tenant: TenantId, content_digest: str, video_id: VideoId) -> None:
+        """Forget that this video has these bytes, and delete their blocks when no other video has them."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class StoredObject:
+    """What S3 says about an object."""
+
+    size_bytes: int
+    etag: str
+    version_id: str = ""
+    sha256: str = ""
+    """Hex; only when S3 itself checked the bytes against it."""
+
+
+@dataclass(frozen=True, slots=True)
+class PostForm:
+    """A presigned POST."""
+
+    url: str
+    fields: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class SignedPart:
+    """A presigned PUT of one part."""
+
+    part_number: int
+    url: str
+    headers: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class UploadedPart:
+    """A part that S3 has."""
+
+    part_number: int
+    etag: str
+    size_bytes: int
+
+
+class ObjectStore(Protocol):
+    """S3."""
+
+    def presign_post(self, key: str, *, size_bytes: int, content_type: str, sha256: str, seconds: int) -> PostForm:
+        """A form that uploads exactly this key, size and type (and bytes, when `sha256` is given)."""
+        ...
+
+    def presign_get(self, bucket: str, key: str, *, version_id: str, seconds: int) -> str:
+        """A URL that reads exactly this version; plays with Range."""
+        ...
+
+    def create_multipart(self, key: str, content_type: str) -> str:
+        """The id of a new multipart upload."""
+        ...
+
+    def presign_part(
+        self, key: str, upload_id: str, part_number: int, *, size_bytes: int, sha256: str, seconds: int
+    ) -> SignedPart:
+        """A URL that uploads one part of exactly this size (and bytes, when `sha256` is given)."""
+        ...
+
+    def list_parts(self, key: str, upload_id: str) -> Sequence[UploadedPart]:
+        """The parts that S3 has, in order."""
+        ...
+
+    def complete_multipart(self, key: str, upload_id: str, parts: Sequence[tuple[int, str]]) -> None:
+        """Make the object of its parts.
+
+        Raises:
+            InvalidRequest: S3 does not have these parts.
+        """
+        ...
+
+    def abort_multipart(self, key: str, upload_id: str) -> None:
+        """Drop the parts; an upload that is gone already is fine."""
+        ...
+
+    def head(self, bucket: str, key: str) -> StoredObject | None:
+        """What is there now; None when nothing is, or nothing that we may read."""
+        ...
+
+    def put(self, key: str, body: bytes) -> None:
+        """Write a small object of our own."""
+        ...
+
+    def get(self, key: str) -> bytes:
+        """Read a small object of our own.
+
+        Raises:
+            NotFound: it is not there.
+        """
+        ...
+
+    def delete_prefix(self, prefix: str) -> None:
+        """Delete every object (and version) below it."""
+        ...
+
+
+class ChildState(StrEnum):
+    """What Batch says of a job or child job."""
+
+    WAITING = "WAITING"
+    RUNNING = "RUNNING"
+    ENDED = "ENDED"
+    UNKNOWN = "UNKNOWN"
+    """Batch forgot it, or never had it."""
+
+
+class Batch(Protocol):
+    """AWS Batch."""
+
+    def submit(self, submission: Submission, order_uri: str) -> str:
+        """Send it, as an array job when it has several children; Batch's job id."""
+        ...
+
+    def describe(self, batch_job_id: str, children: int) -> Sequence[ChildState]:
+        """The state of every child."""
+        ...
+
+    def terminate(self, batch_job_id: str, reason: str) -> None:
+        """Stop it, whatever its state; one that has ended is fine."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class StoredAnswer:
+    """What a POST with an idempotency key was answered."""
+
+    body_digest: str
+    status: int | None
+    """None while the first request is still being worked on."""
+    body: str
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+class IdempotencyStore(Protocol):
+    """IDEMPOTENCY items."""
+
+    def begin(self, tenant: TenantId, key: str, body_digest: str, *, now: datetime) -> StoredAnswer | None:
+        """Reserve the key; None when it is ours, else what is stored under it."""
+        ...
+
+    def finish(self, tenant: TenantId, key: str, answer: StoredAnswer, *, now: datetime) -> None:
+        """Store the answer for 24 hours."""
+        ...
+
+    def forget(self, tenant: TenantId, key: str) -> None:
+        """Free the key: the request failed and may be repeated."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """Who calls, from a verified token."""
+
+    tenant: TenantId
+    subject: str
+    scopes: frozenset[str]
+
+
+class TokenVerifier(Protocol):
+    """Access tokens."""
+
+    def verify(self, token: str) -> Claims:
+        """Who the token was given to.
+
+        Raises:
+            Unauthenticated: it does not verify, with the reason.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What this deployment allows and how long it waits; see `settings.py` for the environment names."""
+
+    max_upload_bytes: int
+    multipart_threshold_bytes: int
+    ticket_seconds: int
+    upload_seconds: int
+    """An upload that has not arrived this long after its ticket was given ends as UPLOAD_EXPIRED."""
+    download_seconds: int
+    lease_seconds: float
+    heartbeat_seconds: float
+    reconcile_seconds: float
+    resend_seconds: float
+    """A submission that Batch was not told of for this long is sent again."""
+    queue_seconds: float
+    """A child that waits longer than this for a machine ends its job as NO_CAPACITY."""
+    job_seconds: int
+    max_children: int
+    analyze_lane: Lane
+    import_buckets: tuple[str, ...]
+    cursor_key: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Everything that a use case may reach."""
+
+    clock: Clock
+    ids: Ids
+    videos: VideoStore
+    jobs: JobStore
+    units: UnitStore
+    submissions: SubmissionStore
+    due: DueIndex
+    models: ModelRegistry
+    results: ResultStore
+    objects: ObjectStore
+    batch: Batch
+    idempotency: IdempotencyStore
+    tokens: TokenVerifier
+    limits: Limits
+    bucket: str

@@ -1,0 +1,59 @@
+"""Which adapter is behind which port: the only module that knows both sides."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from chalicelib.adapters import clients
+from chalicelib.adapters.batch import AwsBatch
+from chalicelib.adapters.due_index import DynamoDueIndex
+from chalicelib.adapters.idempotency_store import DynamoIdempotencyStore
+from chalicelib.adapters.job_store import DynamoJobStore
+from chalicelib.adapters.model_registry import DynamoModelRegistry
+from chalicelib.adapters.object_store import S3ObjectStore
+from chalicelib.adapters.result_store import DynamoResultStore
+from chalicelib.adapters.submission_store import DynamoSubmissionStore
+from chalicelib.adapters.system import RandomIds, SystemClock
+from chalicelib.adapters.table import Table
+from chalicelib.adapters.tokens import JwksTokenVerifier
+from chalicelib.adapters.unit_store import DynamoUnitStore
+from chalicelib.adapters.video_store import DynamoVideoStore
+from chalicelib.services.ports import Ports
+from chalicelib.settings import Settings, read_settings
+
+
+@cache
+def get_ports() -> Ports:
+    """The ports of this process, from its environment; made at the first event, not at import."""
+    return make_ports(read_settings())
+
+
+def make_ports(settings: Settings) -> Ports:
+    """The ports on AWS."""
+    meta = Table(clients.dynamodb(), settings.meta_table)
+    clock = SystemClock()
+    return Ports(
+        clock=clock,
+        ids=RandomIds(clock),
+        videos=DynamoVideoStore(meta),
+        jobs=DynamoJobStore(meta),
+        units=DynamoUnitStore(meta),
+        submissions=DynamoSubmissionStore(meta),
+        due=DynamoDueIndex(meta),
+        models=DynamoModelRegistry(meta),
+        results=DynamoResultStore(Table(clients.dynamodb(), settings.results_table)),
+        objects=S3ObjectStore(clients.s3(), settings.bucket),
+        batch=AwsBatch(clients.batch(), settings.queue_by_lane, settings.job_definition_by_lane),
+        idempotency=DynamoIdempotencyStore(meta),
+        tokens=JwksTokenVerifier(
+            jwks_url=settings.jwks_url, issuer=settings.token_issuer, client_ids=settings.token_client_ids
+        ),
+        limits=settings.limits,
+        bucket=settings.bucket,
+    )
+
+
+def forget_ports() -> None:
+    """Drop ports and clients, when the environment that they were made from has changed."""
+    for cached in (get_ports, clients.dynamodb, clients.s3, clients.batch):
+        cached.cache_clear()
