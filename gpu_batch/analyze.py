@@ -1,0 +1,164 @@
+"""Analysing a segment: find which of its cells are not stored yet, decode and infer those, and store them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+from chalicelib.contracts.blocks import analysis_id
+from chalicelib.contracts.cell_results import CellResult, DamagedRange
+from chalicelib.contracts.job_index import IndexEntry
+from chalicelib.contracts.sample_table import DecoderConfig, unpack_chunks
+from chalicelib.contracts.work_order import OrderedMedia, WorkOrder
+from chalicelib.domain.cells import CELL_RULE, Cell
+from chalicelib.domain.errors import ErrorCode
+from chalicelib.domain.media import MediaLimits
+from chalicelib.domain.sampling import Sampling
+from chalicelib.domain.segments import Segment
+from gpu_batch.aws import Cloud
+from gpu_batch.cell_store import AnalyzedCell, AnalyzedFrame, CellStore
+from gpu_batch.errors import BadOrder
+from gpu_batch.frames import RunFrames, TableFrames, WholeFrames
+from gpu_batch.log import logger
+from gpu_batch.models.loader import Model
+from gpu_batch.models.preprocess import PREPROCESSING_VERSION
+from gpu_batch.pipeline import run_models
+from gpu_batch.video.damage import Damage
+from gpu_batch.video.source import Source
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentResult:
+    """What a segment's commit makes readable, and what it cost."""
+
+    entry: IndexEntry
+    frames_inferred: int
+    """Frames that a model really saw; fewer than analysed when stored cells were used."""
+
+
+class Analyzer:
+    """Analyses segments of one job; made once per child."""
+
+    def __init__(
+        self, cloud: Cloud, order: WorkOrder, models: Sequence[Model], cells: Sequence[Cell], *, threads: int
+    ) -> None:
+        if order.media is None:
+            raise BadOrder("an order to analyse must have media facts", code=ErrorCode.INTERNAL)
+        self._cloud = cloud
+        self._order = order
+        self._media: OrderedMedia = order.media
+        self._models = models
+        self._cells = cells
+        self._threads = threads
+        self._sampling: Sampling = order.parsed_sampling
+        self._timebase: Fraction = order.parsed_timebase
+        self._limits = MediaLimits()
+        self._decoder = DecoderConfig.from_json(json.loads(order.media.decoder)) if order.media.decoder else None
+        self._stores = [self._store_of(model) for model in models]
+
+    def analyze(self, segment: Segment, check: Callable[[], None]) -> SegmentResult:
+        """The results of a segment, stored but not committed.
+
+        Raises:
+            BadInput: the source is gone or was replaced.
+            BadOrder: a model cannot be run on it.
+            Passing: AWS did not answer.
+        """
+        numbers = range(segment.first_cell, segment.end_cell)
+        found = [store.find(numbers) for store in self._stores]
+        inferred = 0
+        for run in missing_runs(numbers, found):
+            inferred += self._analyze_run(run, found, check)
+        cells_by_model = tuple(tuple(results[number] for number in numbers) for results in found)
+        shown = sum(result.frames_shown for result in cells_by_model[0])
+        entry = IndexEntry(segment.index, segment.start_pts, segment.end_pts, shown, cells_by_model)
+        return SegmentResult(entry, inferred)
+
+    def _store_of(self, model: Model) -> CellStore:
+        order = self._order
+        analysis = analysis_id(
+            model_sha256=model.digest,
+            preprocessing=PREPROCESSING_VERSION,
+            sampling=self._sampling.to_json(),
+            provider_class=model.provider_class,
+            cell_rule=CELL_RULE,
+        )
+        return CellStore(
+            self._cloud,
+            tenant=order.tenant,
+            content_digest=order.source.content_digest,
+            analysis=analysis,
+            labels=model.manifest.labels,
+            timebase=self._timebase,
+        )
+
+    def _analyze_run(
+        self, run: Sequence[int], found: Sequence[dict[int, CellResult]], check: Callable[[], None]
+    ) -> int:
+        """Decode consecutive cells, infer with the models that lack them, store and note the results.
+
+        Frames that were inferred.
+        """
+        wanted = [index for index, results in enumerate(found) if any(number not in results for number in run)]
+        models = [self._models[index] for index in wanted]
+        analyzed = {(index, number): AnalyzedCell(number) for index in wanted for number in run}
+        source = self._cloud.open_source(self._order.source)
+        frames = self._open_run(run, source)
+        inferred = 0
+        for result in run_models(frames, models, self._media.rotation, threads=self._threads, check=check):
+            inferred += 1
+            place = result.place
+            for index, rows in zip(wanted, result.rows_by_model, strict=True):
+                frame = AnalyzedFrame(place.pts, place.ordinal, place.rank, rows)
+                analyzed[index, place.cell].frames.append(frame)
+        logger.info(
+            "run of cells decoded",
+            cells=len(run),
+            frames=inferred,
+            requests=source.requests,
+            bytes_read=source.bytes_read,
+        )
+        for (index, number), cell in analyzed.items():
+            if number not in found[index]:
+                check()
+                found[index][number] = self._stores[index].write(self._sound(cell, frames))
+        return inferred
+
+    def _open_run(self, run: Sequence[int], source: Source) -> RunFrames:
+        if self._decoder is None:
+            return WholeFrames(source, self._limits, self._sampling, self._timebase)
+        first, last = self._cells[run[0]], self._cells[run[-1]]
+        size = last.table_offset + last.table_size - first.table_offset
+        chunks = list(unpack_chunks(self._cloud.get_object(self._media.table_key, first.table_offset, size)))
+        return TableFrames(self._decoder, chunks, source, self._limits, self._sampling)
+
+    def _sound(self, cell: AnalyzedCell, frames: RunFrames) -> AnalyzedCell:
+        """The cell without the frames of damaged GOPs, which are left out whole."""
+        damage = self._damage_of(cell.cell, frames.damage)
+        kept = [frame for frame in cell.frames if not any(gap.start_pts <= frame.pts < gap.end_pts for gap in damage)]
+        return AnalyzedCell(cell.cell, kept, frames.shown(cell.cell), damage)
+
+    def _damage_of(self, number: int, damage: Damage) -> tuple[DamagedRange, ...]:
+        cell = self._cells[number]
+        is_whole = not self._media.table_key
+        return tuple(
+            DamagedRange(gap.start_pts, gap.end_pts, gap.cause)
+            for gap in damage.ranges
+            # The times of a whole are estimates; those of a cell are exact.
+            if is_whole or cell.start_pts <= gap.start_pts < cell.end_pts
+        )
+
+
+def missing_runs(numbers: Sequence[int], found: Sequence[dict[int, CellResult]]) -> list[list[int]]:
+    """Maximal runs of consecutive cells that some model lacks."""
+    runs: list[list[int]] = []
+    for number in numbers:
+        if all(number in results for results in found):
+            continue
+        if runs and runs[-1][-1] == number - 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    return runs

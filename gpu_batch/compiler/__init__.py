@@ -1,0 +1,1 @@
+"""The converter that made the default models: TFJS packages in, canonical ONNX out. Development only (needs `onnx`)."""

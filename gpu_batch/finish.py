@@ -1,0 +1,248 @@
+"""The finish of a job: a fold over its committed segments in order of time.
+
+It can be broken off and taken up again anywhere. It gives tracks, the frame counts before each segment, the ranges
+that are missing, and the summary; then ends the job in one transaction.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from chalicelib.contracts import object_keys, outcomes, table_keys
+from chalicelib.contracts.attribute_values import Item
+from chalicelib.contracts.blocks import SCORE_UNITS, BlockRef, unpack_block
+from chalicelib.contracts.claims import UnitKey
+from chalicelib.contracts.items import failure_from_map, failure_to_map, missing_to_map, time_to_text
+from chalicelib.contracts.job_index import IndexEntry
+from chalicelib.contracts.tracks import TRACKS_PER_CHUNK, TrackRow, pack_track_ids, pack_tracks
+from chalicelib.contracts.work_order import OrderedMedia, WorkOrder
+from chalicelib.domain.errors import ErrorCode, Failure
+from chalicelib.domain.jobs import JobState, MissingRange
+from chalicelib.domain.models import manifest_from_json
+from chalicelib.domain.segments import Segment
+from chalicelib.domain.units import UnitKind, UnitState
+from gpu_batch.aws import Cloud, Superseded
+from gpu_batch.errors import BadInput, BadOrder
+from gpu_batch.lease import Stop, holding
+from gpu_batch.log import logger
+from gpu_batch.summary import SummaryFold, gap_seconds
+from gpu_batch.track_job import IdColumn, ModelTracks
+
+SEGMENTS_PER_CHECKPOINT = 16
+BLOCKS_PER_READ = 16
+MAX_MISSING_RANGES = 500
+"""Neighbouring ranges with the same cause are one, so that this many are a very broken file."""
+DAMAGE_HINT = "Upload the file again from its origin; what is sound of it was analysed"
+
+
+@dataclass(slots=True)
+class _Progress:
+    """How far the fold has come; with the folds' own states, all that a checkpoint holds."""
+
+    next_segment: int = 0
+    frames_shown: int = 0
+    frames_analyzed: int = 0
+    frames_inferred: int = 0
+    bases: list[int | None] = field(default_factory=list)
+    missing: list[Item] = field(default_factory=list)
+    segments_failed: int = 0
+
+
+def run_finish(cloud: Cloud, order: WorkOrder, *, claimed_by: str, stop: Stop) -> None:
+    """Finish the job of an order, unless somebody else does or did."""
+    if order.media is None:
+        raise BadOrder("an order to finish must have media facts", code=ErrorCode.INTERNAL)
+    claim = cloud.claim(UnitKey(order.pk, UnitKind.FINISH), claimed_by=claimed_by, lease_seconds=order.lease_seconds)
+    if claim is None:
+        logger.info("finish is not to be had")
+        return
+    try:
+        with holding(cloud, claim, order, stop) as check:
+            fold = _Finish(cloud, order, order.media)
+            fold.run(check)
+            tracks = fold.write_tracks()
+        ended = fold.outcome(tracks)
+        cloud.end(claim, UnitState.DONE, more=[outcomes.job_finished(cloud.meta_table, order.pk, **ended)])
+    except Superseded:
+        logger.warning("finish was taken away")
+        return
+    except (BadInput, BadOrder) as error:
+        cloud.end(claim, UnitState.FAILED, failure=failure_to_map(error.failure))
+        raise
+    logger.info("job finished", state=ended["state"], tracks=len(tracks))
+
+
+class _Finish:
+    def __init__(self, cloud: Cloud, order: WorkOrder, media: OrderedMedia) -> None:
+        self._cloud = cloud
+        self._order = order
+        self._timebase = order.parsed_timebase
+        self._checkpoint_key = object_keys.checkpoint_key(order.tenant, order.job_id)
+        manifests = [manifest_from_json(model.manifest) for model in order.models]
+        self._floors = [
+            round((manifest.score_default if order.score_min is None else order.score_min) * SCORE_UNITS)
+            for manifest in manifests
+        ]
+        self._summary = SummaryFold(
+            floors=self._floors,
+            labels=order.labels,
+            timebase=self._timebase,
+            gap_seconds=gap_seconds(order.parsed_sampling),
+        )
+        self._tracks = [
+            ModelTracks(
+                manifest, index, len(manifests), width=media.width, height=media.height, timebase=self._timebase
+            )
+            for index, manifest in enumerate(manifests)
+        ]
+        self._progress = _Progress()
+        self._restore()
+
+    def run(self, check: Callable[[], None]) -> None:
+        """Fold over the segments that are left."""
+        segments = self._order.segments
+        while self._progress.next_segment < len(segments):
+            check()
+            segment = segments[self._progress.next_segment]
+            item = self._cloud.get(self._cloud.results_table, self._order.pk, table_keys.index_entry(segment.index))
+            unit = self._cloud.get(self._cloud.meta_table, self._order.pk, table_keys.segment(segment.index)) or {}
+            if item is None:
+                self._miss(segment, unit)
+            else:
+                self._take(IndexEntry.from_item(item), int(unit.get("frames_inferred", 0)), check)
+            self._progress.next_segment += 1
+            if self._progress.next_segment % SEGMENTS_PER_CHECKPOINT == 0:
+                self._save()
+        if self._order.tracking:
+            for index, tracks in enumerate(self._tracks):
+                self._write_ids(index, tracks.finish())
+
+    def write_tracks(self) -> list[TrackRow]:
+        """Store the job's tracks and frame counts; the tracks that its view shows."""
+        labels = frozenset(self._order.labels)
+        tracks = [
+            track
+            for floor, model in zip(self._floors, self._tracks, strict=True)
+            for track in model.closed
+            if track.score_max >= floor and (not labels or track.label in labels)
+        ]
+        tracks.sort(key=lambda track: (track.first_pts, track.track_id))
+        chunks = [tracks[first : first + TRACKS_PER_CHUNK] for first in range(0, len(tracks), TRACKS_PER_CHUNK)]
+        items: list[Item] = [
+            {"sk": table_keys.track_chunk(number), "kind": "TRACKS", "body": pack_tracks(chunk)}
+            for number, chunk in enumerate(chunks)
+        ]
+        bases = json.dumps(self._progress.bases, separators=(",", ":"))
+        items.append({"sk": table_keys.BASES, "kind": "BASES", "body": bases})
+        self._put(items)
+        return tracks
+
+    def outcome(self, tracks: list[TrackRow]) -> dict[str, Any]:
+        """How the job ends: the arguments of `outcomes.job_finished`."""
+        progress = self._progress
+        summary = self._summary.result(
+            tracks,
+            frames_shown=progress.frames_shown,
+            frames_analyzed=progress.frames_analyzed,
+            frames_inferred=progress.frames_inferred,
+        )
+        missing = progress.missing[:MAX_MISSING_RANGES]
+        state = JobState.SUCCEEDED
+        if missing:
+            state = JobState.PARTIAL if progress.frames_analyzed else JobState.FAILED
+        return {
+            "state": state,
+            "summary": summary,
+            "missing": missing,
+            "failure": missing[0]["failure"] if missing else None,
+            "finished_at": time_to_text(datetime.now(UTC)),
+        }
+
+    def _take(self, entry: IndexEntry, frames_inferred: int, check: Callable[[], None]) -> None:
+        progress = self._progress
+        progress.bases.append(None if progress.segments_failed else progress.frames_shown)
+        progress.frames_shown += entry.frames_shown
+        progress.frames_inferred += frames_inferred
+        for index, cells in enumerate(entry.cells_by_model):
+            refs = [(cell.cell, number, ref) for cell in cells for number, ref in enumerate(cell.blocks)]
+            for first in range(0, len(refs), BLOCKS_PER_READ):
+                check()
+                self._push(index, refs[first : first + BLOCKS_PER_READ])
+        for cell in entry.cells_by_model[0]:
+            progress.frames_analyzed += cell.frames_analyzed
+            for gap in cell.damage:
+                failure = Failure(ErrorCode.DAMAGED_RANGES, gap.detail, DAMAGE_HINT)
+                self._note_missing(gap.start_pts, gap.end_pts, failure)
+
+    def _push(self, model: int, refs: list[tuple[int, int, BlockRef]]) -> None:
+        pk = table_keys.partition(self._order.tenant, self._order.source.content_digest)
+        items = self._cloud.get_many(self._cloud.results_table, [(pk, ref.sk) for _, _, ref in refs])
+        for cell, number, ref in refs:
+            item = items.get((pk, ref.sk))
+            if item is None:
+                raise BadInput(f"block {ref.sk} was removed", code=ErrorCode.SOURCE_GONE, hint="Start a new job")
+            block = unpack_block(item["body"])
+            self._summary.push(block, model)
+            if self._order.tracking:
+                self._write_ids(model, self._tracks[model].push(block, cell, number))
+
+    def _write_ids(self, model: int, columns: Iterable[IdColumn]) -> None:
+        self._put(
+            [
+                {
+                    "sk": table_keys.track_ids(column.cell, model, column.block),
+                    "kind": "TRACKIDS",
+                    "body": pack_track_ids(column.ids),
+                }
+                for column in columns
+                if any(column.ids)
+            ]
+        )
+
+    def _miss(self, segment: Segment, unit: Item) -> None:
+        self._progress.bases.append(None)
+        self._progress.segments_failed += 1
+        unknown = Failure(ErrorCode.INTERNAL, f"segment {segment.index} has no results", "Retry the job")
+        self._note_missing(segment.start_pts, segment.end_pts, failure_from_map(unit.get("failure")) or unknown)
+
+    def _note_missing(self, start_pts: int, end_pts: int, failure: Failure) -> None:
+        start, end = float(start_pts * self._timebase), float(end_pts * self._timebase)
+        missing = self._progress.missing
+        form = failure_to_map(failure)
+        if missing and missing[-1]["end_seconds"] >= start and missing[-1]["failure"] == form:
+            missing[-1]["end_seconds"] = end
+        else:
+            missing.append(missing_to_map(MissingRange(start, end, failure)))
+
+    def _put(self, items: list[Item]) -> None:
+        if items:
+            self._cloud.put_many(self._cloud.results_table, [{"pk": self._order.pk, **item} for item in items])
+
+    def _save(self) -> None:
+        progress = {name: getattr(self._progress, name) for name in _Progress.__dataclass_fields__}
+        state = {
+            "submission": self._order.submission,
+            "progress": progress,
+            "summary": self._summary.state,
+            "tracks": [tracks.state() for tracks in self._tracks] if self._order.tracking else [],
+        }
+        self._cloud.put_object(self._checkpoint_key, zlib.compress(json.dumps(state).encode()))
+
+    def _restore(self) -> None:
+        packed = self._cloud.find_object(self._checkpoint_key)
+        if packed is None:
+            return
+        state = json.loads(zlib.decompress(packed))
+        # After a retry of segments the fold starts anew: what was missing then may be there now.
+        if state["submission"] != self._order.submission:
+            return
+        self._progress = _Progress(**state["progress"])
+        self._summary.state = state["summary"]
+        for tracks, saved in zip(self._tracks, state["tracks"], strict=False):
+            tracks.restore(saved)
+        logger.info("finish goes on", segment_index=self._progress.next_segment)

@@ -1,0 +1,1 @@
+"""Runs models in canonical form: load, preprocess a frame, and turn outputs into detections."""

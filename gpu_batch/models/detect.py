@@ -1,0 +1,72 @@
+"""From a frame to its detections: the one function that the pipeline and a plain loop over frames share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import av
+import numpy as np
+import numpy.typing as npt
+
+from chalicelib.domain.models import InputSize, input_size
+from gpu_batch.models.loader import Model
+from gpu_batch.models.preprocess import preprocess
+
+BOX_STEPS_PER_PIXEL = 16
+"""Boxes are kept in sixteenths of a pixel, everywhere: finer than any detector is right."""
+SCORE_STEPS = 10_000
+"""Scores are kept in ten-thousandths."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """The detections of one frame, by score descending, then label, then box: always in this order."""
+
+    labels: npt.NDArray[np.uint16]
+    """(n,) index into the manifest's labels."""
+    scores: npt.NDArray[np.uint16]
+    """(n,) ten-thousandths."""
+    boxes: npt.NDArray[np.int32]
+    """(n, 4) xyxy in sixteenths of a pixel of the frame as shown, origin top left, inside the frame."""
+    overflow: bool
+    """The model filled every row it has: there may have been more."""
+
+
+def detect(model: Model, frame: av.VideoFrame, rotation: int) -> Rows:
+    """Run `model` on one decoded frame, shown `rotation` degrees clockwise (0, 90, 180 or 270).
+
+    A pure function of its arguments: the same frame gives the same rows in any thread and any order of frames.
+    """
+    is_sideways = rotation in (90, 270)
+    shown_w, shown_h = (frame.height, frame.width) if is_sideways else (frame.width, frame.height)
+    size = input_size(model.manifest, shown_w, shown_h)
+    boxes, scores, labels = model.run(preprocess(frame, rotation, size)[np.newaxis])
+    return to_rows(boxes[0], scores[0], labels[0], size, shown_w, shown_h)
+
+
+def to_rows(
+    boxes: npt.NDArray[np.float32],
+    scores: npt.NDArray[np.float32],
+    labels: npt.NDArray[np.int64],
+    size: InputSize,
+    shown_w: int,
+    shown_h: int,
+) -> Rows:
+    """Rows of one frame from a model's outputs: boxes (K, 4) xyxy in input pixels, scores (K,), labels (K,).
+
+    Boxes are clipped to the frame; what has no area left is dropped.
+    """
+    is_hit = scores > 0
+    overflow = bool(is_hit.all())
+    scale = np.array([shown_w / size.content_w, shown_h / size.content_h] * 2) * BOX_STEPS_PER_PIXEL
+    limit = np.array([shown_w, shown_h] * 2) * BOX_STEPS_PER_PIXEL
+    box_steps = np.clip(np.rint(boxes[is_hit] * scale), 0, limit).astype(np.int32)
+    score_steps = np.rint(scores[is_hit].astype(np.float64) * SCORE_STEPS).astype(np.uint16)
+    kept_labels = labels[is_hit].astype(np.uint16)
+
+    x1, y1, x2, y2 = box_steps.T
+    has_area = (x2 > x1) & (y2 > y1)
+    # The last key counts first. Scores are unsigned, so they are turned around by subtraction, not by sign.
+    order = np.lexsort((y2, x2, y1, x1, kept_labels, SCORE_STEPS - score_steps.astype(np.int32)))
+    order = order[has_area[order]]
+    return Rows(kept_labels[order], score_steps[order], box_steps[order], overflow)

@@ -1,0 +1,58 @@
+"""Reading the first bytes of chosen samples: few requests, few bytes, many at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from chalicelib.contracts.sample_table import DecoderConfig
+from gpu_batch.video.keyframes import INTRA_ONLY_CODECS, Verdict, judge_keyframe
+from gpu_batch.video.source import Source
+from gpu_batch.video.track import Track
+
+HEAD_SIZES = (1 << 10, 64 << 10, 2 << 20)
+"""Bytes to try in turn: parameter sets and encoder notes before the picture are short in most files."""
+MERGE_GAP_BYTES = 64 << 10
+"""Closer heads are read as one: a request costs more time than this many bytes."""
+PARALLEL_READS = 16
+
+
+def judge_samples(source: Source, config: DecoderConfig, track: Track, positions: Sequence[int]) -> dict[int, Verdict]:
+    """What the bitstream says of the samples at `positions`; bytes that never answer are a refutation."""
+    if config.codec in INTRA_ONLY_CODECS:
+        return dict.fromkeys(positions, Verdict.PROVED_CLOSED)
+    verdicts: dict[int, Verdict] = {}
+    open_positions = list(positions)
+    for head_size in HEAD_SIZES:
+        heads = _read_heads(source, track, open_positions, head_size)
+        for position, head in heads.items():
+            description = config.descriptions[int(track.description_indexes[position])]
+            verdicts[position] = judge_keyframe(config.codec, description, head)
+        open_positions = [position for position in open_positions if verdicts[position] is Verdict.MORE]
+        if not open_positions:
+            break
+    return verdicts | dict.fromkeys(open_positions, Verdict.REFUTED)
+
+
+def _read_heads(source: Source, track: Track, positions: Sequence[int], head_size: int) -> dict[int, bytes]:
+    spans: list[tuple[int, int]] = []
+    ranges: dict[int, tuple[int, int]] = {}
+    for position in sorted(positions, key=lambda position: int(track.offsets[position])):
+        start = int(track.offsets[position])
+        ranges[position] = (start, start + min(int(track.sizes[position]), head_size))
+        if spans and start - spans[-1][1] <= MERGE_GAP_BYTES:
+            spans[-1] = (spans[-1][0], max(spans[-1][1], ranges[position][1]))
+        else:
+            spans.append(ranges[position])
+    if not spans:
+        return {}
+    with ThreadPoolExecutor(min(PARALLEL_READS, len(spans))) as pool:
+        contents = list(pool.map(lambda span: source.read(span[0], span[1] - span[0]), spans))
+    heads: dict[int, bytes] = {}
+    span_index = 0
+    for position, (start, end) in ranges.items():
+        while end > spans[span_index][1]:
+            span_index += 1
+        base = spans[span_index][0]
+        heads[position] = contents[span_index][start - base : end - base]
+    return heads

@@ -1,0 +1,158 @@
+"""Probing: the facts of a video file, and its sample table where the container has a usable index."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import av
+import numpy as np
+
+from chalicelib.contracts.sample_table import DecoderConfig
+from chalicelib.domain.cells import Cell
+from chalicelib.domain.errors import ErrorCode
+from chalicelib.domain.media import Media, MediaLimits, WholeReason
+from gpu_batch.errors import BadInput
+from gpu_batch.video.boxes import malformed, read_movie
+from gpu_batch.video.decoders import open_decoder
+from gpu_batch.video.limits import PIXELS_HINT, check_duration, check_pixels
+from gpu_batch.video.sniff import MOV, MP4, SNIFF_BYTES, Container, sniff_container
+from gpu_batch.video.source import Source
+from gpu_batch.video.table import Cuts, SampleTable, find_cuts, pack_table, reorder_depth
+from gpu_batch.video.timeline import Timeline, apply_edits
+from gpu_batch.video.track import Track, read_track
+from gpu_batch.video.whole import probe_whole
+
+CODEC_BY_TAG = {
+    "avc1": "h264",
+    "avc3": "h264",
+    "hvc1": "hevc",
+    "hev1": "hevc",
+    "vp09": "vp9",
+    "av01": "av1",
+    "jpeg": "mjpeg",
+    "apch": "prores",
+    "apcn": "prores",
+    "apcs": "prores",
+    "apco": "prores",
+    "ap4h": "prores",
+    "ap4x": "prores",
+    "AVdn": "dnxhd",
+    "AVdh": "dnxhd",
+}
+"""Sample descriptions that a table is made for; others are left to libav. MPEG-4 part 2 (mp4v) is not here: libav's
+decoder gives other pixels when it starts at a later keyframe."""
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """What a probe finds."""
+
+    media: Media
+    table: SampleTable | None
+    """None: the container is opened as a whole by `decode_whole`."""
+    cells: tuple[Cell, ...]
+    """The table's cells; without a table one cell that stands for the whole, its times as far as the container
+    tells."""
+    whole_reason: WholeReason | None
+    """Why the video has only one cell; None when it has several."""
+
+
+def probe_video(source: Source, limits: MediaLimits) -> Probe:
+    """The facts of a video, read with few small requests.
+
+    Raises:
+        BadInput: the file is empty, not allowed, malformed, without a video stream, encrypted, of an unsupported
+        codec, or asks for more
+            than `limits`.
+        Passing: the source failed.
+    """
+    container = sniff_container(source.read(0, SNIFF_BYTES))
+    if container in (MP4, MOV):
+        return _probe_mp4(source, container, limits)
+    return _whole(source, container, limits, WholeReason.NOT_INDEXED)
+
+
+def _probe_mp4(source: Source, container: Container, limits: MediaLimits) -> Probe:
+    movie = read_movie(source, limits)
+    if movie.is_fragmented:
+        return _whole(source, container, limits, WholeReason.NOT_INDEXED)
+    track = read_track(movie.moov)
+    for description in track.descriptions:
+        check_pixels(description.width, description.height, limits)
+    check_duration(int(track.dts[-1]) * track.timebase, limits)
+    if int(np.min(track.offsets)) >= source.size_bytes:
+        raise malformed(
+            f"the index places every frame beyond the file's {source.size_bytes} bytes",
+            hint="The upload or the recording was cut off; upload the complete file",
+        )
+    codec = CODEC_BY_TAG.get(track.codec_tag)
+    if codec is None or not track.is_uniform or len(track.descriptions) > 255:
+        return _whole(source, container, limits, WholeReason.NOT_INDEXED)
+    timeline = apply_edits(track)
+    if timeline is None:
+        return _whole(source, container, limits, WholeReason.NOT_MONOTONIC)
+    config = DecoderConfig(
+        codec, track.codec_tag, track.timebase, track.rotation, reorder_depth(timeline.pts), track.descriptions
+    )
+    cuts, whole_reason = find_cuts(source, config, track, timeline)
+    if cuts is None:
+        return _whole(source, container, limits, whole_reason)
+    width, height = _decode_keyframe(source, config, track, cuts.keyframes[0], limits)
+    table = pack_table(source, config, track, timeline, cuts)
+    media = _media_of(container, config, timeline, cuts, table, (width, height))
+    return Probe(media, table, table.cells, whole_reason)
+
+
+def _whole(source: Source, container: Container, limits: MediaLimits, reason: WholeReason | None) -> Probe:
+    media, start_pts, end_pts = probe_whole(source, container, limits)
+    cell = Cell(0, start_pts, end_pts, 0, 0, 0, source.size_bytes, media.frame_count or 0)
+    return Probe(media, None, (cell,), reason)
+
+
+def _media_of(
+    container: Container,
+    config: DecoderConfig,
+    timeline: Timeline,
+    cuts: Cuts,
+    table: SampleTable,
+    size: tuple[int, int],
+) -> Media:
+    width, height = size if config.rotation in (0, 180) else size[::-1]
+    duration = (table.cells[-1].end_pts - table.cells[0].start_pts) * config.timebase
+    return Media(
+        container=container.name,
+        codec=config.codec,
+        width=width,
+        height=height,
+        rotation=config.rotation,
+        timebase=config.timebase,
+        duration_seconds=float(duration),
+        frame_count=int(np.count_nonzero(cuts.is_shown)),
+        keyframes=cuts.claimed,
+    )
+
+
+def _decode_keyframe(
+    source: Source, config: DecoderConfig, track: Track, position: int, limits: MediaLimits
+) -> tuple[int, int]:
+    """Width and height of the first keyframe as decoded, which may be others than the header's.
+
+    Raises:
+        BadInput: RESOURCE_LIMIT when the bitstream asks for more pixels than the header states, MALFORMED when
+        nothing comes out.
+    """
+    decoder = open_decoder(config, int(track.description_indexes[position]), limits)
+    content = source.read(int(track.offsets[position]), int(track.sizes[position]))
+    try:
+        frames = [*decoder.decode(av.Packet(content)), *decoder.decode(None)]
+    except av.error.ArgumentError as error:
+        raise BadInput(
+            f"a frame must have at most {limits.max_pixels} pixels but the bitstream asks for more",
+            code=ErrorCode.RESOURCE_LIMIT,
+            hint=PIXELS_HINT,
+        ) from error
+    except av.error.FFmpegError:
+        frames = []
+    if not frames:
+        raise malformed("the first keyframe cannot be decoded")
+    return frames[0].width, frames[0].height

@@ -1,0 +1,61 @@
+"""Which frames of an MP4 track are shown, and when: its edit list applied as libav applies it.
+
+Source: FFmpeg libavformat/mov.c, `mov_fix_index`; ISO/IEC 14496-12, section 8.6.6.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from gpu_batch.video.track import Edit, Flags, Int64s, Track
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """Times of a track's samples after the edit list; int64 (samples,) ticks, in decode order."""
+
+    dts: Int64s
+    pts: Int64s
+    is_shown: Flags
+
+
+def apply_edits(track: Track) -> Timeline | None:
+    """The timeline of a track with at most one real edit; None for more, or for times that cannot be trusted.
+
+    Empty edits in front delay the start. Frames outside of the edit are decoded but not shown, and the first shown
+    frame starts the edit, even when the edit begins between two frames.
+    """
+    # libav takes such durations for negative ones and repairs the times that follow.
+    if int(np.max(track.durations)) >= 1 << 31:
+        return None
+    has_bytes = track.sizes > 0
+    real = [edit for edit in track.edits if edit.media_time >= 0]
+    if not real:
+        return Timeline(track.dts, track.pts, has_bytes)
+    if len(real) > 1 or track.edits[-1] is not real[0]:
+        return None
+    delay = sum(_rescale(edit, track) for edit in track.edits[:-1])
+    duration = _rescale(real[0], track)
+    is_inside = (track.pts >= real[0].media_time) & (track.pts < real[0].media_time + duration)
+    is_shown = is_inside & has_bytes
+    if not is_shown.any():
+        return None
+    # The edit's first frame in decode order is decoded at the edit's start; if no picture is displayed then, all move
+    # to the front.
+    shift = delay - int(track.dts[np.argmax(is_inside)])
+    shift -= max(0, _earliest(track.pts[is_inside] + shift) - delay)
+    return Timeline(track.dts + shift, track.pts + shift, is_shown)
+
+
+def _earliest(pts: Int64s) -> int:
+    """The earliest PTS as libav finds it, in decode order: one below zero gives way to the next, whatever that is."""
+    negative = np.flatnonzero(pts < 0)
+    kept = pts[negative[-1] + 1 :] if len(negative) else pts
+    return int(np.min(kept)) if len(kept) else int(pts[-1])
+
+
+def _rescale(edit: Edit, track: Track) -> int:
+    """The edit's duration in ticks of the track, rounded to the nearest, halves up (libav's av_rescale)."""
+    return (2 * edit.duration * track.timescale + track.movie_timescale) // (2 * track.movie_timescale)

@@ -1,0 +1,283 @@
+"""The video track of an MP4 or MOV index as numpy columns: one row for each sample, in decode order.
+
+Every count in the file is checked against the size of the box that it stands in before it is believed.
+
+Source: ISO/IEC 14496-12, sections 8.3 to 8.6; QuickTime File Format for the visual sample description.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chalicelib.contracts.sample_table import Description
+from chalicelib.domain.errors import ErrorCode
+from gpu_batch.errors import BadInput
+from gpu_batch.video.boxes import Box, malformed
+
+Int64s = NDArray[np.int64]
+Flags = NDArray[np.bool_]
+
+MAX_SAMPLES = 1 << 26
+"""Two weeks at 50 frames a second: a larger count in a few bytes (fixed sample size) is an attack on memory."""
+MAX_TICKS = 1 << 62
+SELF_CONTAINED = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """One entry of an edit list; media_time -1 is an empty edit."""
+
+    duration: int
+    """In ticks of the movie, not of the track."""
+    media_time: int
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """The first video track, as the index states it; times are raw, before any edit list."""
+
+    codec_tag: str
+    """Four characters of the first sample description."""
+    descriptions: tuple[Description, ...]
+    is_uniform: bool
+    """All sample descriptions are of the same codec."""
+    timescale: int
+    movie_timescale: int
+    rotation: int
+    """Degrees clockwise; 0 for a matrix that is no quarter turn."""
+    edits: tuple[Edit, ...]
+    offsets: Int64s
+    sizes: Int64s
+    dts: Int64s
+    pts: Int64s
+    durations: Int64s
+    is_key: Flags
+    is_disposable: Flags
+    description_indexes: Int64s
+
+    @property
+    def timebase(self) -> Fraction:
+        """Seconds per tick."""
+        return Fraction(1, self.timescale)
+
+
+def read_track(moov: Box) -> Track:
+    """The first video track of a movie.
+
+    Raises:
+        BadInput: NO_VIDEO_STREAM, ENCRYPTED, or MALFORMED for an index that contradicts itself.
+    """
+    trak = _first_video(moov)
+    media = trak.need(b"mdia")
+    (timescale,) = _by_version(media.need(b"mdhd"), 12, 20)
+    (movie_timescale,) = _by_version(moov.need(b"mvhd"), 12, 20)
+    if not timescale or not movie_timescale:
+        raise malformed(f"a timescale must be positive but the index states {timescale} and {movie_timescale}")
+    info = media.need(b"minf")
+    _refuse_external_data(info)
+    table = info.need(b"stbl")
+    tag, descriptions, is_uniform = _read_descriptions(table.need(b"stsd"))
+    sizes = _read_sizes(table)
+    count = len(sizes)
+    if not count:
+        raise malformed("the video track's index lists no frames")
+    offsets, description_indexes = _read_offsets(table, sizes)
+    if np.max(description_indexes) >= len(descriptions):
+        raise malformed(f"samples name description {np.max(description_indexes) + 1} of {len(descriptions)}")
+    durations = _expand(table.need(b"stts"), ">u4", count, "durations")
+    dts = np.cumsum(durations) - durations
+    compositions = _read_compositions(table, count)
+    if int(dts[-1]) > MAX_TICKS:
+        raise malformed(f"the track states a duration of {int(dts[-1])} ticks")
+    return Track(
+        codec_tag=tag,
+        descriptions=descriptions,
+        is_uniform=is_uniform,
+        timescale=timescale,
+        movie_timescale=movie_timescale,
+        rotation=_rotation_of(trak.need(b"tkhd")),
+        edits=_read_edits(trak.find(b"edts", b"elst")),
+        offsets=offsets,
+        sizes=sizes,
+        dts=dts,
+        pts=dts + compositions,
+        durations=durations,
+        is_key=_read_keys(table.find(b"stss"), count),
+        is_disposable=_read_disposable(table.find(b"sdtp"), count),
+        description_indexes=description_indexes,
+    )
+
+
+def _first_video(moov: Box) -> Box:
+    for trak in moov.children():
+        if trak.kind != b"trak":
+            continue
+        handler = trak.find(b"mdia", b"hdlr")
+        if handler is not None and handler.content[8:12] == b"vide":
+            return trak
+    raise BadInput(
+        "the file must have a video track but has none",
+        code=ErrorCode.NO_VIDEO_STREAM,
+        hint="Upload a file with pictures; this one has only sound or data",
+    )
+
+
+def _by_version(box: Box, at_version_0: int, at_version_1: int) -> tuple[int, ...]:
+    (version,) = box.unpack("B")
+    return box.unpack("I", at_version_1 if version else at_version_0)
+
+
+def _refuse_external_data(info: Box) -> None:
+    references = info.find(b"dinf", b"dref")
+    for reference in references.children(skip=8) if references else ():
+        if not reference.unpack("I")[0] & SELF_CONTAINED:
+            raise malformed(
+                "the video's data must be in the file itself but the index points to another file",
+                hint="Export the video as one self-contained file, then upload that",
+            )
+
+
+def _read_descriptions(box: Box) -> tuple[str, tuple[Description, ...], bool]:
+    entries = list(box.children(skip=8))
+    if not entries:
+        raise malformed("the video track has no sample description")
+    for entry in entries:
+        if entry.kind in (b"encv", b"drmi") or (
+            len(entry.content) > 78 and any(c.kind == b"sinf" for c in entry.children(skip=78))
+        ):
+            raise BadInput(
+                "the video track is encrypted (DRM)",
+                code=ErrorCode.ENCRYPTED,
+                hint="Upload a copy that is not protected",
+            )
+    tag = entries[0].kind.decode("latin-1")
+    return tag, tuple(_read_description(entry) for entry in entries), len({entry.kind for entry in entries}) == 1
+
+
+def _read_description(entry: Box) -> Description:
+    width, height = entry.unpack("HH", 24)
+    extradata, nal_length_size = b"", 0
+    for child in entry.children(skip=78):
+        if child.kind in (b"avcC", b"hvcC", b"av1C", b"vpcC"):
+            extradata = child.content
+        if child.kind == b"avcC":
+            nal_length_size = (child.unpack("B", 4)[0] & 3) + 1
+        elif child.kind == b"hvcC":
+            nal_length_size = (child.unpack("B", 21)[0] & 3) + 1
+    # VP9 is decoded without configuration; libav's own demuxer hands none on either.
+    return Description(b"" if entry.kind == b"vp09" else extradata, width, height, nal_length_size)
+
+
+def _table(box: Box, dtype: str, width: int, at: int = 4) -> NDArray[np.int64]:
+    """int64 (n, width): rows of a table whose count n stands at byte `at`, checked against the box."""
+    (count,) = box.unpack("I", at)
+    start = box.start + at + 4
+    if start + count * width * np.dtype(dtype).itemsize > box.end:
+        raise malformed(f"box {box.kind!r} states {count} entries but has only {box.end - start} bytes of them")
+    rows = np.frombuffer(box.buffer, dtype, count * width, start)
+    return rows.astype(np.int64).reshape(count, width)
+
+
+def _read_sizes(table: Box) -> Int64s:
+    box = table.find(b"stsz")
+    if box is None:
+        return _read_compact_sizes(table.need(b"stz2"))
+    fixed, count = box.unpack("II", 4)
+    if not fixed:
+        return _table(box, ">u4", 1, at=8)[:, 0]
+    if count > MAX_SAMPLES:
+        raise BadInput(
+            f"the index must list at most {MAX_SAMPLES} frames but states {count}", code=ErrorCode.RESOURCE_LIMIT
+        )
+    return np.full(count, fixed, np.int64)
+
+
+def _read_compact_sizes(box: Box) -> Int64s:
+    field_size, count = box.unpack("xxxBI", 4)
+    if field_size == 16:
+        return _table(box, ">u2", 1, at=8)[:, 0]
+    if field_size == 8:
+        return _table(box, ">u1", 1, at=8)[:, 0]
+    if field_size != 4 or count > 2 * (box.end - box.start - 12):
+        raise malformed(f"box 'stz2' states {count} entries of {field_size} bits")
+    pairs = np.frombuffer(box.buffer, np.uint8, (count + 1) // 2, box.start + 12)
+    return np.stack([pairs >> 4, pairs & 15], axis=1).reshape(-1)[:count].astype(np.int64)
+
+
+def _read_offsets(table: Box, sizes: Int64s) -> tuple[Int64s, Int64s]:
+    """Offset and description index of each sample: chunks hold runs of samples, back to back."""
+    box = table.find(b"stco")
+    chunks = _table(box, ">u4", 1)[:, 0] if box else _table(table.need(b"co64"), ">u8", 1)[:, 0]
+    runs = _table(table.need(b"stsc"), ">u4", 3)
+    count = len(sizes)
+    if not len(chunks) or not len(runs) or runs[0, 0] != 1:
+        raise malformed("the index places no frames in the file (stsc, stco)")
+    lengths = np.diff(np.append(runs[:, 0] - 1, len(chunks)))
+    if (lengths < 0).any() or (runs[:, 2] < 1).any():
+        raise malformed("the index places frames in chunks out of order (stsc)")
+    samples_per_chunk = np.repeat(runs[:, 1], lengths)
+    if samples_per_chunk.sum() < count:
+        raise malformed(f"the index lists {count} frames but places only {samples_per_chunk.sum()} (stsc)")
+    first_samples = np.cumsum(samples_per_chunk) - samples_per_chunk
+    chunk_of = np.searchsorted(first_samples, np.arange(count), side="right") - 1
+    if (chunks < 0).any():
+        raise malformed("the index places frames beyond any file size (co64)")
+    before = np.cumsum(sizes) - sizes
+    offsets = chunks[chunk_of] + before - before[first_samples[chunk_of]]
+    return offsets, np.repeat(runs[:, 2] - 1, lengths)[chunk_of]
+
+
+def _expand(box: Box, dtype: str, count: int, what: str) -> Int64s:
+    """Run-length pairs (run, value) to one value for each sample; a list that is too short repeats its last value as
+    libav does.
+    """
+    runs = _table(box, dtype, 2)
+    lengths = np.minimum(runs[:, 0].astype(np.int64) & 0xFFFFFFFF, count)
+    ends = np.cumsum(lengths)
+    if not len(runs):
+        raise malformed(f"the index gives no {what} to its frames ({box.kind!r})")
+    return runs[np.minimum(np.searchsorted(ends, np.arange(count), side="right"), len(runs) - 1), 1]
+
+
+def _read_compositions(table: Box, count: int) -> Int64s:
+    box = table.find(b"ctts")
+    # Version 0 is unsigned by the book, but files with negative offsets in it exist, and libav reads both as signed.
+    return _expand(box, ">i4", count, "composition times") if box else np.zeros(count, np.int64)
+
+
+def _read_keys(box: Box | None, count: int) -> Flags:
+    if box is None:
+        return np.ones(count, np.bool_)
+    numbers = _table(box, ">u4", 1)[:, 0]
+    is_key = np.zeros(count, np.bool_)
+    is_key[numbers[(numbers >= 1) & (numbers <= count)] - 1] = True
+    return is_key
+
+
+def _read_disposable(box: Box | None, count: int) -> Flags:
+    is_disposable = np.zeros(count, np.bool_)
+    if box is not None:
+        entries = np.frombuffer(box.content[4 : 4 + count], np.uint8)
+        is_disposable[: len(entries)] = entries >> 2 & 3 == 2
+    return is_disposable
+
+
+def _read_edits(box: Box | None) -> tuple[Edit, ...]:
+    if box is None:
+        return ()
+    (version, count) = box.unpack("BxxxI")
+    layout, width = ("Qq", 20) if version == 1 else ("Ii", 12)
+    if 8 + count * width > box.end - box.start:
+        raise malformed(f"box 'elst' states {count} entries but has only {box.end - box.start} bytes")
+    return tuple(Edit(*box.unpack(layout, 8 + row * width)) for row in range(count))
+
+
+def _rotation_of(header: Box) -> int:
+    (version,) = header.unpack("B")
+    a, b, _, c, d = header.unpack("iiiii", 52 if version else 40)
+    signs = tuple((value > 0) - (value < 0) for value in (a, b, c, d))
+    return {(1, 0, 0, 1): 0, (0, 1, -1, 0): 90, (-1, 0, 0, -1): 180, (0, -1, 1, 0): 270}.get(signs, 0)

@@ -1,0 +1,201 @@
+"""Reading a container as a whole, through libav's own demuxer: for everything that has no sample table."""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Iterator
+from fractions import Fraction
+from typing import Protocol
+
+import av
+
+from chalicelib.domain.media import Media, MediaLimits, Pts
+from gpu_batch.errors import BadInput, Passing
+from gpu_batch.video.boxes import malformed
+from gpu_batch.video.damage import Damage, DamageCause, DamagedRange
+from gpu_batch.video.decode import Frame
+from gpu_batch.video.limits import check_duration, check_pixels
+from gpu_batch.video.sniff import SNIFF_BYTES, Container, sniff_container
+from gpu_batch.video.source import Source
+from gpu_batch.video.untrusted import LIBAV_ESCAPES, first_video_stream, open_untrusted
+
+
+class Rational(Protocol):
+    """A timebase: `Fraction` in PyAV 18, a type of its own from 19 on."""
+
+    @property
+    def numerator(self) -> int:
+        """Above the line."""
+
+    @property
+    def denominator(self) -> int:
+        """Below the line."""
+
+
+MAX_FAILURES_IN_A_ROW = 10_000
+"""Reads that libav may fail at in a row before the rest is given up: a broken file must not be read for ever."""
+
+
+def probe_whole(source: Source, container: Container, limits: MediaLimits) -> tuple[Media, Pts, Pts]:
+    """The facts that libav finds, proved by the first frame, and about where the timeline starts and ends.
+
+    Raises:
+        BadInput: NO_VIDEO_STREAM, UNSUPPORTED_CODEC, RESOURCE_LIMIT, or MALFORMED when no frame comes out.
+    """
+    with open_untrusted(source, container, limits) as opened:
+        stream = first_video_stream(opened)
+        codec = stream.codec_context
+        check_pixels(codec.width, codec.height, limits)
+        timebase = fraction_of(stream.time_base)
+        duration_ticks = stream.duration or int((opened.duration or 0) / (av.time_base * timebase))
+        check_duration(float(duration_ticks * timebase), limits)
+        frame = next(_frames(opened, stream, _Gops()), None)
+        if frame is None:
+            raise malformed("no frame of the video can be decoded")
+        check_pixels(frame.image.width, frame.image.height, limits)
+        rotation = -frame.image.rotation % 360
+        rotation = rotation if rotation in (0, 90, 180, 270) else 0
+        size = (frame.image.width, frame.image.height)
+        width, height = size if rotation in (0, 180) else size[::-1]
+        media = Media(
+            container=container.name,
+            codec=codec.codec.canonical_name,
+            width=width,
+            height=height,
+            rotation=rotation,
+            timebase=timebase,
+            duration_seconds=float(duration_ticks * timebase),
+            frame_count=None,
+            keyframes=0,
+        )
+        return media, frame.pts, frame.pts + max(1, duration_ticks)
+
+
+def decode_whole(source: Source, limits: MediaLimits, damage: Damage) -> Iterator[Frame]:
+    """Every frame of the video in a single pass, in the order in which libav shows them.
+
+    Times that are missing are made up so that they rise. A frame may come before its GOP turns out damaged: ask `damage`
+    after the last frame, and drop what it covers.
+
+    Raises:
+        BadInput: not one frame comes out.
+        Passing: the source failed.
+    """
+    container = sniff_container(source.read(0, SNIFF_BYTES))
+    gops = _Gops()
+    with open_untrusted(source, container, limits) as opened:
+        yield from _frames(opened, first_video_stream(opened), gops)
+    if gops.end is None:
+        raise malformed("no frame of the video can be decoded")
+    gops.report(damage)
+
+
+def fraction_of(timebase: Rational) -> Fraction:
+    """A timebase of PyAV, which is no `Fraction` any more from PyAV 19 on, as one.
+
+    Raises:
+        BadInput: it is not positive.
+    """
+    if not timebase or timebase.numerator <= 0 or timebase.denominator <= 0:
+        raise malformed(f"the stream's timebase must be positive but is {timebase}")
+    return Fraction(timebase.numerator, timebase.denominator)
+
+
+class _Gops:
+    """Keyframes and troubles as they pass by; which GOPs are damaged is clear only at the end."""
+
+    def __init__(self) -> None:
+        self.starts = array("q")
+        self.troubles: dict[Pts, DamageCause] = {}
+        self.end: Pts | None = None
+
+    def report(self, damage: Damage) -> None:
+        """Name the GOPs that troubles fall in."""
+        assert self.end is not None
+        starts = sorted(set(self.starts))
+        for pts, cause in self.troubles.items():
+            index = bisect_right(starts, pts) - 1
+            start = starts[index] if index >= 0 else min(pts, starts[0] if starts else pts)
+            following = starts[index + 1] if index + 1 < len(starts) else max(self.end, pts + 1)
+            damage.add(DamagedRange(start, following, cause))
+
+
+def _frames(opened: av.container.InputContainer, stream: av.VideoStream, gops: _Gops) -> Iterator[Frame]:
+    clock = _Clock(stream)
+    last_pts: Pts | None = None
+    for frames, packet_pts, is_key, cause in _decoded(opened, stream):
+        if cause is not None:
+            at = packet_pts if packet_pts is not None else (last_pts + 1 if last_pts is not None else 0)
+            gops.troubles.setdefault(at, cause)
+            if is_key:
+                gops.starts.append(at)
+        for image in frames:
+            pts, ordinal, duration = clock.place(image)
+            last_pts = pts
+            gops.end = max(gops.end or pts + 1, pts + duration)
+            if image.key_frame or not gops.starts:
+                gops.starts.append(pts)
+            if image.is_corrupt:
+                gops.troubles.setdefault(pts, DamageCause.CORRUPT)
+            else:
+                yield Frame(pts, ordinal, bool(image.key_frame), image)
+
+
+def _decoded(
+    opened: av.container.InputContainer, stream: av.VideoStream
+) -> Iterator[tuple[list[av.VideoFrame], Pts | None, bool, DamageCause | None]]:
+    """By packet: the frames that came out, its time, whether it claims to be a keyframe, and what went wrong."""
+    packets = opened.demux(stream)
+    failures = 0
+    while failures < MAX_FAILURES_IN_A_ROW:
+        try:
+            packet = next(packets)
+        except StopIteration:
+            return
+        except (BadInput, Passing):
+            raise
+        except LIBAV_ESCAPES:
+            yield [], None, False, DamageCause.CUT_OFF
+            break
+        pts = packet.pts if packet.pts is not None else packet.dts
+        cause = DamageCause.CORRUPT if packet.is_corrupt else None
+        try:
+            frames = list(stream.decode(packet))
+            failures = 0
+        except LIBAV_ESCAPES:
+            frames, cause, failures = [], DamageCause.UNDECODABLE, failures + 1
+        yield frames, pts, packet.is_keyframe, cause
+    try:
+        yield list(stream.decode(None)), None, False, None
+    except LIBAV_ESCAPES:
+        yield [], None, False, DamageCause.UNDECODABLE
+
+
+class _Clock:
+    """Gives each frame its identity: its PTS, made up when it has none, and how many came before it with the same."""
+
+    def __init__(self, stream: av.VideoStream) -> None:
+        timebase = fraction_of(stream.time_base)
+        rate = stream.average_rate
+        self._step = max(1, round(1 / (Fraction(rate.numerator, rate.denominator) * timebase))) if rate else 1
+        self._next: Pts = 0
+        self._seen = array("q")
+        self._repeats: Counter[Pts] | None = None
+
+    def place(self, image: av.VideoFrame) -> tuple[Pts, int, int]:
+        """PTS, ordinal and duration of the next frame."""
+        pts = image.pts if image.pts is not None else self._next
+        duration = image.duration or self._step
+        ordinal = 0
+        if self._repeats is None and self._seen and pts <= self._seen[-1]:
+            # Only now must every time be remembered by count: nearly all videos never come here.
+            self._repeats = Counter(self._seen)
+        if self._repeats is None:
+            self._seen.append(pts)
+        else:
+            ordinal = self._repeats[pts]
+            self._repeats[pts] += 1
+        self._next = pts + duration
+        return pts, ordinal, duration
