@@ -1,0 +1,79 @@
+"""`python -m infra.local --port 8080 --state state --out out`: keeps the stack running until Ctrl-C."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import signal
+import sys
+import threading
+from pathlib import Path
+
+from infra.local.server import PortInUse
+from infra.local.stack import LocalStack, StackOptions
+
+
+def run(options: StackOptions) -> int:
+    """Run the stack until SIGINT or SIGTERM; the exit code is 0 then, and 1 when it could not start."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    # One line per AWS call and per token check is not news.
+    for name in ("botocore", "urllib3", "werkzeug", "moto"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    stopping = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stopping.set())
+    _say(f"Starting the local stack on port {options.port} with {options.slots} workers at once …")
+    _say(f"State: {options.state or 'forgotten at the end (give --state a folder to keep it)'}")
+    try:
+        with LocalStack(options) as stack:
+            _announce(stack, options.out or Path("out"))
+            stopping.wait()
+            _say("Stopping: ending workers, saving state …")
+    except PortInUse as error:
+        _say(f"{error}. Stop the program that has it, or choose another port: make local PORT={options.port + 1}")
+        return 1
+    _say("Stopped; every process that it started has ended")
+    return 0
+
+
+def _parse_arguments() -> StackOptions:
+    defaults = StackOptions()
+    parser = argparse.ArgumentParser(
+        prog="python -m infra.local", description="reelscan with AWS semantics on this machine"
+    )
+    parser.add_argument("--port", type=int, default=8080, help="the one port for API, S3 and AWS (0: any free one)")
+    parser.add_argument("--state", type=Path, help="folder that keeps videos, jobs and results across restarts")
+    parser.add_argument(
+        "--out", type=Path, default=Path("out"), help="folder for local.json and worker logs (default: out)"
+    )
+    parser.add_argument("--slots", type=int, default=defaults.slots, help="workers at once (default: the cores)")
+    arguments = parser.parse_args()
+    return StackOptions(port=arguments.port, state=arguments.state, out=arguments.out, slots=arguments.slots)
+
+
+def _announce(stack: LocalStack, out: Path) -> None:
+    description = stack.describe()
+    out.mkdir(parents=True, exist_ok=True)
+    file = out / "local.json"
+    fresh = file.with_suffix(".new")
+    fresh.write_text(json.dumps(description, indent=2) + "\n")
+    fresh.chmod(0o600)
+    fresh.replace(file)
+    token = description["token"]
+    _say(f"Ready: {stack.base_url}")
+    _say(f"Worker logs: {stack.log_folder}    For scripts: {file}")
+    _say(f"Token of tenant a (24 h): {token}")
+    _say("Try:")
+    _say(f"  curl {stack.base_url}/health")
+    _say(f"  curl -H 'Authorization: Bearer {token}' {stack.base_url}/models")
+    _say(f"  curl -H 'Authorization: Bearer {token}' {stack.base_url}/videos")
+    _say("Ctrl-C ends it.")
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(run(_parse_arguments()))

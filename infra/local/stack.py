@@ -1,0 +1,185 @@
+"""The whole system in one process: starts every part in order, and ends them in the order that loses nothing."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from infra.local import bootstrap, environment, moto_patches
+from infra.local.batch_api import BatchApi
+from infra.local.batch_runner import BatchRunner
+from infra.local.dynamodb_front import DynamoDbFront
+from infra.local.events import Delivery, EventBus
+from infra.local.front_door import FrontDoor
+from infra.local.functions import Functions
+from infra.local.gateway import Gateway
+from infra.local.issuer import Issuer
+from infra.local.moto_gate import MotoGate
+from infra.local.s3_front import S3Front
+from infra.local.schedules import ScheduleRunner
+from infra.local.server import LocalServer
+from infra.local.state import Snapshot, StateFolder, StateSaver
+from infra.local.stream import StreamPump
+from infra.wiring import WIRING, Wiring
+
+TENANTS = ("a", "b")
+# Whoever presses Ctrl-C does not wait as long as Batch does; the leases of workers that are killed run out.
+WORKER_GRACE_SECONDS = 5.0
+HANDLER_GRACE_SECONDS = 10.0
+
+_running = threading.Lock()
+"""moto's state and the environment belong to the process: one stack at a time."""
+
+
+@dataclass(frozen=True, slots=True)
+class StackOptions:
+    """How to run the stack; the defaults are those of `make local`."""
+
+    port: int = 0
+    """0 takes a free one."""
+    state: Path | None = None
+    """Folder that survives; None forgets everything at the end."""
+    out: Path | None = None
+    """Folder for worker logs; None puts them where the state is."""
+    app_module: str | object = "app"
+    """The module that has `app` (Chalice) and the handlers, or its name."""
+    worker_command: Sequence[str] = (sys.executable, "-m", "gpu_batch")
+    worker_environment: Mapping[str, str] = field(default_factory=dict)
+    """Added to what every worker gets."""
+    slots: int = os.cpu_count() or 1
+    """Workers at once."""
+    reconcile_seconds: float | None = None
+    """Every schedule's interval; None takes REELSCAN_RECONCILE_SECONDS."""
+    retry_seconds: float = 1.0
+    """Pause before an event is delivered again; doubles."""
+    wiring: Wiring = WIRING
+    register_models: Callable[[LocalStack], None] = bootstrap.register_default_models
+
+
+class LocalStack:
+    """The running system: `with LocalStack(StackOptions(...)) as stack: requests.get(stack.base_url + "/health")`."""
+
+    def __init__(self, options: StackOptions | None = None) -> None:
+        self._options = options or StackOptions()
+        self._open = ExitStack()
+
+    def __enter__(self) -> Self:
+        """Start.
+
+        Raises:
+            RuntimeError: another stack runs in this process.
+            PortInUse: something else has the port.
+            LookupError: the app module lacks a handler of the wiring.
+        """
+        if not _running.acquire(blocking=False):
+            raise RuntimeError("Only one LocalStack can run in a process: stop the other one first")
+        self._open.callback(_running.release)
+        try:
+            self._start()
+        except BaseException:
+            self._open.close()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop: triggers first, then workers, then the port; at last save what there is."""
+        self._open.close()
+
+    def token(self, tenant: str) -> str:
+        """An access token of that tenant."""
+        return self.issuer.mint(tenant)
+
+    def describe(self) -> dict[str, Any]:
+        """What `out/local.json` says."""
+        tokens = {tenant: self.token(tenant) for tenant in TENANTS}
+        return {
+            "base_url": self.base_url,
+            "token": tokens[TENANTS[0]],
+            "tokens": tokens,
+            "aws_endpoint_url": self.base_url,
+            "graphql_url": None,
+            "viewer_url": None,
+        }
+
+    def _start(self) -> None:
+        options, wiring = self._options, self._options.wiring
+        state = StateFolder(options.state or Path(self._open.enter_context(tempfile.TemporaryDirectory())), wiring)
+        moto_patches.reset()
+        self._open.callback(moto_patches.reset)
+        gate = MotoGate()
+
+        # The app reads its settings from the environment, and the issuer's address needs the port: take that first.
+        server = LocalServer(options.port)
+        self._open.callback(server.stop)
+        self.base_url = server.base_url
+        self.issuer = Issuer(self.base_url, state.issuer_key_path)
+        self.environment = environment.make_environment(
+            wiring, self.base_url, self.issuer, state.cursor_key(), options.slots
+        )
+        self._open.enter_context(environment.applied(self.environment))
+
+        app_module = options.app_module
+        app: Any = importlib.import_module(app_module) if isinstance(app_module, str) else app_module
+        functions = Functions(app, wiring.handlers)
+        self.bus = EventBus(wiring.event_rules, functions, options.retry_seconds)
+        self.log_folder = (options.out or state.folder) / "logs"
+        worker_environment = {**os.environ, **options.worker_environment}
+        self.batch = BatchRunner(
+            options.worker_command, worker_environment, self.log_folder, options.slots, self.bus.put
+        )
+        secret_by_key = {environment.ACCESS_KEY: environment.SECRET_KEY}
+        handle_by_service = {
+            "s3": S3Front(gate, wiring.bucket, secret_by_key, self.bus.put).handle,
+            "dynamodb": DynamoDbFront(gate).handle,
+            "batch": BatchApi(wiring.lanes, self.batch).handle,
+        }
+        api = Gateway(app.app).handle
+        snapshot = self._restore(state)
+        server.start(FrontDoor(api, handle_by_service, gate.handle, wiring.bucket.name, self.issuer))
+        bootstrap.create_resources(wiring)
+        options.register_models(self)
+        self._keep_state(state, gate)
+        self._start_triggers(gate, functions, snapshot.pending if snapshot else [])
+
+    def _restore(self, state: StateFolder) -> Snapshot | None:
+        snapshot = state.load()
+        if snapshot is not None:
+            moto_patches.restore_backends(snapshot.dynamodb, snapshot.s3)
+        return snapshot
+
+    def _keep_state(self, state: StateFolder, gate: MotoGate) -> None:
+        if self._options.state is None:
+            return
+        saver = StateSaver(state, self.bus.pending)
+        gate.on_change(saver.notify)
+        saver.start()
+        self._open.callback(saver.stop)
+
+    def _start_triggers(self, gate: MotoGate, functions: Functions, pending: list[Delivery]) -> None:
+        options, wiring = self._options, self._options.wiring
+        self.batch.start()
+        self._open.callback(self.batch.stop, WORKER_GRACE_SECONDS)
+        self.bus.resume(pending)
+        self.bus.start()
+        self._open.callback(self.bus.stop, HANDLER_GRACE_SECONDS)
+        self.pumps = [StreamPump(mapping, functions, options.retry_seconds / 5) for mapping in wiring.streams]
+        for pump in self.pumps:
+            gate.on_change(pump.notify)
+            pump.start()
+            self._open.callback(pump.stop, HANDLER_GRACE_SECONDS)
+        every_seconds = options.reconcile_seconds or float(self.environment["REELSCAN_RECONCILE_SECONDS"])
+        for schedule in wiring.schedules:
+            runner = ScheduleRunner(schedule, functions, every_seconds)
+            runner.start()
+            self._open.callback(runner.stop, HANDLER_GRACE_SECONDS)

@@ -1,0 +1,249 @@
+"""What exists and what triggers what: plain data that the CDK code and the local stack read, so that they cannot drift.
+
+Handlers are named by the attribute of the Chalice app module (`app.py`) that holds them; each is called as
+`handler(event, context)`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+EventPattern = Mapping[str, object]
+"""A pattern of EventBridge, also of Lambda's event filters: nested mappings that end in lists of accepted values."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attribute:
+    """A key attribute of a table: its name and its DynamoDB type."""
+
+    name: str
+    type: Literal["S", "N"] = "S"
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """A global secondary index that projects keys only."""
+
+    name: str
+    partition_key: Attribute
+    sort_key: Attribute
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table, billed on demand."""
+
+    name: str
+    partition_key: Attribute
+    sort_key: Attribute
+    indexes: tuple[Index, ...] = ()
+    ttl_attribute: str | None = None
+    has_stream: bool = False
+    """The stream carries new and old images."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cors:
+    """What a browser page of another origin may do with the bucket."""
+
+    allowed_origins: tuple[str, ...]
+    allowed_methods: tuple[str, ...]
+    allowed_headers: tuple[str, ...]
+    expose_headers: tuple[str, ...]
+    max_age_seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """The one bucket: private, versioned, its events go to EventBridge."""
+
+    name: str
+    cors: Cors
+    abort_multipart_after_days: int
+
+
+@dataclass(frozen=True, slots=True)
+class ExitRule:
+    """One `evaluateOnExit` rule; every condition that is given must hold. Conditions may end in `*`."""
+
+    action: Literal["RETRY", "EXIT"]
+    on_status_reason: str | None = None
+    on_reason: str | None = None
+    on_exit_code: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RetryStrategy:
+    """How often Batch starts a job, and after which ends it tries again. The first rule that matches decides."""
+
+    attempts: int
+    rules: tuple[ExitRule, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class JobDefinition:
+    """How a child job runs: the image is the worker's, its entry point `python -m gpu_batch`."""
+
+    name: str
+    vcpus: int
+    memory_mib: int
+    gpus: int
+    attempt_timeout_seconds: int
+    retry: RetryStrategy
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """A Batch queue and the one job definition that is sent to it."""
+
+    queue: str
+    definition: JobDefinition
+
+
+@dataclass(frozen=True, slots=True)
+class EventRule:
+    """Events on the default bus that match `pattern` start `handler`, asynchronously and at least once."""
+
+    name: str
+    pattern: EventPattern
+    handler: str
+
+
+@dataclass(frozen=True, slots=True)
+class StreamMapping:
+    """Records of a table's stream that match one of `filters` start `handler`, in order per item and at least once."""
+
+    table: str
+    handler: str
+    filters: tuple[EventPattern, ...]
+    batch_size: int
+    max_retries: int
+    """After these, and after bisecting the batch, a record goes to the on-failure queue."""
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """A handler that is started again and again."""
+
+    name: str
+    handler: str
+    every_seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class Wiring:
+    """The whole system."""
+
+    meta: Table
+    results: Table
+    bucket: Bucket
+    cpu: Lane
+    gpu: Lane
+    event_rules: tuple[EventRule, ...]
+    streams: tuple[StreamMapping, ...]
+    schedules: tuple[Schedule, ...]
+
+    @property
+    def tables(self) -> tuple[Table, ...]:
+        """Both tables."""
+        return (self.meta, self.results)
+
+    @property
+    def lanes(self) -> tuple[Lane, ...]:
+        """Both ways to run a child job."""
+        return (self.cpu, self.gpu)
+
+    @property
+    def handlers(self) -> frozenset[str]:
+        """Every name that the app module must have."""
+        triggers: tuple[EventRule | StreamMapping | Schedule, ...] = (*self.event_rules, *self.streams, *self.schedules)
+        return frozenset(trigger.handler for trigger in triggers)
+
+
+RETRY = RetryStrategy(
+    attempts=3,
+    # Batch takes five rules at most, and retries what no rule matches: the last one must end it.
+    rules=(
+        ExitRule("RETRY", on_status_reason="Host EC2*"),
+        ExitRule("RETRY", on_reason="CannotPullContainer*"),
+        ExitRule("RETRY", on_exit_code="75"),
+        ExitRule("RETRY", on_exit_code="143"),
+        ExitRule("EXIT", on_reason="*"),
+    ),
+)
+
+# Batch has no default timeout, and does not retry an attempt that ran into it: the reconciler does.
+ATTEMPT_TIMEOUT_SECONDS = 6 * 3600
+
+UNKNOWN_ROUTE_STATUS = 404
+UNKNOWN_ROUTE_PROBLEM: Mapping[str, object] = {
+    "type": "about:blank",
+    "title": "There is no such thing here",
+    "status": UNKNOWN_ROUTE_STATUS,
+    "detail": "No route of this API has this method and path",
+    "code": "NOT_FOUND",
+    "hint": "GET /openapi.json lists the routes",
+}
+"""What the gateway says itself; API Gateway's own 403 (MISSING_AUTHENTICATION_TOKEN) would mislead whoever mistyped."""
+
+WIRING = Wiring(
+    meta=Table(
+        name="meta",
+        partition_key=Attribute("pk"),
+        sort_key=Attribute("sk"),
+        indexes=(
+            Index("due", Attribute("due_shard"), Attribute("due_at", "N")),
+            Index("lists", Attribute("list_pk"), Attribute("list_sk")),
+        ),
+        ttl_attribute="expires_at",
+        has_stream=True,
+    ),
+    results=Table(name="results", partition_key=Attribute("pk"), sort_key=Attribute("sk")),
+    bucket=Bucket(
+        name="reelscan",
+        cors=Cors(
+            allowed_origins=("*",),
+            allowed_methods=("GET", "HEAD", "PUT", "POST"),
+            allowed_headers=("*",),
+            expose_headers=("ETag", "Content-Range", "Accept-Ranges", "x-amz-version-id"),
+            max_age_seconds=3600,
+        ),
+        abort_multipart_after_days=1,
+    ),
+    cpu=Lane("cpu", JobDefinition("cpu", 2, 4096, 0, ATTEMPT_TIMEOUT_SECONDS, RETRY)),
+    gpu=Lane("gpu", JobDefinition("gpu", 4, 15360, 1, ATTEMPT_TIMEOUT_SECONDS, RETRY)),
+    event_rules=(
+        EventRule(
+            name="object_created",
+            pattern={
+                "source": ["aws.s3"],
+                "detail-type": ["Object Created"],
+                "detail": {"object": {"key": [{"prefix": "tenants/"}]}},
+            },
+            handler="on_object_created",
+        ),
+        EventRule(
+            name="batch_state",
+            pattern={
+                "source": ["aws.batch"],
+                "detail-type": ["Batch Job State Change"],
+                "detail": {"status": ["SUCCEEDED", "FAILED"]},
+            },
+            handler="on_batch_state_change",
+        ),
+    ),
+    streams=(
+        StreamMapping(
+            table="meta",
+            handler="on_meta_stream",
+            # Idempotency records and the like never start a Lambda. The language cannot compare the old image with the
+            # new one, so a heartbeat passes here and the handler leaves it.
+            filters=({"dynamodb": {"NewImage": {"kind": {"S": ["VIDEO", "JOB", "SEGMENT", "STEP"]}}}},),
+            batch_size=25,
+            max_retries=10,
+        ),
+    ),
+    schedules=(Schedule("reconcile", "reconcile", every_seconds=60),),
+)
