@@ -1,0 +1,20 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from infra.local.stack import LocalStack
+from tests.local.toys import ToyApp, running
+
+
+@pytest.fixture(scope="module")
+def app() -> ToyApp:
+    return ToyApp()
+
+
+@pytest.fixture(scope="module")
+def stack(app: ToyApp) -> Iterator[LocalStack]:
+    """One stack for a whole module: each test uses keys of its own."""
+    with running(app) as stack:
+        yield stack

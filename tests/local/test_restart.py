@@ -1,0 +1,174 @@
+"""What survives a restart, and that nothing else does: no process, no port."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.local.toys import BUCKET, TABLE, ToyApp, dynamodb, is_alive, key, running, s3, take, wait_until
+
+ROOT = Path(__file__).parents[2]
+
+RUN = """
+import sys
+from pathlib import Path
+from infra.local.__main__ import run
+from infra.local.stack import StackOptions
+from tests.local.toys import ToyApp, python
+worker = "import os, signal, time; signal.signal(15, signal.SIG_IGN); print(os.getpid(), flush=True); time.sleep(600)"
+folder = Path(sys.argv[1])
+options = StackOptions(
+    port=int(sys.argv[2]), state=folder / "state", out=folder / "out", app_module=ToyApp(), worker_command=python(worker),
+    register_models=lambda stack: None,
+)
+sys.exit(run(options))
+"""
+
+
+@contextmanager
+def stack_process(folder: Path, port: int = 0) -> Iterator[subprocess.Popen[str]]:
+    """`python -m infra.local` with a toy app and workers that ignore SIGTERM."""
+    command = [sys.executable, "-c", RUN, str(folder), str(port)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def described(folder: Path) -> dict[str, str]:
+    file = folder / "out" / "local.json"
+    wait_until(file.exists, "the stack to be ready")
+    return dict(json.loads(file.read_text()))
+
+
+def test_items_objects_and_versions_survive_a_restart(tmp_path: Path) -> None:
+    with running(state=tmp_path):
+        dynamodb().put_item(TableName=TABLE, Item={**key("kept"), "blob": {"B": b"\x00\xff"}})
+        first = s3().put_object(Bucket=BUCKET, Key="kept", Body=b"small")["VersionId"]
+        s3().put_object(Bucket=BUCKET, Key="kept", Body=b"x" * 200_000)
+    with running(state=tmp_path):
+        assert dynamodb().get_item(TableName=TABLE, Key=key("kept"))["Item"]["blob"] == {"B": b"\x00\xff"}
+        assert s3().get_object(Bucket=BUCKET, Key="kept")["Body"].read() == b"x" * 200_000
+        assert s3().get_object(Bucket=BUCKET, Key="kept", VersionId=first)["Body"].read() == b"small"
+
+
+def test_a_stack_without_a_state_folder_starts_empty() -> None:
+    for _ in range(2):
+        with running():
+            assert "Item" not in dynamodb().get_item(TableName=TABLE, Key=key("forgotten"))
+            dynamodb().put_item(TableName=TABLE, Item=key("forgotten"))
+
+
+def test_tokens_and_cursors_of_an_earlier_run_stay_good(tmp_path: Path) -> None:
+    keys = []
+    for _ in range(2):
+        with running(state=tmp_path) as stack:
+            keys.append((stack.issuer.jwks(), stack.environment["REELSCAN_CURSOR_KEY"]))
+    assert keys[0] == keys[1]
+
+
+def test_a_stream_record_that_no_handler_finished_is_delivered_after_the_restart(tmp_path: Path) -> None:
+    app = ToyApp()
+    app.is_poison = lambda _: True
+    with running(app, state=tmp_path, retry_seconds=300):
+        dynamodb().put_item(TableName=TABLE, Item={**key("owed"), "kind": {"S": "JOB"}})
+        take(app.streams, 1)
+    later = ToyApp()
+    with running(later, state=tmp_path):
+        [event] = take(later.streams, 1)
+    assert event["Records"][0]["dynamodb"]["Keys"]["pk"] == {"S": "owed"}
+
+
+def test_a_stream_record_that_was_handled_is_not_delivered_again(tmp_path: Path) -> None:
+    for pk in ("first", "second"):
+        app = ToyApp()
+        with running(app, state=tmp_path) as stack:
+            dynamodb().put_item(TableName=TABLE, Item={**key(pk), "kind": {"S": "JOB"}})
+            [event] = take(app.streams, 1)
+            stack.pumps[0].stop(5)
+        assert [record["dynamodb"]["Keys"]["pk"]["S"] for record in event["Records"]] == [pk]
+
+
+def test_an_event_that_no_handler_finished_is_delivered_after_the_restart(tmp_path: Path) -> None:
+    app = ToyApp(failures_left=1)
+    with running(app, state=tmp_path, retry_seconds=300):
+        s3().put_object(Bucket=BUCKET, Key="tenants/a/owed", Body=b"x")
+        take(app.objects, 1)
+    later = ToyApp()
+    with running(later, state=tmp_path):
+        [event] = take(later.objects, 1)
+    assert event["detail"]["object"]["key"] == "tenants/a/owed"
+
+
+def test_state_of_another_version_is_put_aside_not_lost(tmp_path: Path) -> None:
+    folder = tmp_path / "state"
+    with running(state=folder):
+        dynamodb().put_item(TableName=TABLE, Item=key("old"))
+    file = folder / "state.pickle"
+    header, _, rest = file.read_bytes().partition(b"\n")
+    file.write_bytes(json.dumps({**json.loads(header), "moto": "1.0"}).encode() + b"\n" + rest)
+    with running(state=folder):
+        assert "Item" not in dynamodb().get_item(TableName=TABLE, Key=key("old"))
+    [aside] = tmp_path.glob("state.*.old")
+    assert (aside / "state.pickle").read_bytes().endswith(rest)
+
+
+def test_bodies_of_deleted_objects_leave_the_folder(tmp_path: Path) -> None:
+    with running(state=tmp_path):
+        version = s3().put_object(Bucket=BUCKET, Key="big", Body=b"x" * 200_000)["VersionId"]
+    kept = len(list((tmp_path / "objects").iterdir()))
+    with running(state=tmp_path):
+        s3().delete_object(Bucket=BUCKET, Key="big", VersionId=version)
+    assert (kept, list((tmp_path / "objects").iterdir())) == (1, [])
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_leaves_no_process_and_no_port(tmp_path: Path, number: signal.Signals) -> None:
+    with stack_process(tmp_path) as process:
+        base_url = described(tmp_path)["base_url"]
+        headers = {"X-Amz-Date": "20260101T000000Z", "Authorization": "AWS4-HMAC-SHA256 Credential=k/d/r/batch/aws4_request"}
+        job = {"jobName": "j", "jobQueue": "cpu", "jobDefinition": "cpu", "arrayProperties": {"size": 2}}
+        httpx.post(f"{base_url}/v1/submitjob", json=job, headers=headers).raise_for_status()
+        logs = tmp_path / "out" / "logs"
+        wait_until(lambda: len([log for log in logs.glob("*.log") if log.read_text()]) >= min(2, os.cpu_count() or 1), "workers")
+        workers = [int(log.read_text()) for log in logs.glob("*.log") if log.read_text()]
+        process.send_signal(number)
+        assert process.wait(20) == 0
+        assert [pid for pid in workers if is_alive(pid)] == []
+        with pytest.raises(httpx.ConnectError):
+            httpx.get(base_url)
+
+
+def test_a_stack_that_is_killed_comes_back_with_what_it_had_saved(tmp_path: Path) -> None:
+    with stack_process(tmp_path) as process:
+        base_url = described(tmp_path)["base_url"]
+        item = {"TableName": TABLE, "Item": key("saved")}
+        headers = {
+            "X-Amz-Target": "DynamoDB_20120810.PutItem",
+            "Content-Type": "application/x-amz-json-1.0",
+            "Authorization": "AWS4-HMAC-SHA256 Credential=k/20260101/us-east-1/dynamodb/aws4_request, Signature=x",
+        }
+        httpx.post(base_url, json=item, headers=headers).raise_for_status()
+        file = tmp_path / "state" / "state.pickle"
+        wait_until(lambda: file.exists() and b"saved" in file.read_bytes(), "the item to be saved")
+        process.kill()
+    with running(state=tmp_path / "state"):
+        assert "Item" in dynamodb().get_item(TableName=TABLE, Key=key("saved"))
+
+
+def test_a_used_port_ends_the_command_with_what_to_do(tmp_path: Path) -> None:
+    with running() as stack:
+        port = int(stack.base_url.rpartition(":")[2])
+        with stack_process(tmp_path, port) as process:
+            said, _ = process.communicate(timeout=20)
+            assert (process.returncode, f"make local PORT={port + 1}" in said) == (1, True)

@@ -1,0 +1,111 @@
+"""From outputs to rows, and the whole way from a frame."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import av
+import numpy as np
+import pytest
+
+from chalicelib.domain.models import InputSize
+from gpu_batch.models.detect import Rows, detect, to_rows
+from gpu_batch.models.loader import Model
+from tests.models.average_precision import as_found, average_precision_50
+from tests.models.opencv_reference import Found, NanodetReference, shown_rgb
+from tests.models.paths import DEFAULT_MODELS
+
+SIZE = InputSize(input_w=416, input_h=256, content_w=416, content_h=234)
+
+
+def rows_of(*rows: tuple[float, int, tuple[float, ...]], k: int = 10) -> Rows:
+    """Rows of a 1920 x 1080 frame from (score, label, box in input pixels), filled up to K."""
+    padded = [*rows, *[(0.0, 0, (0.0, 0.0, 0.0, 0.0))] * (k - len(rows))]
+    scores, labels, boxes = zip(*padded, strict=True)
+    return to_rows(
+        np.array(boxes, np.float32), np.array(scores, np.float32), np.array(labels, np.int64), SIZE, 1920, 1080
+    )
+
+
+def as_bytes(rows: Rows) -> bytes:
+    return rows.labels.tobytes() + rows.scores.tobytes() + rows.boxes.tobytes()
+
+
+def test_a_box_comes_out_in_sixteenths_of_a_shown_pixel() -> None:
+    rows = rows_of((0.51234, 3, (104, 58.5, 208, 117)))
+    assert rows.boxes.tolist() == [[480 * 16, 270 * 16, 960 * 16, 540 * 16]]
+    assert (rows.scores.tolist(), rows.labels.tolist()) == ([5123], [3])
+
+
+def test_the_types_are_those_that_blocks_store() -> None:
+    rows = rows_of((0.5, 3, (1, 2, 3, 4)))
+    assert [array.dtype.name for array in (rows.labels, rows.scores, rows.boxes)] == ["uint16", "uint16", "int32"]
+
+
+def test_a_box_is_clipped_to_the_frame() -> None:
+    rows = rows_of((0.5, 0, (-10, -10, 500, 250)))
+    assert rows.boxes.tolist() == [[0, 0, 1920 * 16, 1080 * 16]]
+
+
+def test_a_box_in_the_padding_is_dropped() -> None:
+    assert len(rows_of((0.5, 0, (10, 235, 50, 250))).scores) == 0
+
+
+def test_equal_scores_are_ordered_by_label_then_box() -> None:
+    rows = rows_of((0.5, 2, (1, 1, 9, 9)), (0.5, 1, (5, 1, 9, 9)), (0.5, 1, (1, 1, 9, 9)), (0.6, 7, (1, 1, 9, 9)))
+    assert rows.labels.tolist() == [7, 1, 1, 2]
+    assert rows.boxes[1, 0] < rows.boxes[2, 0]
+
+
+def test_scores_that_differ_by_less_than_a_step_are_ordered_as_equal() -> None:
+    rows = rows_of((0.50002, 2, (1, 1, 9, 9)), (0.50001, 1, (1, 1, 9, 9)))
+    assert rows.labels.tolist() == [1, 2]
+
+
+@pytest.mark.parametrize(("hits", "overflow"), [(1, False), (2, True)])
+def test_a_frame_that_fills_every_row_says_so(hits: int, overflow: bool) -> None:
+    assert rows_of(*[(0.5, 0, (1, 1, 9, 9))] * hits, k=2).overflow is overflow
+
+
+def test_a_frame_without_hits_has_no_rows() -> None:
+    rows = rows_of()
+    assert (rows.labels.shape, rows.boxes.shape, rows.overflow) == ((0,), (0, 4), False)
+
+
+@pytest.mark.parametrize("name", ["nanodet", "ssd"])
+def test_two_threads_find_byte_for_byte_what_one_finds(
+    name: str, request: pytest.FixtureRequest, bikes: list[av.VideoFrame]
+) -> None:
+    model: Model = request.getfixturevalue(name)
+    frames = bikes[:16]
+    alone = [as_bytes(detect(model, frame, 0)) for frame in frames]
+    with ThreadPoolExecutor(2) as pool:
+        together = list(pool.map(lambda frame: as_bytes(detect(model, frame, 0)), reversed(frames)))
+    assert together[::-1] == alone
+    assert any(alone)
+
+
+def coded_on_its_side(frame: av.VideoFrame) -> av.VideoFrame:
+    """The same picture, coded so that a player must turn it 90 degrees clockwise."""
+    lying = np.ascontiguousarray(np.rot90(frame.to_ndarray(format="rgb24")))
+    return av.VideoFrame.from_ndarray(lying, format="rgb24").reformat(format="yuv420p")
+
+
+def sure(found: Found) -> Found:
+    is_sure = found.scores > 0.5
+    return Found(found.boxes[is_sure], found.scores[is_sure], found.labels[is_sure])
+
+
+def test_boxes_of_a_rotated_frame_are_those_of_the_frame_as_shown(nanodet: Model, bikes: list[av.VideoFrame]) -> None:
+    truth = [sure(as_found(detect(nanodet, frame, 0))) for frame in bikes[::4]]
+    found = [as_found(detect(nanodet, coded_on_its_side(frame), 90)) for frame in bikes[::4]]
+    assert sum(len(one.scores) for one in truth) > 5
+    assert average_precision_50(found, truth) > 0.95
+
+
+def test_accuracy_is_that_of_the_opencv_loop(nanodet: Model, bikes: list[av.VideoFrame]) -> None:
+    reference = NanodetReference(DEFAULT_MODELS / "nanodet-g" / "model.onnx")
+    truth = [reference.detect(shown_rgb(frame, 0), score_floor=0.5, nms_iou=0.6) for frame in bikes]
+    found = [as_found(detect(nanodet, frame, 0)) for frame in bikes]
+    assert sum(len(one.scores) for one in truth) > 30
+    assert average_precision_50(found, truth) >= 0.95

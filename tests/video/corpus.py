@@ -1,0 +1,211 @@
+"""Small odd videos, made with PyAV: every timeline and container trick that exact reading has to survive.
+
+`make_corpus(folder)` writes each file once and gives `{name: path}`; the frames are synthetic.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from functools import lru_cache
+from pathlib import Path
+
+import av
+import numpy as np
+
+BUILDER_VERSION = 1
+"""Part of the cache folder's name: raise it when a recipe changes."""
+
+WIDTH, HEIGHT = 160, 96
+TIMEBASE = Fraction(1, 12800)
+TICKS_PER_FRAME = 512
+"""25 frames a second."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How one file is encoded: everything that is not said is an ordinary 25 fps H.264 MP4."""
+
+    file_name: str
+    codec: str = "libx264"
+    frames: int = 96
+    gop: int = 24
+    options: dict[str, str] = field(default_factory=dict)
+    container_options: dict[str, str] = field(default_factory=dict)
+    pixel_format: str = "yuv420p"
+    codec_tag: str | None = None
+    pts: Callable[[int], int] = lambda index: index * TICKS_PER_FRAME
+    with_audio: bool = False
+    encoder_timebase: Fraction = TIMEBASE
+
+
+def x264(params: str) -> dict[str, str]:
+    """Options of libx264 with `params` on top of a fixed, scene-cut-free B-frame set-up."""
+    return {"preset": "veryfast", "x264-params": f"scenecut=0:bframes=3:threads=1:{params}"}
+
+
+def x265(params: str) -> dict[str, str]:
+    """Options of libx265, the same way."""
+    return {"preset": "ultrafast", "x265-params": f"log-level=none:scenecut=0:bframes=3:pools=none:{params}"}
+
+
+OPEN_264 = x264("keyint=24:min-keyint=24:open-gop=1")
+OPEN_265 = x265("keyint=24:min-keyint=24:open-gop=1")
+MPEG4_OPTIONS = {"bf": "2", "qscale": "5", "g": "24", "sc_threshold": "1000000000"}
+
+RECIPES = {
+    "h264_closed": Recipe("h264_closed.mp4", options=x264("keyint=24:min-keyint=24"), with_audio=True),
+    "h264_faststart": Recipe(
+        "h264_faststart.mp4",
+        options=x264("keyint=24:min-keyint=24"),
+        container_options={"movflags": "faststart"},
+        with_audio=True,
+    ),
+    "h264_long_gop": Recipe("h264_long_gop.mp4", frames=150, options=x264("keyint=60:min-keyint=60")),
+    "h264_gop_250": Recipe("h264_gop_250.mp4", frames=600, options=x264("keyint=250:min-keyint=250")),
+    "h264_open": Recipe("h264_open.mp4", options=OPEN_264),
+    "h264_open_pyramid": Recipe(
+        "h264_open_pyramid.mp4",
+        options=x264("keyint=24:min-keyint=24:open-gop=1:bframes=7:b-adapt=0:b-pyramid=normal:ref=4:weightp=2"),
+    ),
+    "h264_mov": Recipe("h264_mov.mov", options=x264("keyint=24:min-keyint=24")),
+    "h264_interlaced": Recipe("h264_interlaced.mp4", options=x264("keyint=24:min-keyint=24:tff=1")),
+    "h264_one_keyframe": Recipe("h264_one_keyframe.mp4", frames=40, options=x264("keyint=250:min-keyint=250")),
+    "h264_one_frame": Recipe("h264_one_frame.mp4", frames=1),
+    "h264_negative_cts": Recipe(
+        "h264_negative_cts.mp4",
+        options=x264("keyint=24:min-keyint=24"),
+        container_options={"movflags": "negative_cts_offsets"},
+    ),
+    "h264_vfr": Recipe(
+        "h264_vfr.mp4",
+        options=x264("keyint=24:min-keyint=24"),
+        pts=lambda index: index * TICKS_PER_FRAME + (index * index * 37) % 450,
+    ),
+    "h264_intra_refresh": Recipe("h264_intra_refresh.mp4", options=x264("keyint=24:intra-refresh=1:bframes=0")),
+    "h264_fragmented": Recipe(
+        "h264_fragmented.mp4",
+        options=x264("keyint=24:min-keyint=24"),
+        container_options={"movflags": "frag_keyframe+empty_moov"},
+    ),
+    "hevc_closed": Recipe(
+        "hevc_closed.mp4", "libx265", options=x265("keyint=24:min-keyint=24:open-gop=0"), codec_tag="hev1"
+    ),
+    "hevc_open": Recipe("hevc_open.mp4", "libx265", options=OPEN_265, codec_tag="hvc1"),
+    "hevc_10bit": Recipe(
+        "hevc_10bit.mp4",
+        "libx265",
+        options=x265("keyint=24:min-keyint=24:open-gop=0"),
+        pixel_format="yuv420p10le",
+        codec_tag="hvc1",
+    ),
+    "vp9": Recipe("vp9.mp4", "libvpx-vp9", options={"cpu-used": "8", "deadline": "realtime", "g": "24"}),
+    "av1": Recipe("av1.mp4", "libsvtav1", options={"preset": "12", "g": "24", "svtav1-params": "lp=1"}),
+    "mpeg4": Recipe("mpeg4.mp4", "mpeg4", options=MPEG4_OPTIONS, encoder_timebase=Fraction(1, 25)),
+    "mjpeg_mov": Recipe("mjpeg_mov.mov", "mjpeg", frames=40, pixel_format="yuvj420p"),
+    "mpegts": Recipe("mpegts.ts", options=x264("keyint=24:min-keyint=24")),
+    "mkv": Recipe("mkv.mkv", options=x264("keyint=24:min-keyint=24")),
+    "webm": Recipe("webm.webm", "libvpx-vp9", options={"cpu-used": "8", "deadline": "realtime", "g": "24"}),
+    "mjpeg_avi": Recipe("mjpeg_avi.avi", "mjpeg", frames=40, pixel_format="yuvj420p"),
+    "mpeg_ps": Recipe(
+        "mpeg_ps.mpg",
+        "mpeg2video",
+        frames=60,
+        options={"bf": "2", "g": "12", "b": "2000000"},
+        encoder_timebase=Fraction(1, 25),
+    ),
+}
+
+
+def make_corpus(folder: Path) -> dict[str, Path]:
+    """Every file of the corpus in `folder`, made where it is not there yet."""
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = {name: folder / recipe.file_name for name, recipe in RECIPES.items()}
+    for name, recipe in RECIPES.items():
+        if not paths[name].exists():
+            _encode(recipe, paths[name])
+    for name, (source, derive) in DERIVED.items():
+        paths[name] = folder / f"{name}.mp4"
+        if not paths[name].exists():
+            derive(paths[source], paths[name])
+    return paths
+
+
+@lru_cache(maxsize=1)
+def _texture() -> np.ndarray:
+    return np.random.default_rng(7).integers(0, 60, (HEIGHT, WIDTH, 3), dtype=np.uint8)
+
+
+def picture(index: int) -> np.ndarray:
+    """Frame `index` of the scene, uint8 (96, 160, 3) RGB: a drifting texture and a moving box."""
+    image = np.roll(_texture(), (index // 2, index * 2), axis=(0, 1)).copy()
+    left, top = (index * 3) % (WIDTH - 40), (index * 5) % (HEIGHT - 30)
+    image[top : top + 30, left : left + 40] = (index * 2 % 256, 200, 255 - index % 200)
+    return image
+
+
+def _encode(recipe: Recipe, path: Path) -> None:
+    with av.open(str(path), "w", options=recipe.container_options) as output:
+        stream = output.add_stream(recipe.codec, rate=25)
+        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, recipe.pixel_format
+        stream.codec_context.thread_count = 1
+        stream.codec_context.gop_size = recipe.gop
+        stream.options = recipe.options
+        stream.codec_context.time_base = recipe.encoder_timebase
+        if recipe.codec_tag:
+            stream.codec_context.codec_tag = recipe.codec_tag
+        audio = _add_silence(output) if recipe.with_audio else None
+        for index in range(recipe.frames):
+            frame = av.VideoFrame.from_ndarray(picture(index), format="rgb24").reformat(format=recipe.pixel_format)
+            frame.time_base = recipe.encoder_timebase
+            frame.pts = int(recipe.pts(index) * TIMEBASE / recipe.encoder_timebase)
+            output.mux(stream.encode(frame))
+            if audio:
+                output.mux(audio(index))
+        output.mux(stream.encode(None))
+
+
+def _add_silence(output: av.container.OutputContainer) -> Callable[[int], Sequence[av.Packet]]:
+    stream = output.add_stream("aac", rate=16000)
+    noise = np.random.default_rng(1).normal(0, 0.1, (1, 1280)).astype(np.float32)
+
+    def encode(index: int) -> Sequence[av.Packet]:
+        frame = av.AudioFrame.from_ndarray(noise / 2, format="fltp", layout="mono")
+        frame.sample_rate, frame.time_base, frame.pts = 16000, Fraction(1, 16000), index * 640
+        frame = av.AudioFrame.from_ndarray(noise[:, :640], format="fltp", layout="mono")
+        frame.sample_rate, frame.time_base, frame.pts = 16000, Fraction(1, 16000), index * 640
+        return list(stream.encode(frame))
+
+    return encode
+
+
+def _remux(shift: int, **container_options: str) -> Callable[[Path, Path], None]:
+    """Copy the video packets with their time moved by `shift` ticks of the corpus timebase."""
+
+    def derive(source: Path, target: Path) -> None:
+        with av.open(str(source)) as opened, av.open(str(target), "w", options=container_options) as output:
+            stream = output.add_stream_from_template(opened.streams.video[0])
+            for packet in _packets(opened):
+                packet.pts += shift
+                packet.dts += shift
+                packet.stream = stream
+                output.mux(packet)
+
+    return derive
+
+
+def _packets(opened: av.container.InputContainer) -> Iterator[av.Packet]:
+    for packet in opened.demux(opened.streams.video[0]):
+        if packet.dts is not None:
+            yield packet
+
+
+DERIVED = {
+    "h264_edit": ("h264_closed", _remux(-33 * TICKS_PER_FRAME)),
+    "h264_edit_between_frames": ("h264_closed", _remux(-33 * TICKS_PER_FRAME - 200)),
+    "h264_vfr_edit": ("h264_vfr", _remux(-33 * TICKS_PER_FRAME)),
+    "hevc_open_edit": ("hevc_open", _remux(-33 * TICKS_PER_FRAME)),
+    "h264_empty_edit": ("h264_closed", _remux(2 * 12800)),
+    "h264_start_later": ("h264_closed", _remux(3 * 12800, use_editlist="0")),
+}
