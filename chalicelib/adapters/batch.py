@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from chalicelib.adapters.clients import aws_errors
+from chalicelib.adapters.clients import aws_errors, error_code
 from chalicelib.contracts.work_order import ENVIRONMENT_NAME
 from chalicelib.domain.units import Lane
 from chalicelib.services.ports import ChildState, Submission
@@ -60,5 +60,12 @@ class AwsBatch:
         return [STATE_BY_STATUS.get(status_by_name.get(name, ""), ChildState.UNKNOWN) for name in names]
 
     def terminate(self, batch_job_id: str, reason: str) -> None:
+        from botocore.exceptions import ClientError
+
         with aws_errors("stopping a job of Batch"):
-            self._client.terminate_job(jobId=batch_job_id, reason=reason)
+            try:
+                self._client.terminate_job(jobId=batch_job_id, reason=reason)
+            except ClientError as error:
+                # Batch forgets jobs a week after their end.
+                if error_code(error) != "ClientException":
+                    raise

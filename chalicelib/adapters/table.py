@@ -91,6 +91,15 @@ class Table:
                 stored = next((reason["Item"] for reason in failed if reason.get("Item")), None)
                 raise ConditionFailed(item_from_wire(stored) if stored else None) from error
 
+    def put_entry(self, item: Item, condition: str = "") -> dict[str, Any]:
+        """A put, as an entry of a transaction."""
+        put: dict[str, Any] = {"TableName": self.name, "Item": item_to_wire(item)}
+        return {"Put": {**put, "ConditionExpression": condition} if condition else put}
+
+    def delete_entry(self, key: Item) -> dict[str, Any]:
+        """A delete, as an entry of a transaction."""
+        return {"Delete": {"TableName": self.name, "Key": item_to_wire(key)}}
+
     def delete(self, pk: str, sk: str) -> None:
         """Remove the item, if it is there."""
         with aws_errors("deleting an item"):
@@ -171,12 +180,17 @@ class Table:
                 return total
             request["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
 
-    def get_many(self, keys: Sequence[tuple[str, str]]) -> list[Item]:
-        """The items that exist, in no order; eventually consistent (for items that never change, or are read again)."""
+    def get_many(self, keys: Sequence[tuple[str, str]], *, is_consistent: bool = False) -> list[Item]:
+        """The items that exist, in no order; a read that is not consistent costs half."""
         found: list[Item] = []
         for start in range(0, len(keys), ITEMS_PER_BATCH_READ):
             chunk = keys[start : start + ITEMS_PER_BATCH_READ]
-            pending: Any = {self.name: {"Keys": [item_to_wire({"pk": pk, "sk": sk}) for pk, sk in chunk]}}
+            pending: Any = {
+                self.name: {
+                    "Keys": [item_to_wire({"pk": pk, "sk": sk}) for pk, sk in chunk],
+                    "ConsistentRead": is_consistent,
+                }
+            }
             for _ in range(BATCH_ROUNDS):
                 with aws_errors("reading items"):
                     answer = self.client.batch_get_item(RequestItems=pending)

@@ -16,6 +16,9 @@ from chalicelib.domain.segments import Segment
 from chalicelib.domain.units import TERMINAL_UNIT_STATES, Unit, UnitKind, UnitState
 from chalicelib.services.ports import Owner
 
+SEGMENTS_PER_TRANSACTION = 40
+"""Two items each. Source: 100 items in a DynamoDB transaction."""
+
 
 class DynamoUnitStore:
     """The port `UnitStore`."""
@@ -27,15 +30,8 @@ class DynamoUnitStore:
         pk = _pk(owner)
         present = {item["sk"] for item in self._meta.query(pk, table_keys.segment(0)[:4])}
         new = [pair for pair in segments if table_keys.segment(pair[0].index) not in present]
-        # Markers first: a segment without its marker would be taken for a terminal one.
-        self._meta.write_many([_open_marker(pk, segment.index) for segment, _ in new])
-        for segment, unit in new:
-            try:
-                item = unit_to_item(pk, table_keys.segment(segment.index), unit, segment)
-                self._meta.put(item, "attribute_not_exists(pk)")
-            except ConditionFailed:
-                # Another run of the same plan wrote it in the meantime, and a worker may be at it.
-                continue
+        for start in range(0, len(new), SEGMENTS_PER_TRANSACTION):
+            self._add_new(pk, new[start : start + SEGMENTS_PER_TRANSACTION])
 
     def open_step(self, owner: Owner, unit: Unit) -> bool:
         key = UnitKey(_pk(owner), unit.kind)
@@ -73,8 +69,8 @@ class DynamoUnitStore:
     def list_open(self, owner: Owner) -> Sequence[Unit]:
         pk = _pk(owner)
         markers = [item["sk"].partition("#")[2] for item in self._meta.query(pk, table_keys.open_marker(0)[:5])]
-        items = (self._meta.get(pk, table_keys.segment(int(index))) for index in markers)
-        units = [unit_from_item(item) for item in items if item is not None]
+        items = self._meta.get_many([(pk, table_keys.segment(int(index))) for index in markers], is_consistent=True)
+        units = sorted((unit_from_item(item) for item in items), key=lambda unit: unit.index)
         return [unit for unit in units if not unit.is_terminal]
 
     def has_open(self, owner: Owner) -> bool:
@@ -135,10 +131,31 @@ class DynamoUnitStore:
                 child=position % children,
                 failure=None,
             )
-            self._meta.write_many([_open_marker(pk, index)])
-            self._meta.put(unit_to_item(pk, table_keys.segment(index), fresh, segment_from_item(item)))
-            self._meta.delete(pk, table_keys.failed_marker(index))
+            segment = unit_to_item(pk, table_keys.segment(index), fresh, segment_from_item(item))
+            failed_marker = {"pk": pk, "sk": table_keys.failed_marker(index)}
+            self._meta.transact(
+                [
+                    self._meta.put_entry(segment),
+                    self._meta.put_entry(_open_marker(pk, index)),
+                    self._meta.delete_entry(failed_marker),
+                ]
+            )
         return indices
+
+    def _add_new(self, pk: str, pairs: Sequence[tuple[Segment, Unit]]) -> None:
+        """Segments with their markers, all or none: a marker that came late would outlive its segment."""
+        entries = []
+        for segment, unit in pairs:
+            item = unit_to_item(pk, table_keys.segment(segment.index), unit, segment)
+            entries.append(self._meta.put_entry(item, "attribute_not_exists(pk)"))
+            entries.append(self._meta.put_entry(_open_marker(pk, segment.index)))
+        try:
+            self._meta.transact(entries)
+        except ConditionFailed:
+            # Another run of the same plan wrote one of them in the meantime, and a worker may be at it.
+            if len(pairs) > 1:
+                for pair in pairs:
+                    self._add_new(pk, [pair])
 
 
 def _pk(owner: Owner) -> str:

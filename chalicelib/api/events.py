@@ -11,10 +11,11 @@ from typing import Any
 from chalicelib.api.telemetry import count, logger
 from chalicelib.contracts import table_keys
 from chalicelib.contracts.attribute_values import from_wire
+from chalicelib.domain.errors import NotFound
 from chalicelib.domain.ids import JobId, SubmissionId, TenantId, VideoId
 from chalicelib.domain.units import TERMINAL_UNIT_STATES
 from chalicelib.services.advance import advance_job, advance_video
-from chalicelib.services.ports import Owner
+from chalicelib.services.ports import Owner, Ports
 from chalicelib.services.reconcile import EndedChild, reconcile, settle_child
 from chalicelib.services.uploads import accept_upload
 from chalicelib.wiring import get_ports
@@ -60,20 +61,27 @@ def follow_changes(event: Mapping[str, Any]) -> None:
         new = change.get("NewImage")
         if new is None or _state(new) == _state(change.get("OldImage")):
             continue
-        kind, state = from_wire(new["kind"]), _state(new)
-        tenant, name = table_keys.parse_partition(from_wire(new["pk"]))
-        if kind == "VIDEO":
-            advance_video(ports, TenantId(tenant), VideoId(name))
-        elif kind == "JOB":
-            advance_job(ports, TenantId(tenant), JobId(name))
-            count(f"Jobs{state.title()}")
-        elif kind == "SEGMENT" and state in TERMINAL_UNIT_STATES:
-            advance_job(ports, TenantId(tenant), JobId(name))
+        try:
+            _follow(ports, from_wire(new["kind"]), _state(new), from_wire(new["pk"]))
+        except NotFound as error:
+            # Deleted in the meantime: there is nothing left to move on.
+            logger.info("change of something that is gone", detail=error.failure.detail)
 
 
 def reconcile_due() -> int:
     """The schedule: look at everything that is due."""
     return reconcile(get_ports())
+
+
+def _follow(ports: Ports, kind: str, state: str, pk: str) -> None:
+    tenant, name = table_keys.parse_partition(pk)
+    if kind == "VIDEO":
+        advance_video(ports, TenantId(tenant), VideoId(name))
+    elif kind == "JOB":
+        advance_job(ports, TenantId(tenant), JobId(name))
+        count(f"Jobs{state.title()}")
+    elif kind == "SEGMENT" and state in TERMINAL_UNIT_STATES:
+        advance_job(ports, TenantId(tenant), JobId(name))
 
 
 def _state(image: Mapping[str, Any] | None) -> str:

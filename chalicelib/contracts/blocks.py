@@ -78,6 +78,8 @@ class Block:
             self.row_labels
         ):
             raise BadBlock(f"every row column must have {len(self.row_labels)} entries, the sum of the frames' counts")
+        if max(self.row_labels, default=-1) >= len(self.labels):
+            raise BadBlock(f"row_labels must be positions in {len(self.labels)} labels but got {max(self.row_labels)}")
 
     def label_statistics(self) -> dict[str, tuple[int, int]]:
         """By label: number of rows, and best score in ten-thousandths."""
@@ -152,6 +154,15 @@ def unpack_block(packed: bytes) -> Block:
         raise BadBlock(f"a block must be a zlib stream with a header but got {len(packed)} other bytes") from error
     if magic != _MAGIC or version != FORMAT:
         raise BadBlock(f"a block must be of format {FORMAT} but got {magic!r} {version}; read it with a newer reelscan")
+    try:
+        return _read_block(raw, label_count, (numerator, denominator), frames, rows)
+    except BadBlock:
+        raise
+    except (struct.error, ValueError, ArithmeticError) as error:
+        raise BadBlock(f"the columns of a block must be as its header says but are not: {error}") from error
+
+
+def _read_block(raw: bytes, label_count: int, timebase: tuple[int, int], frames: int, rows: int) -> Block:
     offset = _HEADER.size
     labels = []
     for _ in range(label_count):
@@ -167,7 +178,7 @@ def unpack_block(packed: bytes) -> Block:
     if offset != len(raw):
         raise BadBlock(f"a block must be {offset} bytes long when unpacked but got {len(raw)}")
     deltas, *others = columns
-    return Block(Fraction(numerator, denominator), tuple(labels), array("q", _sums(deltas)), *others)
+    return Block(Fraction(*timebase), tuple(labels), array("q", _sums(deltas)), *others)
 
 
 def make_ref(block: Block, packed: bytes, sk: str) -> BlockRef:

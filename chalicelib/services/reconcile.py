@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from aws_lambda_powertools import Logger
 
@@ -17,10 +17,10 @@ from chalicelib.domain.errors import DomainError, ErrorCode, Failure
 from chalicelib.domain.ids import JobId, SubmissionId, VideoId, is_id
 from chalicelib.domain.units import Unit, UnitKind, UnitState
 from chalicelib.domain.videos import VideoState
-from chalicelib.services.advance import advance_job, advance_video
+from chalicelib.services.advance import advance_job, advance_video, due_after
 from chalicelib.services.dispatch import is_unsent, resubmit, send
 from chalicelib.services.ports import ChildState, Owner, Ports, Submission, SubmissionState
-from chalicelib.services.uploads import check_upload
+from chalicelib.services.uploads import check_upload, next_upload_check
 
 logger = Logger(service="reelscan", child=True)
 
@@ -66,7 +66,7 @@ def reconcile(ports: Ports) -> int:
     """
     owners = ports.due.list_due(ports.clock.now(), DUE_PER_PASS)
     for owner in owners:
-        ports.due.postpone(owner, ports.clock.now() + timedelta(seconds=ports.limits.reconcile_seconds))
+        ports.due.postpone(owner, due_after(ports))
         try:
             reconcile_owner(ports, owner)
         except DomainError as error:
@@ -79,6 +79,7 @@ def reconcile_owner(ports: Ports, owner: Owner) -> None:
     if is_id("vid", owner.name):
         video = ports.videos.get(owner.tenant, VideoId(owner.name))
         if video is not None and video.state is VideoState.AWAITING_UPLOAD:
+            ports.due.postpone(owner, max(next_upload_check(ports, video), due_after(ports)))
             check_upload(ports, video)
     _resend_unsent(ports, owner)
     _hand_on_orphans(ports, owner)

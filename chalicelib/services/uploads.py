@@ -28,6 +28,7 @@ MULTIPART_SECONDS = 24 * 3600
 """Parts of an upload that is not completed by then are dropped; matches the bucket's abort rule of one day."""
 ANY_BUCKET = "*"
 """Leaves it to the role of the functions which buckets may be read."""
+UPLOAD_CHECK_SECONDS = 300
 SIZE_HINT = "Upload a file of the size that the ticket was asked for, or ask for a new ticket"
 
 
@@ -77,7 +78,7 @@ def create_video(ports: Ports, tenant: TenantId, new: NewVideo) -> tuple[Video, 
         source=Source(ports.bucket, key, new.size_bytes),
         sha256=new.sha256,
     )
-    ports.videos.add(video, now + timedelta(seconds=ports.limits.upload_seconds))
+    ports.videos.add(video, next_upload_check(ports, video))
     logger.info("video created", video_id=video_id, size_bytes=new.size_bytes, upload=upload.kind)
     return video, make_ticket(ports, video)
 
@@ -94,7 +95,7 @@ def make_ticket(ports: Ports, video: Video) -> UploadTicket:
         sha256=video.sha256,
         seconds=ports.limits.ticket_seconds,
     )
-    return UploadTicket(upload.kind, upload.expires_at, form)
+    return UploadTicket(upload.kind, ports.clock.now() + timedelta(seconds=ports.limits.ticket_seconds), form)
 
 
 def import_video(ports: Ports, tenant: TenantId, s3_uri: str) -> Video:
@@ -166,6 +167,11 @@ def check_upload(ports: Ports, video: Video) -> None:
     except VersionConflict:
         # Another event got there first; what it decided stands.
         logger.info("upload was settled by another event", video_id=video.video_id)
+
+
+def next_upload_check(ports: Ports, video: Video) -> datetime:
+    """When to look for bytes whose event may have been lost; at the latest when the wait ends."""
+    return min(ports.clock.now() + timedelta(seconds=UPLOAD_CHECK_SECONDS), video.upload.expires_at)
 
 
 def sign_parts(
