@@ -16,8 +16,8 @@ SubmissionId = NewType("SubmissionId", str)
 
 CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 RANDOM_BYTES = 10
-TENANT_PATTERN = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")
-ID_PATTERN = re.compile(r"^[a-z]{3}_[0-9A-HJKMNP-TV-Z]{26}$")
+TENANT_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+ID_PATTERN = re.compile(r"[a-z]{3}_[0-9A-HJKMNP-TV-Z]{26}")
 
 
 def make_id(prefix: str, milliseconds: int, randomness: bytes) -> str:
@@ -30,9 +30,9 @@ def make_id(prefix: str, milliseconds: int, randomness: bytes) -> str:
 
 def is_id(prefix: str, text: str) -> bool:
     """Whether `text` has the form of an id of this kind; says nothing about whether it exists."""
-    return text.startswith(prefix + "_") and ID_PATTERN.match(text) is not None
+    return text.startswith(prefix + "_") and ID_PATTERN.fullmatch(text) is not None
 
 
 def is_tenant(text: str) -> bool:
     """Whether `text` may be a tenant: no separator of our keys can hide in it."""
-    return TENANT_PATTERN.match(text) is not None
+    return TENANT_PATTERN.fullmatch(text) is not None

@@ -31,9 +31,7 @@ class Box:
     end: int
 
     def children(self, skip: int = 0) -> Iterator[Box]:
-        """The boxes inside, after `skip` bytes of own fields; a size that makes no sense ends the walk at the box's
-        end.
-        """
+        """The boxes inside, after `skip` bytes of own fields, up to one whose size makes no sense."""
         position = self.start + skip
         while position + 8 <= self.end:
             size, kind = struct.unpack_from(">I4s", self.buffer, position)

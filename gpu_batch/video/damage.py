@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_right, insort
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -36,19 +36,18 @@ class Damage:
     """
 
     def __init__(self) -> None:
-        self._by_start: dict[Pts, DamagedRange] = {}
+        self._ranges: list[DamagedRange] = []
 
     def add(self, damaged: DamagedRange) -> None:
-        """Record a range; the first cause of a range stays."""
-        self._by_start.setdefault(damaged.start_pts, damaged)
+        """Record a range that overlaps no other."""
+        insort(self._ranges, damaged)
 
     @property
     def ranges(self) -> tuple[DamagedRange, ...]:
-        """All ranges, in order of time; they do not overlap."""
-        return tuple(self._by_start[start] for start in sorted(self._by_start))
+        """All ranges, in order of time."""
+        return tuple(self._ranges)
 
     def covers(self, pts: Pts) -> bool:
         """Whether a frame at `pts` is left out."""
-        ranges = self.ranges
-        position = bisect_right([damaged.start_pts for damaged in ranges], pts) - 1
-        return position >= 0 and pts < ranges[position].end_pts
+        position = bisect_right(self._ranges, pts, key=lambda damaged: damaged.start_pts) - 1
+        return position >= 0 and pts < self._ranges[position].end_pts

@@ -3,6 +3,10 @@
 Each cell is decoded on its own, by a fresh decoder that is fed the cell's samples and its tail. So what comes out of
 a cell, damage included, cannot depend on the run that it is part of. Frames keep their coded orientation:
 `Media.rotation` says how to turn them.
+
+Damage is what libav notices: an error, a corrupt flag, a frame that does not come. What it does not notice in H.264,
+VP9 and AV1 it decodes to the same pixels every time; an HEVC slice that a flipped bit ends early leaves a part of its
+picture undefined, and libav says nothing of it.
 """
 
 from __future__ import annotations
@@ -14,6 +18,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import av
+from av.video.codeccontext import VideoCodecContext
 
 from chalicelib.contracts.sample_table import CellSamples, DecoderConfig, SampleFlag
 from chalicelib.domain.media import MediaLimits, Pts
@@ -56,10 +61,13 @@ def decode_cells(
 
 @dataclass(frozen=True, slots=True)
 class _Gop:
-    """A GOP inside a cell, from sample `position` on; its frames lie from `start_pts` to the start of the next."""
+    """A GOP inside a cell as the container claims it; its frames lie from `start_pts` to the start of the next."""
 
     position: int
+    """Of its keyframe among the samples."""
     start_pts: Pts
+    is_proved: bool
+    """The bitstream bears the claim out: decoding may start here, and damage before it ends here."""
 
 
 class _CellDecoder:
@@ -72,60 +80,60 @@ class _CellDecoder:
         self._limits = limits
         self._expected = cell.frames
         self._seen: Counter[Pts] = Counter()
-        self._gops = [_Gop(0, cell.start_pts)]
-        self._key_pts: set[Pts] = set()
+        self._gops: list[_Gop] = []
         self._failed: list[tuple[int, DamageCause]] = []
         self._corrupt: list[Pts] = []
 
     def decode(self, damage: Damage) -> Iterator[Frame]:
         """The cell's frames; what is wrong with it goes to `damage` after the last."""
         samples = self._cell.samples
-        decoder, description, highest_pts = None, -1, -(1 << 63)
+        decoder: VideoCodecContext | None = None
+        highest_pts = -(1 << 63)
         for position in range(len(samples)):
-            pts, flags = samples.pts[position], samples.flags[position]
-            content = (
-                b""
-                if flags & SampleFlag.MISSING
-                else self._reader.read(samples.offsets[position], samples.sizes[position])
-            )
-            starts_gop = pts > highest_pts and self._starts_gop(position, content)
-            highest_pts = max(highest_pts, pts)
-            if decoder is None and position and not starts_gop:
-                continue
-            if decoder is not None and samples.descriptions[position] != description:
-                yield from self._take(position, try_decode(decoder, None))
-                decoder = None
+            content = self._content(position)
+            if samples.pts[position] > highest_pts:
+                self._note_gop(position, content)
+                highest_pts = samples.pts[position]
+            gop = self._gops[-1]
+            has_new_description = position and samples.descriptions[position] != samples.descriptions[position - 1]
+            if decoder is not None and has_new_description:
+                yield from self._drain(decoder, position - 1)
+                decoder = open_decoder(self._config, samples.descriptions[position], self._limits)
             if decoder is None:
-                description = samples.descriptions[position]
-                decoder = open_decoder(self._config, description, self._limits)
-            if not content and not flags & SampleFlag.MISSING:
+                # After a failure, decoding goes on where it can: at the next keyframe.
+                if position and not (gop.position == position and gop.is_proved):
+                    if not content:
+                        self._failed.append((position, DamageCause.MISSING_BYTES))
+                    continue
+                decoder = open_decoder(self._config, samples.descriptions[position], self._limits)
+            if not samples.sizes[position]:
                 continue
-            frames = None if flags & SampleFlag.MISSING else try_decode(decoder, self._packet(position, content))
-            if frames is None:
-                self._failed.append(
-                    (position, DamageCause.MISSING_BYTES if flags & SampleFlag.MISSING else DamageCause.UNDECODABLE)
-                )
-                if not self._is_leading(position):
-                    yield from self._take(position, try_decode(decoder, None))
-                    decoder = None
-            else:
-                yield from self._take(position, frames)
+            frames = try_decode(decoder, self._packet(position, content)) if content else None
+            if frames is not None:
+                yield from self._take(frames)
+                continue
+            self._failed.append((position, DamageCause.UNDECODABLE if content else DamageCause.MISSING_BYTES))
+            if not self._is_leading(position):
+                yield from self._drain(decoder, position)
+                decoder = None
         if decoder is not None:
-            yield from self._take(len(samples) - 1, try_decode(decoder, None))
+            yield from self._drain(decoder, len(samples) - 1)
         self._report(damage)
 
-    def _starts_gop(self, position: int, content: bytes) -> bool:
-        """Whether decoding may start at a sample; notes the GOP, and the tail as if it were one."""
+    def _content(self, position: int) -> bytes:
         samples = self._cell.samples
-        if not samples.flags[position] & SampleFlag.KEY:
-            return False
+        if samples.flags[position] & SampleFlag.MISSING:
+            return b""
+        return self._reader.read(samples.offsets[position], samples.sizes[position])
+
+    def _note_gop(self, position: int, content: bytes) -> None:
+        samples = self._cell.samples
+        if position and not samples.flags[position] & SampleFlag.KEY:
+            return
         description = self._config.descriptions[samples.descriptions[position]]
-        if not judge_keyframe(self._config.codec, description, content).is_proved:
-            return False
-        if position:
-            self._gops.append(_Gop(position, samples.pts[position]))
-        self._key_pts.add(samples.pts[position])
-        return True
+        is_proved = judge_keyframe(self._config.codec, description, content).is_proved
+        start_pts = samples.pts[position] if position else self._cell.start_pts
+        self._gops.append(_Gop(position, start_pts, is_proved))
 
     def _packet(self, position: int, content: bytes) -> av.Packet[Any]:
         packet = av.Packet(content)
@@ -133,11 +141,16 @@ class _CellDecoder:
         packet.time_base = self._config.timebase
         return packet
 
-    def _take(self, position: int, frames: list[av.VideoFrame] | None) -> Iterator[Frame]:
-        """The frames that belong to the cell; the others were decoded for what refers to them."""
+    def _drain(self, decoder: VideoCodecContext, position: int) -> Iterator[Frame]:
+        """The frames that a decoder still holds; `position` is the last sample that it was fed."""
+        frames = try_decode(decoder, None)
         if frames is None:
             self._failed.append((position, DamageCause.UNDECODABLE))
-        for image in frames or ():
+        yield from self._take(frames or [])
+
+    def _take(self, frames: list[av.VideoFrame]) -> Iterator[Frame]:
+        """The frames that belong to the cell; the others were decoded for what refers to them."""
+        for image in frames:
             pts = image.pts
             if pts is None or self._seen[pts] >= self._expected[pts]:
                 continue
@@ -146,35 +159,45 @@ class _CellDecoder:
             if image.is_corrupt:
                 self._corrupt.append(pts)
             else:
-                yield Frame(pts, ordinal, pts in self._key_pts, image)
+                yield Frame(pts, ordinal, self._is_key(pts), image)
+
+    def _is_key(self, pts: Pts) -> bool:
+        gop = self._gops[self._gop_of(pts)]
+        return gop.is_proved and pts == self._cell.samples.pts[gop.position]
+
+    def _gop_of(self, pts: Pts) -> int:
+        return max(0, bisect_right(self._gops, pts, key=lambda gop: gop.start_pts) - 1)
 
     def _is_leading(self, position: int) -> bool:
-        gop = self._gops[self._gop_at(position)]
-        return self._cell.samples.pts[position] < self._cell.samples.pts[gop.position]
+        """Whether a sample is displayed before the keyframe that it follows."""
+        samples = self._cell.samples
+        return samples.pts[position] < samples.pts[self._gops[self._gop_at(position)].position]
 
     def _gop_at(self, position: int) -> int:
-        return bisect_right([gop.position for gop in self._gops], position) - 1
+        return bisect_right(self._gops, position, key=lambda gop: gop.position) - 1
 
     def _report(self, damage: Damage) -> None:
-        """A GOP is damaged by its own samples, and by the keyframe and leading pictures that come after it in decode
-        order.
-        """
+        """Name the damaged GOPs: by their own samples, or by the next keyframe and its leading pictures."""
         cause_by_gop: dict[int, DamageCause] = {}
         for position, cause in self._failed:
             index = self._gop_at(position)
+            is_keyframe = position == self._gops[index].position
             if not self._is_leading(position):
                 cause_by_gop.setdefault(index, cause)
-            if self._is_leading(position) or (position == self._gops[index].position and self._has_leading(index)):
+            if self._is_leading(position) or (is_keyframe and self._has_leading(index)):
                 cause_by_gop.setdefault(index - 1, cause)
-        starts = [gop.start_pts for gop in self._gops]
         for pts in self._corrupt:
-            cause_by_gop.setdefault(bisect_right(starts, pts) - 1, DamageCause.CORRUPT)
+            cause_by_gop.setdefault(self._gop_of(pts), DamageCause.CORRUPT)
         for pts in (self._expected - self._seen).elements():
-            cause_by_gop.setdefault(bisect_right(starts, pts) - 1, DamageCause.MISSING_FRAMES)
-        ends = [*starts[1:], self._cell.end_pts]
-        for index, cause in cause_by_gop.items():
-            if index >= 0 and starts[index] < self._cell.end_pts:
-                damage.add(DamagedRange(starts[index], min(ends[index], self._cell.end_pts), cause))
+            cause_by_gop.setdefault(self._gop_of(pts), DamageCause.MISSING_FRAMES)
+        spreading: DamageCause | None = None
+        ends = [*(gop.start_pts for gop in self._gops[1:]), self._cell.end_pts]
+        for index, (gop, end_pts) in enumerate(zip(self._gops, ends, strict=True)):
+            # Damage goes on over a keyframe that is none.
+            spreading = cause_by_gop.get(index) or (None if gop.is_proved else spreading)
+            # The tail belongs to the next cell, which says itself whether it is sound.
+            if spreading and gop.start_pts < self._cell.end_pts:
+                damage.add(DamagedRange(gop.start_pts, min(end_pts, self._cell.end_pts), spreading))
 
     def _has_leading(self, index: int) -> bool:
         samples, first = self._cell.samples, self._gops[index].position

@@ -42,6 +42,20 @@ def open_decoder(config: DecoderConfig, description_index: int, limits: MediaLim
     return decoder
 
 
+def coded_size(config: DecoderConfig, description_index: int, sample: bytes) -> tuple[int, int]:
+    """Width and height that a keyframe's own bytes ask for, read by libav's parser: nothing of that size is allocated.
+
+    (0, 0) where the parser does not tell: VP9 and intra codecs, whose decoders refuse by `max_pixels` alone.
+    """
+    reader = cast("VideoCodecContext", VideoCodecContext.create(DECODER_BY_CODEC[config.codec], "r"))
+    extradata = config.descriptions[description_index].extradata
+    if extradata:
+        reader.extradata = extradata
+    reader.parse(sample)
+    reader.parse(None)
+    return reader.width, reader.height
+
+
 def try_decode(decoder: VideoCodecContext, packet: av.Packet[Any] | None) -> list[av.VideoFrame] | None:
     """The frames that come out for `packet` (None: the ones still held back), or None when libav cannot decode it.
 
@@ -52,5 +66,6 @@ def try_decode(decoder: VideoCodecContext, packet: av.Packet[Any] | None) -> lis
         return decoder.decode(packet)
     except av.error.MemoryError as error:
         raise Passing("there is not enough memory for a frame of this video") from error
-    except av.error.FFmpegError:
+    except (av.error.FFmpegError, ValueError):
+        # ValueError: a decoder that could not even be opened is asked again.
         return None

@@ -1,5 +1,4 @@
-"""Whether a sample is what its container claims: a picture at which decoding may start, with everything displayed
-later intact.
+"""Whether a sample is what its container claims: a place to start decoding, with all that is displayed later intact.
 
 Sources: ITU-T H.264 sections 7.3.1, 7.4.1 and D.2.8; ITU-T H.265 section 7.4.2.2; VP9 bitstream section 6.2; AV1
 bitstream sections 5.3 and 5.9.2.

@@ -8,8 +8,6 @@ from chalicelib.domain.errors import ErrorCode
 from chalicelib.domain.media import MediaLimits
 from gpu_batch.errors import BadInput
 
-PIXELS_HINT = "Scale the video down, then upload it again"
-
 
 def check_pixels(width: int, height: int, limits: MediaLimits) -> None:
     """Refuse frames of more than `limits.max_pixels`.
@@ -21,7 +19,7 @@ def check_pixels(width: int, height: int, limits: MediaLimits) -> None:
         raise BadInput(
             f"a frame must have at most {limits.max_pixels} pixels but has {width} x {height}",
             code=ErrorCode.RESOURCE_LIMIT,
-            hint=PIXELS_HINT,
+            hint="Scale the video down, then upload it again",
         )
 
 

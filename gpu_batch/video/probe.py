@@ -9,16 +9,14 @@ import numpy as np
 
 from chalicelib.contracts.sample_table import DecoderConfig
 from chalicelib.domain.cells import Cell
-from chalicelib.domain.errors import ErrorCode
 from chalicelib.domain.media import Media, MediaLimits, WholeReason
-from gpu_batch.errors import BadInput
 from gpu_batch.video.boxes import malformed, read_movie
-from gpu_batch.video.decoders import open_decoder
-from gpu_batch.video.limits import PIXELS_HINT, check_duration, check_pixels
+from gpu_batch.video.decoders import coded_size, open_decoder, try_decode
+from gpu_batch.video.limits import check_duration, check_pixels
 from gpu_batch.video.sniff import MOV, MP4, SNIFF_BYTES, Container, sniff_container
 from gpu_batch.video.source import Source
 from gpu_batch.video.table import Cuts, SampleTable, find_cuts, pack_table, reorder_depth
-from gpu_batch.video.timeline import Timeline, apply_edits
+from gpu_batch.video.timeline import apply_edits
 from gpu_batch.video.track import Track, read_track
 from gpu_batch.video.whole import probe_whole
 
@@ -41,6 +39,10 @@ CODEC_BY_TAG = {
 }
 """Sample descriptions that a table is made for; others are left to libav. MPEG-4 part 2 (mp4v) is not here: libav's
 decoder gives other pixels when it starts at a later keyframe."""
+
+
+MAX_KEYFRAMES_TRIED = 8
+"""A file whose beginning is damaged is still worth reading."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +99,9 @@ def _probe_mp4(source: Source, container: Container, limits: MediaLimits) -> Pro
     cuts, whole_reason = find_cuts(source, config, track, timeline)
     if cuts is None:
         return _whole(source, container, limits, whole_reason)
-    width, height = _decode_keyframe(source, config, track, cuts.keyframes[0], limits)
+    size = _size_of_frames(source, config, track, cuts, limits)
     table = pack_table(source, config, track, timeline, cuts)
-    media = _media_of(container, config, timeline, cuts, table, (width, height))
+    media = _media_of(container, config, cuts, table, size)
     return Probe(media, table, table.cells, whole_reason)
 
 
@@ -110,12 +112,7 @@ def _whole(source: Source, container: Container, limits: MediaLimits, reason: Wh
 
 
 def _media_of(
-    container: Container,
-    config: DecoderConfig,
-    timeline: Timeline,
-    cuts: Cuts,
-    table: SampleTable,
-    size: tuple[int, int],
+    container: Container, config: DecoderConfig, cuts: Cuts, table: SampleTable, size: tuple[int, int]
 ) -> Media:
     width, height = size if config.rotation in (0, 180) else size[::-1]
     duration = (table.cells[-1].end_pts - table.cells[0].start_pts) * config.timebase
@@ -132,27 +129,20 @@ def _media_of(
     )
 
 
-def _decode_keyframe(
-    source: Source, config: DecoderConfig, track: Track, position: int, limits: MediaLimits
+def _size_of_frames(
+    source: Source, config: DecoderConfig, track: Track, cuts: Cuts, limits: MediaLimits
 ) -> tuple[int, int]:
-    """Width and height of the first keyframe as decoded, which may be others than the header's.
+    """Width and height as decoded, which may be others than the header's; from the first keyframe that is not damaged.
 
     Raises:
-        BadInput: RESOURCE_LIMIT when the bitstream asks for more pixels than the header states, MALFORMED when
-        nothing comes out.
+        BadInput: RESOURCE_LIMIT when the bitstream asks for more pixels than allowed, MALFORMED when nothing comes out.
     """
-    decoder = open_decoder(config, int(track.description_indexes[position]), limits)
-    content = source.read(int(track.offsets[position]), int(track.sizes[position]))
-    try:
-        frames = [*decoder.decode(av.Packet(content)), *decoder.decode(None)]
-    except av.error.ArgumentError as error:
-        raise BadInput(
-            f"a frame must have at most {limits.max_pixels} pixels but the bitstream asks for more",
-            code=ErrorCode.RESOURCE_LIMIT,
-            hint=PIXELS_HINT,
-        ) from error
-    except av.error.FFmpegError:
-        frames = []
-    if not frames:
-        raise malformed("the first keyframe cannot be decoded")
-    return frames[0].width, frames[0].height
+    for position in cuts.keyframes[:MAX_KEYFRAMES_TRIED]:
+        description_index = int(track.description_indexes[position])
+        content = source.read(int(track.offsets[position]), int(track.sizes[position]))
+        check_pixels(*coded_size(config, description_index, content), limits)
+        decoder = open_decoder(config, description_index, limits)
+        frames = [*(try_decode(decoder, av.Packet(content)) or ()), *(try_decode(decoder, None) or ())]
+        if frames:
+            return frames[0].width, frames[0].height
+    raise malformed("not one of the first keyframes can be decoded")

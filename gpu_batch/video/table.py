@@ -50,10 +50,9 @@ class Cuts:
 def find_cuts(
     source: Source, config: DecoderConfig, track: Track, timeline: Timeline
 ) -> tuple[Cuts | None, WholeReason | None]:
-    """Where the track is cut into cells, every boundary proved by its bitstream, and why there is only one cell or
-    none.
+    """Where a track is cut into cells, every boundary proved, and why there is only one cell or none.
 
-    Gives no cuts when not even the first keyframe is proved: then only libav's own way through the container is right.
+    Gives no cuts when no keyframe at all is proved: then only libav's own way through the container is right.
     """
     pts, is_present = timeline.pts, track.offsets + track.sizes <= source.size_bytes
     candidates = _cut_candidates(pts, track.is_key & (track.sizes > 0) & is_present)
@@ -64,38 +63,36 @@ def find_cuts(
     before = [key for key in candidates if pts[key] <= first_shown]
     start = before[-1] if before else candidates[0]
     verdicts = judge_samples(source, config, track, [start])
-    if not verdicts[start].is_proved:
-        return None, WholeReason.UNPROVED_KEYFRAMES
     is_shown = _decodable(timeline, start, verdicts[start])
+    if not is_shown.any():
+        return None, WholeReason.UNPROVED_KEYFRAMES
     first_shown = int(np.min(pts[is_shown]))
     others = [key for key in candidates if key > start and first_shown < pts[key] <= last_shown]
-    end_pts = _end_pts(track, timeline)
     chosen = [start]
     for _ in range(MAX_PROOF_ROUNDS):
-        starts = cut_cells([first_shown, *(int(pts[key]) for key in others)], end_pts, track.timebase)
+        keyframe_pts = [first_shown, *(int(pts[key]) for key in others)]
+        starts = cut_cells(keyframe_pts, _end_pts(track, timeline), track.timebase)
         chosen = [start, *(others[position - 1] for position in starts[1:])]
         verdicts |= judge_samples(source, config, track, [key for key in chosen if key not in verdicts])
         refuted = {key for key in others if key in verdicts and not verdicts[key].is_proved}
         others = [key for key in others if key not in refuted]
-        if not refuted.intersection(chosen):
+        if not refuted:
             break
     else:
         chosen = [start]
-    has_refuted = any(not verdict.is_proved for verdict in verdicts.values())
-    claims = int((track.is_key & is_shown).sum())
+    if not any(verdict.is_proved for verdict in verdicts.values()):
+        return None, WholeReason.UNPROVED_KEYFRAMES
     cuts = Cuts(tuple(chosen), int(np.flatnonzero(is_shown)[-1]) + 1, 1 + len(others), is_shown)
-    return cuts, None if len(chosen) > 1 else _reason_for_one_cell(claims, has_refuted)
-
-
-def _reason_for_one_cell(claims: int, has_refuted: bool) -> WholeReason:
-    if has_refuted:
-        return WholeReason.UNPROVED_KEYFRAMES
-    return WholeReason.SHORT if claims < 2 else WholeReason.NOT_MONOTONIC
+    if len(chosen) > 1:
+        return cuts, None
+    if not all(verdict.is_proved for verdict in verdicts.values()):
+        return cuts, WholeReason.UNPROVED_KEYFRAMES
+    claims = int(np.count_nonzero(track.is_key & is_shown))
+    return cuts, WholeReason.NOT_MONOTONIC if claims > 1 + len(others) else WholeReason.SHORT
 
 
 def _cut_candidates(pts: Int64s, is_key: Flags) -> list[int]:
-    """Keyframes that part the samples in time: what is decoded before is displayed before, what is decoded after is
-    displayed after.
+    """Keyframes that part the samples in time: what is decoded before one is displayed before it, the rest after.
 
     Only leading pictures may be displayed before the keyframe that they follow, yet not before the candidate before
     that.
@@ -110,12 +107,10 @@ def _cut_candidates(pts: Int64s, is_key: Flags) -> list[int]:
 
 
 def _decodable(timeline: Timeline, start: int, verdict: Verdict) -> Flags:
-    """The shown samples that a decoder started at `start` can make: an open GOP's leading pictures lack what they
-    refer to.
-    """
+    """The shown samples that a decoder started at `start` can make: leading pictures may lack what they refer to."""
     is_shown = timeline.is_shown.copy()
     is_shown[:start] = False
-    if verdict is Verdict.PROVED_OPEN:
+    if verdict is not Verdict.PROVED_CLOSED:
         is_shown &= timeline.pts >= timeline.pts[start]
     return is_shown
 

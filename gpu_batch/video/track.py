@@ -232,15 +232,14 @@ def _read_offsets(table: Box, sizes: Int64s) -> tuple[Int64s, Int64s]:
 
 
 def _expand(box: Box, dtype: str, count: int, what: str) -> Int64s:
-    """Run-length pairs (run, value) to one value for each sample; a list that is too short repeats its last value as
-    libav does.
-    """
+    """Run-length pairs as one value for each sample; a list too short repeats its last value, as in libav."""
     runs = _table(box, dtype, 2)
     lengths = np.minimum(runs[:, 0].astype(np.int64) & 0xFFFFFFFF, count)
     ends = np.cumsum(lengths)
     if not len(runs):
         raise malformed(f"the index gives no {what} to its frames ({box.kind!r})")
-    return runs[np.minimum(np.searchsorted(ends, np.arange(count), side="right"), len(runs) - 1), 1]
+    run_of = np.minimum(np.searchsorted(ends, np.arange(count), side="right"), len(runs) - 1)
+    return runs[:, 1][run_of]
 
 
 def _read_compositions(table: Box, count: int) -> Int64s:
@@ -279,5 +278,6 @@ def _read_edits(box: Box | None) -> tuple[Edit, ...]:
 def _rotation_of(header: Box) -> int:
     (version,) = header.unpack("B")
     a, b, _, c, d = header.unpack("iiiii", 52 if version else 40)
-    signs = tuple((value > 0) - (value < 0) for value in (a, b, c, d))
-    return {(1, 0, 0, 1): 0, (0, 1, -1, 0): 90, (-1, 0, 0, -1): 180, (0, -1, 1, 0): 270}.get(signs, 0)
+    signs = [(value > 0) - (value < 0) for value in (a, b, c, d)]
+    quarter_turns = ([1, 0, 0, 1], [0, 1, -1, 0], [-1, 0, 0, -1], [0, -1, 1, 0])
+    return 90 * quarter_turns.index(signs) if signs in quarter_turns else 0

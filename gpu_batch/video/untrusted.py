@@ -24,9 +24,13 @@ BLOCK_BYTES = 1 << 20
 """libav asks for 32 KiB at a time; a request for each would take minutes over S3."""
 CACHED_BLOCKS = 16
 
-DECODERS = (
-    "h264,hevc,vp8,vp9,libdav1d,av1,mpeg4,mpeg1video,mpeg2video,mjpeg,h263,flv,msmpeg4,msmpeg4v1,msmpeg4v2,wmv1,wmv2,"
-    "vc1,prores,dnxhd,theora,dvvideo,ffv1,rawvideo"
+DECODERS = frozenset(
+    {
+        *("h264", "hevc", "vp8", "vp9", "libdav1d", "av1"),
+        *("mpeg4", "mpeg1video", "mpeg2video", "h263", "flv", "vc1", "wmv1", "wmv2"),
+        *("msmpeg4", "msmpeg4v1", "msmpeg4v2", "theora", "dvvideo"),
+        *("mjpeg", "prores", "dnxhd", "ffv1", "rawvideo"),
+    }
 )
 """Decoders that untrusted bytes may reach, by libav's names."""
 
@@ -123,7 +127,7 @@ def open_untrusted(source: Source, container: Container, limits: MediaLimits) ->
             container_options={
                 "format_whitelist": container.demuxer,
                 "protocol_whitelist": "none",
-                "codec_whitelist": DECODERS,
+                "codec_whitelist": ",".join(sorted(DECODERS)),
                 "max_streams": "64",
             },
         )
@@ -145,9 +149,10 @@ def first_video_stream(opened: InputContainer) -> av.VideoStream:
     for stream in opened.streams.video:
         if stream.disposition & av.stream.Disposition.attached_pic:
             continue
-        if not has_decoder(stream):
+        if not has_decoder(stream) or stream.codec_context.codec.name not in DECODERS:
+            codec = stream.codec_context.codec.name if has_decoder(stream) else "unknown"
             raise BadInput(
-                "the codec of the video stream is not supported",
+                f"the codec of the video stream ({codec}) is not supported",
                 code=ErrorCode.UNSUPPORTED_CODEC,
                 hint="Convert the video to H.264 or another common codec, then upload it again",
             )

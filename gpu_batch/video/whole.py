@@ -76,8 +76,8 @@ def probe_whole(source: Source, container: Container, limits: MediaLimits) -> tu
 def decode_whole(source: Source, limits: MediaLimits, damage: Damage) -> Iterator[Frame]:
     """Every frame of the video in a single pass, in the order in which libav shows them.
 
-    Times that are missing are made up so that they rise. A frame may come before its GOP turns out damaged: ask `damage`
-    after the last frame, and drop what it covers.
+    Times that are missing are made up so that they rise. A frame may come before its GOP turns out damaged: ask
+    `damage` after the last frame, and drop what it covers.
 
     Raises:
         BadInput: not one frame comes out.
@@ -98,7 +98,7 @@ def fraction_of(timebase: Rational) -> Fraction:
     Raises:
         BadInput: it is not positive.
     """
-    if not timebase or timebase.numerator <= 0 or timebase.denominator <= 0:
+    if timebase.numerator <= 0 or timebase.denominator <= 0:
         raise malformed(f"the stream's timebase must be positive but is {timebase}")
     return Fraction(timebase.numerator, timebase.denominator)
 
@@ -112,14 +112,15 @@ class _Gops:
         self.end: Pts | None = None
 
     def report(self, damage: Damage) -> None:
-        """Name the GOPs that troubles fall in."""
+        """Name the GOPs that troubles fall in, each by its first."""
         assert self.end is not None
-        starts = sorted(set(self.starts))
-        for pts, cause in self.troubles.items():
-            index = bisect_right(starts, pts) - 1
-            start = starts[index] if index >= 0 else min(pts, starts[0] if starts else pts)
-            following = starts[index + 1] if index + 1 < len(starts) else max(self.end, pts + 1)
-            damage.add(DamagedRange(start, following, cause))
+        starts = sorted({min([*self.starts, *self.troubles]), *self.starts})
+        ends = [*starts[1:], max(self.end, starts[-1] + 1, *(pts + 1 for pts in self.troubles))]
+        cause_by_gop: dict[int, DamageCause] = {}
+        for pts in sorted(self.troubles):
+            cause_by_gop.setdefault(bisect_right(starts, pts) - 1, self.troubles[pts])
+        for index, cause in cause_by_gop.items():
+            damage.add(DamagedRange(starts[index], ends[index], cause))
 
 
 def _frames(opened: av.container.InputContainer, stream: av.VideoStream, gops: _Gops) -> Iterator[Frame]:

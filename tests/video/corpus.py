@@ -5,17 +5,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import os
+import struct
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import lru_cache
 from pathlib import Path
+from typing import Any, cast
 
 import av
 import numpy as np
 
-BUILDER_VERSION = 1
-"""Part of the cache folder's name: raise it when a recipe changes."""
+os.environ.setdefault("SVT_LOG", "1")  # SVT-AV1 writes its settings to the terminal otherwise
 
 WIDTH, HEIGHT = 160, 96
 TIMEBASE = Fraction(1, 12800)
@@ -69,6 +71,10 @@ RECIPES = {
         "h264_open_pyramid.mp4",
         options=x264("keyint=24:min-keyint=24:open-gop=1:bframes=7:b-adapt=0:b-pyramid=normal:ref=4:weightp=2"),
     ),
+    "h264_short_gops": Recipe("h264_short_gops.mp4", frames=200, options=x264("keyint=4:min-keyint=4")),
+    "h264_short_open_gops": Recipe(
+        "h264_short_open_gops.mp4", frames=200, options=x264("keyint=5:min-keyint=5:open-gop=1:b-adapt=0")
+    ),
     "h264_mov": Recipe("h264_mov.mov", options=x264("keyint=24:min-keyint=24")),
     "h264_interlaced": Recipe("h264_interlaced.mp4", options=x264("keyint=24:min-keyint=24:tff=1")),
     "h264_one_keyframe": Recipe("h264_one_keyframe.mp4", frames=40, options=x264("keyint=250:min-keyint=250")),
@@ -82,6 +88,9 @@ RECIPES = {
         "h264_vfr.mp4",
         options=x264("keyint=24:min-keyint=24"),
         pts=lambda index: index * TICKS_PER_FRAME + (index * index * 37) % 450,
+    ),
+    "h264_main_profile": Recipe(
+        "h264_main_profile.mp4", options=x264("keyint=24:min-keyint=24:open-gop=1") | {"profile": "main"}
     ),
     "h264_intra_refresh": Recipe("h264_intra_refresh.mp4", options=x264("keyint=24:intra-refresh=1:bframes=0")),
     "h264_fragmented": Recipe(
@@ -108,6 +117,7 @@ RECIPES = {
     "mkv": Recipe("mkv.mkv", options=x264("keyint=24:min-keyint=24")),
     "webm": Recipe("webm.webm", "libvpx-vp9", options={"cpu-used": "8", "deadline": "realtime", "g": "24"}),
     "mjpeg_avi": Recipe("mjpeg_avi.avi", "mjpeg", frames=40, pixel_format="yuvj420p"),
+    "flv": Recipe("flv.flv", options=x264("keyint=24:min-keyint=24")),
     "mpeg_ps": Recipe(
         "mpeg_ps.mpg",
         "mpeg2video",
@@ -147,15 +157,15 @@ def picture(index: int) -> np.ndarray:
 
 def _encode(recipe: Recipe, path: Path) -> None:
     with av.open(str(path), "w", options=recipe.container_options) as output:
-        stream = output.add_stream(recipe.codec, rate=25)
+        stream = cast("av.VideoStream", output.add_stream(recipe.codec, rate=25))
         stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, recipe.pixel_format
         stream.codec_context.thread_count = 1
         stream.codec_context.gop_size = recipe.gop
-        stream.options = recipe.options
+        stream.codec_context.options = dict(recipe.options)
         stream.codec_context.time_base = recipe.encoder_timebase
         if recipe.codec_tag:
             stream.codec_context.codec_tag = recipe.codec_tag
-        audio = _add_silence(output) if recipe.with_audio else None
+        audio = _add_noise(output) if recipe.with_audio else None
         for index in range(recipe.frames):
             frame = av.VideoFrame.from_ndarray(picture(index), format="rgb24").reformat(format=recipe.pixel_format)
             frame.time_base = recipe.encoder_timebase
@@ -166,18 +176,29 @@ def _encode(recipe: Recipe, path: Path) -> None:
         output.mux(stream.encode(None))
 
 
-def _add_silence(output: av.container.OutputContainer) -> Callable[[int], Sequence[av.Packet]]:
+def _add_noise(output: av.container.OutputContainer) -> Callable[[int], list[av.Packet[Any]]]:
     stream = output.add_stream("aac", rate=16000)
-    noise = np.random.default_rng(1).normal(0, 0.1, (1, 1280)).astype(np.float32)
+    noise = np.random.default_rng(1).normal(0, 0.05, (1, 640)).astype(np.float32)
 
-    def encode(index: int) -> Sequence[av.Packet]:
-        frame = av.AudioFrame.from_ndarray(noise / 2, format="fltp", layout="mono")
+    def encode(index: int) -> list[av.Packet[Any]]:
+        frame = av.AudioFrame.from_ndarray(noise, format="fltp", layout="mono")
         frame.sample_rate, frame.time_base, frame.pts = 16000, Fraction(1, 16000), index * 640
-        frame = av.AudioFrame.from_ndarray(noise[:, :640], format="fltp", layout="mono")
-        frame.sample_rate, frame.time_base, frame.pts = 16000, Fraction(1, 16000), index * 640
-        return list(stream.encode(frame))
+        return stream.encode(frame)
 
     return encode
+
+
+def make_audio_only(path: Path) -> None:
+    """An MP4 with sound and nothing else."""
+    with av.open(str(path), "w") as output:
+        encode = _add_noise(output)
+        for index in range(50):
+            output.mux(encode(index))
+
+
+def make_unlisted_codec(path: Path) -> None:
+    """An AVI whose codec libav decodes but no untrusted file may reach."""
+    _encode(Recipe(path.name, "huffyuv", frames=3, pixel_format="yuv422p", encoder_timebase=Fraction(1, 25)), path)
 
 
 def _remux(shift: int, **container_options: str) -> Callable[[Path, Path], None]:
@@ -187,18 +208,73 @@ def _remux(shift: int, **container_options: str) -> Callable[[Path, Path], None]
         with av.open(str(source)) as opened, av.open(str(target), "w", options=container_options) as output:
             stream = output.add_stream_from_template(opened.streams.video[0])
             for packet in _packets(opened):
-                packet.pts += shift
-                packet.dts += shift
+                packet.pts, packet.dts = (packet.pts or 0) + shift, (packet.dts or 0) + shift
                 packet.stream = stream
                 output.mux(packet)
 
     return derive
 
 
-def _packets(opened: av.container.InputContainer) -> Iterator[av.Packet]:
+def _packets(opened: av.container.InputContainer) -> Iterator[av.Packet[Any]]:
     for packet in opened.demux(opened.streams.video[0]):
         if packet.dts is not None:
             yield packet
+
+
+def _patch(change: Callable[[bytearray], None]) -> Callable[[Path, Path], None]:
+    """Copy the file with some bytes of its index changed."""
+
+    def derive(source: Path, target: Path) -> None:
+        content = bytearray(source.read_bytes())
+        change(content)
+        target.write_bytes(content)
+
+    return derive
+
+
+def _rotate(*matrix: int) -> Callable[[bytearray], None]:
+    """Write a, b, c, d of the track's display matrix."""
+
+    def change(content: bytearray) -> None:
+        at = content.index(b"tkhd") + 4 + 40
+        a, b, c, d = (one << 16 for one in matrix)
+        struct.pack_into(">5i", content, at, a, b, 0, c, d)
+
+    return change
+
+
+def _make_first_edit_real(content: bytearray) -> None:
+    struct.pack_into(">Ii", content, content.index(b"elst") + 12, 12800, 1024)
+
+
+def _drop_vui(content: bytearray) -> None:
+    """Take the VUI out of the H.264 parameter set, so that it does not say how many frames a decoder must hold back."""
+    start = content.index(b"avcC") + 4 + 6
+    size = int.from_bytes(content[start : start + 2])
+    unit = bytes(content[start + 2 : start + 2 + size])
+    bits = "".join(f"{byte:08b}" for byte in unit)
+    position = 32
+
+    def skip_number() -> int:
+        nonlocal position
+        zeros = bits.index("1", position) - position
+        position += 2 * zeros + 1
+        return int(bits[position - zeros - 1 : position], 2) - 1
+
+    assert unit[1] == 77, "the layout of a parameter set of the main profile is meant"
+    for _ in range(2):
+        skip_number()
+    assert skip_number() == 0, "picture order count type 0 is meant"
+    for _ in range(2):
+        skip_number()
+    position += 1
+    for _ in range(2):
+        skip_number()
+    position += 3
+    assert bits[position] == "1", "the parameter set has no VUI to take out"
+    kept = bits[:position] + "01"
+    kept = kept.ljust(size * 8, "0")
+    content[start + 2 : start + 2 + size] = int(kept, 2).to_bytes(size)
 
 
 DERIVED = {
@@ -208,4 +284,9 @@ DERIVED = {
     "hevc_open_edit": ("hevc_open", _remux(-33 * TICKS_PER_FRAME)),
     "h264_empty_edit": ("h264_closed", _remux(2 * 12800)),
     "h264_start_later": ("h264_closed", _remux(3 * 12800, use_editlist="0")),
+    "h264_two_edits": ("h264_empty_edit", _patch(_make_first_edit_real)),
+    "h264_rotated_90": ("h264_closed", _patch(_rotate(0, 1, -1, 0))),
+    "h264_rotated_180": ("h264_closed", _patch(_rotate(-1, 0, 0, -1))),
+    "h264_rotated_270": ("h264_closed", _patch(_rotate(0, -1, 1, 0))),
+    "h264_no_vui": ("h264_main_profile", _patch(_drop_vui)),
 }
