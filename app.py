@@ -24,13 +24,13 @@ app.register_blueprint(catalog_blueprint)  # models, health, openapi.json, docs
 
 # Events: each may come twice, late, or not at all. `infra/wiring.py` says which rule, stream and schedule calls which
 # of these.
-@app.on_cw_event({"source": ["aws.s3"], "detail-type": ["Object Created"]}, name="on_object_created")
+@app.on_cw_event(events.OBJECT_CREATED, name="on_object_created")
 def on_object_created(event: CloudWatchEvent) -> None:
     """The bytes of a video are in S3."""
     events.accept_object(event.to_dict())
 
 
-@app.on_cw_event({"source": ["aws.batch"], "detail-type": ["Batch Job State Change"]}, name="on_batch_state_change")
+@app.on_cw_event(events.CHILD_ENDED, name="on_batch_state_change")
 def on_batch_state_change(event: CloudWatchEvent) -> None:
     """A worker ended."""
     events.settle_batch_child(event.to_dict())

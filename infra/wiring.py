@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from chalicelib.contracts import event_patterns
+
 EventPattern = Mapping[str, object]
 """A pattern of EventBridge, also of Lambda's event filters: nested mappings that end in lists of accepted values."""
 
@@ -215,35 +217,11 @@ WIRING = Wiring(
     cpu=Lane("cpu", JobDefinition("cpu", 2, 4096, 0, ATTEMPT_TIMEOUT_SECONDS, RETRY)),
     gpu=Lane("gpu", JobDefinition("gpu", 4, 15360, 1, ATTEMPT_TIMEOUT_SECONDS, RETRY)),
     event_rules=(
-        EventRule(
-            name="object_created",
-            pattern={
-                "source": ["aws.s3"],
-                "detail-type": ["Object Created"],
-                "detail": {"object": {"key": [{"prefix": "tenants/"}]}},
-            },
-            handler="on_object_created",
-        ),
-        EventRule(
-            name="batch_state",
-            pattern={
-                "source": ["aws.batch"],
-                "detail-type": ["Batch Job State Change"],
-                "detail": {"status": ["SUCCEEDED", "FAILED"]},
-            },
-            handler="on_batch_state_change",
-        ),
+        EventRule("object_created", event_patterns.OBJECT_CREATED, "on_object_created"),
+        EventRule("batch_state", event_patterns.CHILD_ENDED, "on_batch_state_change"),
     ),
     streams=(
-        StreamMapping(
-            table="meta",
-            handler="on_meta_stream",
-            # Idempotency records and the like never start a Lambda. The language cannot compare the old image with the
-            # new one, so a heartbeat passes here and the handler leaves it.
-            filters=({"dynamodb": {"NewImage": {"kind": {"S": ["VIDEO", "JOB", "SEGMENT", "STEP"]}}}},),
-            batch_size=25,
-            max_retries=10,
-        ),
+        StreamMapping("meta", "on_meta_stream", filters=event_patterns.META_CHANGES, batch_size=25, max_retries=10),
     ),
     schedules=(Schedule("reconcile", "reconcile", every_seconds=60),),
 )

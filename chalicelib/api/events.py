@@ -11,6 +11,7 @@ from typing import Any
 from chalicelib.api.telemetry import count, logger
 from chalicelib.contracts import table_keys
 from chalicelib.contracts.attribute_values import from_wire
+from chalicelib.contracts.event_patterns import CHILD_ENDED, OBJECT_CREATED
 from chalicelib.domain.errors import NotFound
 from chalicelib.domain.ids import JobId, SubmissionId, TenantId, VideoId
 from chalicelib.domain.units import TERMINAL_UNIT_STATES
@@ -19,6 +20,15 @@ from chalicelib.services.ports import Owner, Ports
 from chalicelib.services.reconcile import EndedChild, reconcile, settle_child
 from chalicelib.services.uploads import accept_upload
 from chalicelib.wiring import get_ports
+
+__all__ = [
+    "CHILD_ENDED",
+    "OBJECT_CREATED",
+    "accept_object",
+    "follow_changes",
+    "reconcile_due",
+    "settle_batch_child",
+]
 
 
 def accept_object(event: Mapping[str, Any]) -> None:

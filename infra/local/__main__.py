@@ -60,14 +60,14 @@ def _announce(stack: LocalStack, out: Path) -> None:
     fresh.write_text(json.dumps(description, indent=2) + "\n")
     fresh.chmod(0o600)
     fresh.replace(file)
-    token = description["token"]
     _say(f"Ready: {stack.base_url}")
     _say(f"Worker logs: {stack.log_folder}    For scripts: {file}")
-    _say(f"Token of tenant a (24 h): {token}")
-    _say("Try:")
+    _say("A token of tenant a, good for a day:")
+    _say(f"  export TOKEN={description['token']}")
+    _say("Three lines to try:")
     _say(f"  curl {stack.base_url}/health")
-    _say(f"  curl -H 'Authorization: Bearer {token}' {stack.base_url}/models")
-    _say(f"  curl -H 'Authorization: Bearer {token}' {stack.base_url}/videos")
+    _say(f'  curl -H "Authorization: Bearer $TOKEN" {stack.base_url}/models')
+    _say(f'  curl -H "Authorization: Bearer $TOKEN" {stack.base_url}/videos')
     _say("Ctrl-C ends it.")
 
 

@@ -6,6 +6,7 @@
     DynamoResult               walks botocore's shape for every attribute: write DynamoDB's JSON directly
     stream records             read, and dropped once they are delivered, so that a snapshot holds only what is owed
     object bytes               a range of an object without reading the whole
+    capture, restore, reduce   the whole state, with every version of every object
 
 `tests/local/test_moto_patches.py` fails when an upgrade changes what these rely on.
 """
@@ -30,6 +31,7 @@ from moto.dynamodb.models import DynamoDBBackend, dynamodb_backends
 from moto.dynamodb.models.dynamo_type import DynamoType, Item
 from moto.dynamodb.models.table import Table
 from moto.s3.models import s3_backends
+from moto.s3.utils import _VersionedKeyStore
 
 from infra.local.events import ACCOUNT_ID, REGION
 
@@ -248,6 +250,20 @@ def read_object_range(bucket: str, key: str, version_id: str | None, first: int,
 def capture_backends() -> tuple[object, object]:
     """DynamoDB's and S3's whole state; pickle it before `LOCK` is let go."""
     return dynamodb_backends[ACCOUNT_ID][REGION], s3_backends[ACCOUNT_ID]["aws"]
+
+
+def reduce_for_pickle(value: object) -> Any:
+    """How to pickle what pickles wrongly by itself: a bucket's keys would come back with their newest version only."""
+    if isinstance(value, _VersionedKeyStore):
+        return _make_key_store, (dict(dict.items(value)),)
+    return NotImplemented
+
+
+def _make_key_store(versions_by_key: dict[str, list[Any]]) -> _VersionedKeyStore:
+    store = _VersionedKeyStore()
+    for key, versions in versions_by_key.items():
+        store.setlist(key, versions)
+    return store
 
 
 def restore_backends(dynamodb: object, s3: object) -> None:

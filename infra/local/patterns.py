@@ -5,6 +5,7 @@ Source: https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-create-patte
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -39,7 +40,15 @@ def _value_matches(rule: object, value: object) -> bool:
     match dict(rule):
         case {"prefix": str(prefix)}:
             return isinstance(value, str) and value.startswith(prefix)
+        case {"wildcard": str(wildcard)}:
+            return isinstance(value, str) and _fits_wildcard(wildcard, value)
         case {"exists": bool(wanted)}:
             return wanted
         case _:
-            raise NotImplementedError(f"The local stack knows the pattern operators prefix and exists but got {rule!r}")
+            known = "prefix, wildcard and exists"
+            raise NotImplementedError(f"The local stack knows the pattern operators {known} but got {rule!r}")
+
+
+def _fits_wildcard(wildcard: str, value: str) -> bool:
+    """`*` stands for any characters, none and slashes included."""
+    return re.fullmatch(".*".join(map(re.escape, wildcard.split("*"))), value, re.DOTALL) is not None

@@ -32,8 +32,6 @@ from infra.local.stream import StreamPump
 from infra.wiring import WIRING, Wiring
 
 TENANTS = ("a", "b")
-# Whoever presses Ctrl-C does not wait as long as Batch does; the leases of workers that are killed run out.
-WORKER_GRACE_SECONDS = 5.0
 HANDLER_GRACE_SECONDS = 10.0
 
 _running = threading.Lock()
@@ -55,6 +53,8 @@ class StackOptions:
     worker_command: Sequence[str] = (sys.executable, "-m", "gpu_batch")
     worker_environment: Mapping[str, str] = field(default_factory=dict)
     """Added to what every worker gets."""
+    worker_grace_seconds: float = 5.0
+    """Between SIGTERM and SIGKILL at the end: nobody waits after Ctrl-C as long as Batch does, and leases run out."""
     slots: int = os.cpu_count() or 1
     """Workers at once."""
     reconcile_seconds: float | None = None
@@ -169,7 +169,7 @@ class LocalStack:
     def _start_triggers(self, gate: MotoGate, functions: Functions, pending: list[Delivery]) -> None:
         options, wiring = self._options, self._options.wiring
         self.batch.start()
-        self._open.callback(self.batch.stop, WORKER_GRACE_SECONDS)
+        self._open.callback(self.batch.stop, options.worker_grace_seconds)
         self.bus.resume(pending)
         self.bus.start()
         self._open.callback(self.bus.stop, HANDLER_GRACE_SECONDS)

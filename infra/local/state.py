@@ -129,15 +129,11 @@ class StateSaver:
         self._folder.save(self._pending)
 
     def _save_until_stopped(self) -> None:
-        pause = SAVE_SECONDS
-        while not self._stopping.wait(pause):
-            self._changed.wait()
-            if self._stopping.is_set():
-                return
+        while self._changed.wait() and not self._stopping.is_set():
             self._changed.clear()
             started = time.monotonic()
             self._folder.save(self._pending)
-            pause = max(SAVE_SECONDS, (time.monotonic() - started) / LARGEST_SHARE)
+            self._stopping.wait(max(SAVE_SECONDS, (time.monotonic() - started) / LARGEST_SHARE))
 
 
 class _Pickler(pickle.Pickler):
@@ -155,6 +151,9 @@ class _Pickler(pickle.Pickler):
         if not path.exists():
             _write_atomically(path, obj)
         return digest
+
+    def reducer_override(self, obj: Any) -> Any:
+        return moto_patches.reduce_for_pickle(obj)
 
 
 class _Unpickler(pickle.Unpickler):

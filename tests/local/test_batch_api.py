@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="module")
 def stack(app: ToyApp) -> Iterator[LocalStack]:
-    writes = "import os, sys, boto3; boto3.client('s3').put_object(Bucket='reelscan', Key=os.environ['KEY'], Body=b'done')"
+    writes = (
+        "import os, sys, boto3; boto3.client('s3').put_object(Bucket='reelscan', Key=os.environ['KEY'], Body=b'done')"
+    )
     with running(app, worker_command=python(writes)) as stack:
         yield stack
 

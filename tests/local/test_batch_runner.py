@@ -70,7 +70,8 @@ def exits(code: int) -> str:
 
 
 def test_every_child_of_an_array_gets_its_index_id_attempt_and_queue(tmp_path: Path) -> None:
-    show = "import os; print(*(os.environ['AWS_BATCH_' + n] for n in ('JOB_ARRAY_INDEX','JOB_ID','JOB_ATTEMPT','JQ_NAME')))"
+    names = ("JOB_ARRAY_INDEX", "JOB_ID", "JOB_ATTEMPT", "JQ_NAME")
+    show = f"import os; print(*(os.environ['AWS_BATCH_' + name] for name in {names}))"
     with runner(tmp_path, show) as (batch, events):
         job = batch.submit(request(array_size=3))
         events.end_of(job.job_id)
@@ -136,7 +137,9 @@ def test_a_killed_worker_has_exit_code_137_and_is_not_tried_again(tmp_path: Path
 
 
 def test_a_terminated_job_gets_sigterm_keeps_the_reason_and_is_not_tried_again(tmp_path: Path) -> None:
-    drains = "import signal, sys, time; signal.signal(15, lambda *_: sys.exit(143)); print('up', flush=True); time.sleep(60)"
+    drains = (
+        "import signal, sys, time; signal.signal(15, lambda *_: sys.exit(143)); print('up', flush=True); time.sleep(60)"
+    )
     with runner(tmp_path, drains) as (batch, events):
         job = batch.submit(request())
         log = tmp_path / "logs" / job.log_name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import pytest
@@ -27,12 +28,15 @@ def code_of(error: ClientError) -> str:
     return error.response["Error"]["Code"]
 
 
+@pytest.mark.usefixtures("hasty_threads")
 def test_of_concurrent_conditional_puts_one_wins() -> None:
     client = dynamodb()
+    together = threading.Barrier(RACERS)
 
     def race(number: int) -> list[bool]:
         wins = []
         for round_number in range(RACES):
+            together.wait()
             item = {**key(f"race-{round_number}"), "winner": {"N": str(number)}}
             try:
                 client.put_item(TableName=TABLE, Item=item, ConditionExpression="attribute_not_exists(pk)")
@@ -46,6 +50,7 @@ def test_of_concurrent_conditional_puts_one_wins() -> None:
     assert [sum(wins) for wins in zip(*wins_by_racer, strict=True)] == [1] * RACES
 
 
+@pytest.mark.usefixtures("hasty_threads")
 def test_failed_transactions_lose_no_write_of_others() -> None:
     client = dynamodb()
     client.put_item(TableName=TABLE, Item=key("there"))
@@ -109,12 +114,10 @@ def test_a_token_makes_a_transaction_happen_once() -> None:
 
 def test_a_token_of_another_transaction_is_refused() -> None:
     client = dynamodb()
-    for pk in ("first", "second"):
-        put: Any = {"Put": {"TableName": TABLE, "Item": key(pk)}}
-        if pk == "first":
-            client.transact_write_items(TransactItems=[put], ClientRequestToken="token-reused")
+    first, second = ([{"Put": {"TableName": TABLE, "Item": key(pk)}}] for pk in ("first", "second"))
+    client.transact_write_items(TransactItems=first, ClientRequestToken="token-reused")  # type: ignore[arg-type]
     with pytest.raises(client.exceptions.IdempotentParameterMismatchException):
-        client.transact_write_items(TransactItems=[put], ClientRequestToken="token-reused")
+        client.transact_write_items(TransactItems=second, ClientRequestToken="token-reused")  # type: ignore[arg-type]
 
 
 def test_a_batch_of_26_items_is_refused() -> None:
@@ -127,11 +130,15 @@ def test_a_batch_of_26_items_is_refused() -> None:
 
 def test_pages_of_a_query_give_each_item_once_and_in_order() -> None:
     put_all("paged", 60)
-    pages = dynamodb().get_paginator("query").paginate(
-        TableName=TABLE,
-        KeyConditionExpression="pk = :pk AND sk >= :from",
-        ExpressionAttributeValues={":pk": {"S": "paged"}, ":from": {"S": "0010"}},
-        PaginationConfig={"PageSize": 7},
+    pages = (
+        dynamodb()
+        .get_paginator("query")
+        .paginate(
+            TableName=TABLE,
+            KeyConditionExpression="pk = :pk AND sk >= :from",
+            ExpressionAttributeValues={":pk": {"S": "paged"}, ":from": {"S": "0010"}},
+            PaginationConfig={"PageSize": 7},
+        )
     )
     assert [item["sk"]["S"] for page in pages for item in page["Items"]] == [f"{n:04}" for n in range(10, 60)]
 
@@ -186,4 +193,5 @@ def test_a_failed_condition_can_return_the_item_that_won() -> None:
             ConditionExpression="attribute_not_exists(pk)",
             ReturnValuesOnConditionCheckFailure="ALL_OLD",
         )
-    assert raised.value.response["Item"]["by"] == {"S": "winner"}
+    response: Any = raised.value.response
+    assert response["Item"]["by"] == {"S": "winner"}

@@ -20,7 +20,7 @@ def functions(app: ToyApp) -> Functions:
     return Functions(app, WIRING.handlers)
 
 
-def object_event(key: str = "tenants/a/x") -> dict[str, Any]:
+def object_event(key: str = "tenants/a/videos/x/source") -> dict[str, Any]:
     return make_event("aws.s3", "Object Created", {"object": {"key": key}})
 
 
@@ -61,13 +61,34 @@ def test_a_failing_event_does_not_hold_up_others() -> None:
     app = ToyApp(failures_left=1)
     made = EventBus(WIRING.event_rules, functions(app), retry_seconds=60)
     made.start()
-    made.put(object_event("tenants/a/first"))
+    made.put(object_event("tenants/a/videos/first/source"))
     take(app.objects, 1)
-    made.put(object_event("tenants/a/second"))
+    made.put(object_event("tenants/a/videos/second/source"))
     [second] = take(app.objects, 1)
     made.stop(5)
-    assert second["detail"]["object"]["key"] == "tenants/a/second"
-    assert [delivery.event["detail"]["object"]["key"] for delivery in made.pending()] == ["tenants/a/first"]
+    assert second["detail"]["object"]["key"] == "tenants/a/videos/second/source"
+    assert [delivery.event["detail"]["object"]["key"] for delivery in made.pending()] == [
+        "tenants/a/videos/first/source"
+    ]
+
+
+def test_a_delivery_is_pending_while_its_handler_runs() -> None:
+    """A snapshot at that moment must hold it: the process may end before the handler does."""
+    app, entered, may_end = ToyApp(), threading.Event(), threading.Event()
+
+    class Slow(ToyApp):
+        def on_object_created(self, event: Any, context: Any) -> None:
+            entered.set()
+            may_end.wait(10)
+
+    made = EventBus(WIRING.event_rules, functions(Slow(app.app)), retry_seconds=0.01)
+    made.start()
+    made.put(object_event())
+    assert entered.wait(5)
+    pending = len(made.pending())
+    may_end.set()
+    made.stop(5)
+    assert (pending, made.pending()) == (1, [])
 
 
 def test_pending_deliveries_are_taken_up_by_another_bus() -> None:
@@ -78,7 +99,7 @@ def test_pending_deliveries_are_taken_up_by_another_bus() -> None:
     second.start()
     [event] = take(app.objects, 1)
     second.stop(5)
-    assert event["detail"]["object"]["key"] == "tenants/a/x"
+    assert event["detail"]["object"]["key"] == "tenants/a/videos/x/source"
 
 
 def test_a_handler_cannot_change_the_event_of_its_next_attempt() -> None:
@@ -117,6 +138,9 @@ def test_a_missing_handler_is_named_at_start() -> None:
         ({"a": [{"prefix": "te"}]}, {"a": "tenants/"}, True),
         ({"a": [{"prefix": "te"}]}, {"a": "models/"}, False),
         ({"a": [{"prefix": "te"}]}, {"a": 7}, False),
+        ({"a": [{"wildcard": "t/*/source"}]}, {"a": "t/x/y/source"}, True),
+        ({"a": [{"wildcard": "t/*/source"}]}, {"a": "t/x/orders/1"}, False),
+        ({"a": [{"wildcard": "t/*.x"}]}, {"a": "t/abx"}, False),
         ({"a": {"b": [{"exists": True}]}}, {"a": {"b": None}}, True),
         ({"a": {"b": [{"exists": True}]}}, {"a": {}}, False),
         ({"a": {"b": [{"exists": False}]}}, {"a": {}}, True),
@@ -232,6 +256,6 @@ def test_a_poisonous_record_is_bisected_retried_and_given_up_and_the_others_pass
 def test_the_first_event_of_an_upload_comes_through_the_whole_stack() -> None:
     app = ToyApp()
     with running(app):
-        s3().put_object(Bucket="reelscan", Key="tenants/a/video", Body=b"x")
+        s3().put_object(Bucket="reelscan", Key="tenants/a/videos/v/source", Body=b"x")
         [event] = take(app.objects, 1)
     assert event["detail"]["bucket"]["name"] == "reelscan"

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import inspect
+import pickle
 import re
 from pathlib import Path
+from typing import Any
 
 import moto
 import pytest
@@ -13,6 +15,7 @@ from moto.dynamodb import models as dynamodb_models
 from moto.dynamodb import responses as dynamodb_responses
 from moto.dynamodb.models.table import StreamShard, Table
 from moto.s3.models import FakeKey
+from moto.s3.utils import _VersionedKeyStore
 
 from infra.local import moto_patches
 from infra.local.stack import LocalStack
@@ -66,9 +69,21 @@ def test_objects_still_keep_their_bytes_in_a_file_under_a_lock() -> None:
     assert (made._value_buffer.read(3), made.lock.acquire(blocking=False)) == (b"yte", True)
 
 
+def test_keys_still_pickle_with_their_newest_version_only() -> None:
+    """If not, `reduce_for_pickle` can go."""
+    store = _VersionedKeyStore()
+    store["key"], store["key"] = "old", "new"
+    again = pickle.loads(pickle.dumps(store))
+    assert (store.getlist("key"), again.getlist("key")) == (["old", "new"], ["new"])
+
+
 def test_only_one_module_reaches_into_moto() -> None:
     folder = Path(inspect.getfile(moto_patches)).parent
-    users = {file.name for file in folder.glob("*.py") if re.search(r"^\s*(from|import) moto\b", file.read_text(), re.M)}
+    users = {
+        file.name
+        for file in folder.glob("*.py")
+        if re.search(r"^\s*(from|import) moto\b", file.read_text(), re.MULTILINE)
+    }
     assert users == {"moto_gate.py", "moto_patches.py"}
 
 
@@ -83,6 +98,14 @@ def test_dropping_delivered_records_keeps_the_numbers_of_the_others(stack: Local
     numbers = [int(record["dynamodb"]["SequenceNumber"]) for record in (*before, after[-1])]
     assert after[0] == before[2]
     assert numbers == list(range(numbers[0], numbers[0] + 4))
+
+
+def test_a_failed_transaction_leaves_the_same_table_in_place(stack: LocalStack) -> None:
+    client, before = dynamodb(), moto_patches._table(TABLE)
+    check: Any = {"TableName": TABLE, "Key": key("no"), "ConditionExpression": "attribute_exists(pk)"}
+    with pytest.raises(client.exceptions.TransactionCanceledException):
+        client.transact_write_items(TransactItems=[{"ConditionCheck": check}])
+    assert moto_patches._table(TABLE) is before
 
 
 def test_a_query_leaves_the_table_as_it_was(stack: LocalStack) -> None:

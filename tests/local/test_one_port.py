@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from http.client import HTTPConnection
 
 import boto3
 import httpx
@@ -53,7 +54,10 @@ def test_the_meta_table_has_the_indexes_stream_and_ttl_of_the_wiring(stack: Loca
     client = dynamodb()
     table = client.describe_table(TableName="meta")["Table"]
     indexes = {
-        index["IndexName"]: (*(key["AttributeName"] for key in index["KeySchema"]), index["Projection"]["ProjectionType"])
+        index["IndexName"]: (
+            *(key["AttributeName"] for key in index["KeySchema"]),
+            index["Projection"]["ProjectionType"],
+        )
         for index in table["GlobalSecondaryIndexes"]
     }
     assert indexes == {"due": ("due_shard", "due_at", "KEYS_ONLY"), "lists": ("list_pk", "list_sk", "KEYS_ONLY")}
@@ -95,10 +99,15 @@ def test_a_request_larger_than_api_gateway_takes_is_413(stack: LocalStack) -> No
 
 def test_a_connection_is_kept_after_a_refused_body(stack: LocalStack) -> None:
     """What the refusal did not read must not be taken for the next request."""
-    with httpx.Client(base_url=stack.base_url) as client:
-        refused = client.post("/things", content=b"x" * (10 * 2**20 + 1)).status_code
-        served = client.get("/echo/after").json()["word"]
-    assert (refused, served) == (413, "after")
+    connection = HTTPConnection(stack.base_url.removeprefix("http://"))
+    connection.request("POST", "/things", body=b"x" * (10 * 2**20 + 1))
+    refused = connection.getresponse()
+    refused.read()
+    connection.auto_open = 0
+    connection.request("GET", "/echo/after")
+    served = json.loads(connection.getresponse().read())
+    connection.close()
+    assert (refused.status, served["word"]) == (413, "after")
 
 
 def test_a_token_verifies_against_the_published_key_and_names_its_tenant(stack: LocalStack) -> None:

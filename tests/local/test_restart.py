@@ -24,20 +24,20 @@ from pathlib import Path
 from infra.local.__main__ import run
 from infra.local.stack import StackOptions
 from tests.local.toys import ToyApp, python
-worker = "import os, signal, time; signal.signal(15, signal.SIG_IGN); print(os.getpid(), flush=True); time.sleep(600)"
+worker = f"import os, signal, time; {sys.argv[3]}; print(os.getpid(), flush=True); time.sleep(600)"
 folder = Path(sys.argv[1])
 options = StackOptions(
-    port=int(sys.argv[2]), state=folder / "state", out=folder / "out", app_module=ToyApp(), worker_command=python(worker),
-    register_models=lambda stack: None,
+    port=int(sys.argv[2]), state=folder / "state", out=folder / "out", app_module=ToyApp(),
+    worker_command=python(worker), register_models=lambda stack: None, worker_grace_seconds=0.3,
 )
 sys.exit(run(options))
 """
 
 
 @contextmanager
-def stack_process(folder: Path, port: int = 0) -> Iterator[subprocess.Popen[str]]:
-    """`python -m infra.local` with a toy app and workers that ignore SIGTERM."""
-    command = [sys.executable, "-c", RUN, str(folder), str(port)]
+def stack_process(folder: Path, port: int = 0, worker_setup: str = "pass") -> Iterator[subprocess.Popen[str]]:
+    """`python -m infra.local` with a toy app, and workers that would run for ten minutes."""
+    command = [sys.executable, "-c", RUN, str(folder), str(port), worker_setup]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         try:
             yield process
@@ -102,12 +102,12 @@ def test_a_stream_record_that_was_handled_is_not_delivered_again(tmp_path: Path)
 def test_an_event_that_no_handler_finished_is_delivered_after_the_restart(tmp_path: Path) -> None:
     app = ToyApp(failures_left=1)
     with running(app, state=tmp_path, retry_seconds=300):
-        s3().put_object(Bucket=BUCKET, Key="tenants/a/owed", Body=b"x")
+        s3().put_object(Bucket=BUCKET, Key="tenants/a/videos/owed/source", Body=b"x")
         take(app.objects, 1)
     later = ToyApp()
     with running(later, state=tmp_path):
         [event] = take(later.objects, 1)
-    assert event["detail"]["object"]["key"] == "tenants/a/owed"
+    assert event["detail"]["object"]["key"] == "tenants/a/videos/owed/source"
 
 
 def test_state_of_another_version_is_put_aside_not_lost(tmp_path: Path) -> None:
@@ -132,15 +132,25 @@ def test_bodies_of_deleted_objects_leave_the_folder(tmp_path: Path) -> None:
     assert (kept, list((tmp_path / "objects").iterdir())) == (1, [])
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_ctrl_c_leaves_no_process_and_no_port(tmp_path: Path, number: signal.Signals) -> None:
-    with stack_process(tmp_path) as process:
+@pytest.mark.parametrize(
+    ("number", "worker_setup"),
+    [(signal.SIGINT, "signal.signal(15, signal.SIG_IGN)"), (signal.SIGTERM, "pass")],
+    ids=["Ctrl-C with workers that ignore SIGTERM", "SIGTERM"],
+)
+def test_the_end_leaves_no_process_and_no_port(tmp_path: Path, number: signal.Signals, worker_setup: str) -> None:
+    with stack_process(tmp_path, worker_setup=worker_setup) as process:
         base_url = described(tmp_path)["base_url"]
-        headers = {"X-Amz-Date": "20260101T000000Z", "Authorization": "AWS4-HMAC-SHA256 Credential=k/d/r/batch/aws4_request"}
+        headers = {
+            "X-Amz-Date": "20260101T000000Z",
+            "Authorization": "AWS4-HMAC-SHA256 Credential=k/d/r/batch/aws4_request",
+        }
         job = {"jobName": "j", "jobQueue": "cpu", "jobDefinition": "cpu", "arrayProperties": {"size": 2}}
         httpx.post(f"{base_url}/v1/submitjob", json=job, headers=headers).raise_for_status()
         logs = tmp_path / "out" / "logs"
-        wait_until(lambda: len([log for log in logs.glob("*.log") if log.read_text()]) >= min(2, os.cpu_count() or 1), "workers")
+        wait_until(
+            lambda: len([log for log in logs.glob("*.log") if log.read_text()]) >= min(2, os.cpu_count() or 1),
+            "workers",
+        )
         workers = [int(log.read_text()) for log in logs.glob("*.log") if log.read_text()]
         process.send_signal(number)
         assert process.wait(20) == 0

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 import socket
+import threading
 from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -88,7 +89,11 @@ def test_a_post_answers_with_the_etag_and_version_of_the_object() -> None:
         (b"x", {"x_amz_signature": "0" * 64}, (403, "SignatureDoesNotMatch")),
         (b"x", {"x_amz_signature": None}, (403, "AccessDenied")),
         (b"x", {"policy": None}, (403, "AccessDenied")),
-        (b"x", {"policy": base64.b64encode(b'{"expiration": "2999-01-01T00:00:00Z"}').decode()}, (403, "SignatureDoesNotMatch")),
+        (
+            b"x",
+            {"policy": base64.b64encode(b'{"expiration": "2999-01-01T00:00:00Z"}').decode()},
+            (403, "SignatureDoesNotMatch"),
+        ),
     ],
     ids=[
         "too large",
@@ -149,7 +154,10 @@ def test_a_presigned_put_stores_the_object() -> None:
     [
         (lambda url: url.replace("/signed?", "/other?"), (403, "SignatureDoesNotMatch")),
         (lambda url: url.replace("X-Amz-Expires=60", "X-Amz-Expires=6000"), (403, "SignatureDoesNotMatch")),
-        (lambda url: url.replace("X-Amz-Expires=60", "X-Amz-Expires=604801"), (400, "AuthorizationQueryParametersError")),
+        (
+            lambda url: url.replace("X-Amz-Expires=60", "X-Amz-Expires=604801"),
+            (400, "AuthorizationQueryParametersError"),
+        ),
         (lambda url: url.replace("reelscan-local%2F", "somebody%2F"), (403, "InvalidAccessKeyId")),
         (lambda url: url + "&versionId=1", (403, "SignatureDoesNotMatch")),
         (lambda url: url.partition("?")[0], (403, "AccessDenied")),
@@ -171,7 +179,7 @@ def test_a_url_is_good_from_its_date_to_its_expiry(seconds_later: int, is_let_in
     url = urlsplit(get_url("any"))
     request = SignedRequest("GET", url.path, url.query, {"host": url.netloc})
     now = datetime.now(UTC) + timedelta(seconds=seconds_later)
-    with nullcontext() if is_let_in else pytest.raises(S3Refusal, match="expired|not valid yet"):
+    with nullcontext() if is_let_in else pytest.raises(S3Refusal, match=r"expired|not valid yet"):
         check_presigned(request, {ACCESS_KEY: SECRET_KEY}, now)
 
 
@@ -209,17 +217,23 @@ def test_boto3_put_with_a_wrong_checksum_is_refused() -> None:
         s3().put_object(Bucket=BUCKET, Key="sum", Body=b"wrong", ChecksumSHA256=sha256_of(b"right"))
 
 
+@pytest.mark.usefixtures("hasty_threads")
 def test_of_concurrent_puts_with_if_none_match_one_wins() -> None:
     client = s3()
+    together = threading.Barrier(4)
 
-    def race(_: int) -> bool:
+    def race(_: int) -> list[bool]:
+        return [wins(f"raced-{round_number}") for round_number in range(50)]
+
+    def wins(name: str) -> bool:
+        together.wait()
         try:
-            client.put_object(Bucket=BUCKET, Key="raced", Body=b"x", IfNoneMatch="*")
+            client.put_object(Bucket=BUCKET, Key=name, Body=b"x", IfNoneMatch="*")
         except ClientError:
             return False
         return True
 
-    assert sum(in_threads(8, race)) == 1
+    assert [sum(race) for race in zip(*in_threads(4, race), strict=True)] == [1] * 50
 
 
 # --- ranges
@@ -275,7 +289,9 @@ def test_a_range_of_a_missing_object_is_no_such_key() -> None:
 
 
 def preflight(stack: LocalStack, **headers: str) -> httpx.Response:
-    return httpx.options(f"{stack.base_url}/{BUCKET}/key", headers={name.replace("_", "-"): v for name, v in headers.items()})
+    return httpx.options(
+        f"{stack.base_url}/{BUCKET}/key", headers={name.replace("_", "-"): v for name, v in headers.items()}
+    )
 
 
 def test_a_preflight_is_answered_from_the_buckets_rule(stack: LocalStack) -> None:
@@ -306,6 +322,12 @@ def test_an_answer_to_a_page_of_another_origin_exposes_the_etag() -> None:
     assert "ETag" in response.headers["access-control-expose-headers"]
 
 
+def test_an_answer_allows_an_origin_once_and_only_when_there_is_one() -> None:
+    url = put_url("cors-once")
+    answers = [httpx.put(url, content=b"x", headers=headers) for headers in ({"Origin": "https://app.example"}, {})]
+    assert [answer.headers.get_list("access-control-allow-origin") for answer in answers] == [["*"], []]
+
+
 # --- multipart and events
 
 
@@ -318,31 +340,41 @@ def created(app: ToyApp, key: str) -> dict[str, Any]:
 
 
 def test_presigned_parts_become_one_object_and_one_event(app: ToyApp) -> None:
-    client, name = s3(), "tenants/a/parts"
+    client, name = s3(), "tenants/a/videos/parts/source"
     upload = client.create_multipart_upload(Bucket=BUCKET, Key=name)["UploadId"]
     part_bytes = [b"a" * (5 * 2**20), b"b" * 10]
     etags = []
     for number, data in enumerate(part_bytes, start=1):
-        parameters = {"Bucket": BUCKET, "Key": name, "UploadId": upload, "PartNumber": number, "ContentLength": len(data)}
+        parameters = {
+            "Bucket": BUCKET,
+            "Key": name,
+            "UploadId": upload,
+            "PartNumber": number,
+            "ContentLength": len(data),
+        }
         url = client.generate_presigned_url("upload_part", parameters)
         etags.append(httpx.put(url, content=data, timeout=30).headers["etag"])
     parts: Any = [{"PartNumber": number, "ETag": etag} for number, etag in enumerate(etags, start=1)]
     client.complete_multipart_upload(Bucket=BUCKET, Key=name, UploadId=upload, MultipartUpload={"Parts": parts})
-    client.put_object(Bucket=BUCKET, Key="tenants/a/parts-after", Body=b"x")
+    client.put_object(Bucket=BUCKET, Key="tenants/a/videos/parts-after/source", Body=b"x")
     seen = created(app, name)
     assert (seen["detail"]["object"]["size"], seen["detail"]["reason"]) == (5 * 2**20 + 10, "CompleteMultipartUpload")
     # The next event is of the next object: the completion sent no second one.
-    assert app.objects.get(timeout=10)["detail"]["object"]["key"] == "tenants/a/parts-after"
+    assert app.objects.get(timeout=10)["detail"]["object"]["key"] == "tenants/a/videos/parts-after/source"
 
 
 def test_an_event_names_the_object_as_eventbridge_does(app: ToyApp) -> None:
-    post(ticket("tenants/a/event"), b"abc")
-    event = created(app, "tenants/a/event")
-    stored = s3().head_object(Bucket=BUCKET, Key="tenants/a/event")
-    assert (event["source"], event["detail-type"], event["detail"]["reason"]) == ("aws.s3", "Object Created", "POST Object")
+    post(ticket("tenants/a/videos/event/source"), b"abc")
+    event = created(app, "tenants/a/videos/event/source")
+    stored = s3().head_object(Bucket=BUCKET, Key="tenants/a/videos/event/source")
+    assert (event["source"], event["detail-type"], event["detail"]["reason"]) == (
+        "aws.s3",
+        "Object Created",
+        "POST Object",
+    )
     described = {name: event["detail"]["object"][name] for name in ("key", "size", "etag", "version-id")}
     assert described == {
-        "key": "tenants/a/event",
+        "key": "tenants/a/videos/event/source",
         "size": 3,
         "etag": stored["ETag"].strip('"'),
         "version-id": stored["VersionId"],
@@ -351,17 +383,20 @@ def test_an_event_names_the_object_as_eventbridge_does(app: ToyApp) -> None:
 
 def test_sequencers_of_one_key_grow(app: ToyApp) -> None:
     for data in (b"1", b"2", b"3"):
-        s3().put_object(Bucket=BUCKET, Key="tenants/a/sequence", Body=data)
-    events = sorted((created(app, "tenants/a/sequence") for _ in range(3)), key=lambda e: e["detail"]["object"]["sequencer"])
+        s3().put_object(Bucket=BUCKET, Key="tenants/a/videos/sequence/source", Body=data)
+    events = sorted(
+        (created(app, "tenants/a/videos/sequence/source") for _ in range(3)),
+        key=lambda e: e["detail"]["object"]["sequencer"],
+    )
     etags = [event["detail"]["object"]["etag"] for event in events]
     assert etags == [hashlib.md5(data).hexdigest() for data in (b"1", b"2", b"3")]
 
 
-def test_an_object_outside_the_rules_prefix_starts_nothing(app: ToyApp) -> None:
+def test_an_object_that_is_no_source_starts_nothing(app: ToyApp) -> None:
     s3().put_object(Bucket=BUCKET, Key="models/x", Body=b"x")
-    s3().put_object(Bucket=BUCKET, Key="tenants/a/after", Body=b"x")
-    seen = []
-    while not seen or seen[-1] != "tenants/a/after":
+    s3().put_object(Bucket=BUCKET, Key="tenants/a/videos/after/source", Body=b"x")
+    seen: list[str] = []
+    while not seen or seen[-1] != "tenants/a/videos/after/source":
         seen.append(app.objects.get(timeout=10)["detail"]["object"]["key"])
     assert "models/x" not in seen
 

@@ -65,12 +65,13 @@ def make_chalice() -> Chalice:
     def echo(word: str) -> dict[str, Any]:
         # A moment in which another thread's request could take this one's place.
         threading.Event().wait(0.002)
-        request = app.current_request
+        request: Any = app.current_request
         return {"word": word, "query": request.query_params, "path": request.context["path"]}
 
     @app.route("/things", methods=["POST"])
     def post() -> Any:
-        return app.current_request.json_body
+        request: Any = app.current_request
+        return request.json_body
 
     return app
 

@@ -1,0 +1,28 @@
+"""Which events start which function: patterns of EventBridge and of Lambda's stream filters, in one place.
+
+`app.py` shows them to Chalice, `infra/wiring.py` to the local stack and to CDK, so that the three cannot drift apart.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chalicelib.domain.units import TERMINAL_UNIT_STATES
+
+OBJECT_CREATED: dict[str, Any] = {
+    "source": ["aws.s3"],
+    "detail-type": ["Object Created"],
+    # Sources of videos only: work orders and indexes are objects of ours that nobody waits for.
+    "detail": {"object": {"key": [{"wildcard": "tenants/*/videos/*/source"}]}},
+}
+CHILD_ENDED: dict[str, Any] = {
+    "source": ["aws.batch"],
+    "detail-type": ["Batch Job State Change"],
+    "detail": {"status": ["SUCCEEDED", "FAILED"]},
+}
+# Claims and heartbeats of segments start nothing; the language cannot compare old with new, so the function skips items
+# of which only the due date changed.
+META_CHANGES: tuple[dict[str, Any], ...] = (
+    {"dynamodb": {"NewImage": {"kind": {"S": ["VIDEO", "JOB"]}}}},
+    {"dynamodb": {"NewImage": {"kind": {"S": ["SEGMENT"]}, "state": {"S": sorted(TERMINAL_UNIT_STATES)}}}},
+)
