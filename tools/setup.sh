@@ -27,12 +27,12 @@ index=${PIP_INDEX_URL:-$index}
 [ -z "$index" ] || export UV_DEFAULT_INDEX="${UV_DEFAULT_INDEX:-$index}"
 
 install_with_uv() {
-    "$python" -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/setup.txt &&
+    "$python" -m pip install -qq --disable-pip-version-check --require-hashes -r requirements/setup.txt &&
         .venv/bin/uv pip install --quiet --python "$python" --require-hashes -r requirements/dev.txt
 }
 
 install_with_pip() {
-    "$python" -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+    "$python" -m pip install -qq --disable-pip-version-check --require-hashes -r requirements/dev.txt
 }
 
 echo "Installing requirements/dev.txt into .venv (about 300 MB to download: seconds to a minute)"

@@ -1,0 +1,102 @@
+"""A job and what it found, put into words for a person."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from urllib.parse import urlencode
+
+from client.service import Json, Service
+from client.terminal import Terminal
+
+MEGABYTE = 1_000_000
+
+EXAMPLE_SECONDS = 2.0
+EXAMPLE_SCORE_MIN = 0.5
+EXAMPLE_LIMIT = 3
+
+
+def describe_progress(job: Json) -> str:
+    """`RUNNING, 3 of 5 segments`."""
+    progress = job["progress"]
+    words: str = job["state"]
+    if progress["segments_total"]:
+        words += f", {progress['segments_done']} of {progress['segments_total']} segments"
+    if progress["segments_failed"]:
+        words += f", {progress['segments_failed']} failed"
+    return words
+
+
+def show_failure(job: Json, terminal: Terminal) -> None:
+    """Why a job has no results: code, cause and hint, as the service gives them."""
+    error = job["error"]
+    terminal.failure(f"The job ended {job['state']}: {error['code']}, {error['title']}", error["detail"], error["hint"])
+
+
+def show_gaps(job: Json, terminal: Terminal) -> None:
+    """Why a job has fewer segments, or fewer seconds, than was asked for."""
+    plan = job.get("plan", {})
+    if plan.get("reason"):
+        terminal.note(f"one segment only: {plan['reason']}")
+    for gap in job.get("missing", []):
+        error = gap["error"]
+        terminal.failure(
+            f"Missing {gap['start_seconds']:.2f} to {gap['end_seconds']:.2f} s: {error['code']}, {error['title']}",
+            error["detail"],
+            error["hint"],
+        )
+
+
+def show_findings(summary: Json, terminal: Terminal) -> None:
+    """The table: per label how often, when, how sure."""
+    terminal.step(
+        "Found",
+        f"{summary['detections']:,} detections and {summary['tracks']:,} tracks"
+        f" in {summary['frames_analyzed']:,} frames",
+    )
+    rows = [
+        (
+            row["label"],
+            f"{row['detections']:,}",
+            f"{row['tracks']:,}",
+            f"{row['first_seconds']:.2f} s",
+            f"{row['last_seconds']:.2f} s",
+            f"{row['score_max']:.2f}",
+        )
+        for row in summary["labels"]
+    ]
+    if rows:
+        terminal.line()
+        terminal.table(("label", "detections", "tracks", "first seen", "last seen", "best score"), rows)
+        terminal.line()
+
+
+def show_query(service: Service, job: Json, terminal: Terminal) -> None:
+    """One question to the API, as curl would put it, and its answer."""
+    labels = job["summary"]["labels"]
+    if not labels:
+        return
+    query = _example_query(labels[0])
+    url = f"{service.base_url}/jobs/{job['job_id']}/detections?{urlencode(query)}"
+    terminal.step(
+        "Query", f"{query['label']} from {query['from']} s to {query['to']} s, score {query['score_min']} or better"
+    )
+    terminal.note(f'curl -H "Authorization: Bearer $TOKEN" {shlex.quote(url)}')
+    answer = service.find_detections(job["job_id"], query)
+    for item in answer["items"]:
+        terminal.note(json.dumps(item))
+    rest = "more with &cursor=<next_cursor>" if answer["next_cursor"] else "and no more"
+    terminal.note(f"items on this page: {len(answer['items'])}, {rest}")
+
+
+def _example_query(found: Json) -> dict[str, object]:
+    """The middle of the longest time in which the label is seen: it has the best chance of a good score."""
+    first, last = max(found["ranges"], key=lambda seen: float(seen[1] - seen[0]))
+    begin = round(max(0.0, (first + last - EXAMPLE_SECONDS) / 2), 1)
+    return {
+        "label": found["label"],
+        "from": begin,
+        "to": round(begin + EXAMPLE_SECONDS, 1),
+        "score_min": min(EXAMPLE_SCORE_MIN, round(found["score_max"] - 0.05, 1)),
+        "limit": EXAMPLE_LIMIT,
+    }

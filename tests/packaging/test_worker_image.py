@@ -1,0 +1,93 @@
+"""The worker's image: what it holds is enough, and what it must not be.
+
+There is no Docker here, so nothing is built: these tests read the Dockerfile and import what it copies.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+DOCKERFILE = (ROOT / "gpu_batch" / "Dockerfile").read_text(encoding="utf-8")
+
+# Installed for development, and not by requirements/worker.txt.
+ABSENT_FROM_IMAGE = ["aws_lambda_powertools", "chalice", "httpx", "jwt", "moto", "onnx", "PIL", "pydantic", "pytest"]
+
+IMPORT_WORKER = """
+import importlib, importlib.abc, pkgutil, sys
+
+absent = set(sys.argv[1].split(","))
+
+class Absent(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in absent:
+            raise ModuleNotFoundError(f"{name} is not in the image", name=name)
+        return None
+
+sys.meta_path.insert(0, Absent())
+import gpu_batch
+names = [module.name for module in pkgutil.walk_packages(gpu_batch.__path__, "gpu_batch.")]
+for name in names:
+    if not name.endswith("__main__"):
+        importlib.import_module(name)
+print(len(names))
+"""
+
+
+def targets() -> dict[str, str]:
+    """The text of each build stage, by name."""
+    stages = re.split(r"^FROM ", DOCKERFILE, flags=re.MULTILINE)[1:]
+    return {stage.splitlines()[0].split(" AS ")[1]: stage for stage in stages}
+
+
+def test_the_worker_imports_with_what_the_image_copies_and_installs(tmp_path: Path) -> None:
+    copied = re.findall(r"^COPY (\S+) /app/(\S+)$", targets()["code"], flags=re.MULTILINE)
+    for source, destination in copied:
+        target = tmp_path / destination
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if (ROOT / source).is_dir():
+            shutil.copytree(ROOT / source, target, ignore=shutil.ignore_patterns("compiler", "__pycache__", "*.onnx"))
+        else:
+            shutil.copy(ROOT / source, target)
+    command = [sys.executable, "-c", IMPORT_WORKER, ",".join(ABSENT_FROM_IMAGE)]
+
+    ended = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
+
+    assert ended.returncode == 0, ended.stderr
+    assert int(ended.stdout) > 10
+
+
+@pytest.mark.parametrize("target", ["cpu", "gpu"])
+def test_an_image_runs_the_worker_and_not_as_root(target: str) -> None:
+    stage = targets()[target]
+
+    assert 'ENTRYPOINT ["python", "-m", "gpu_batch"]' in stage
+    assert stage.index("USER worker") < stage.index("ENTRYPOINT")
+
+
+@pytest.mark.parametrize("target", ["cpu", "gpu"])
+def test_an_image_installs_only_what_is_hashed(target: str) -> None:
+    installs = re.findall(r"pip install (.*)", targets()[target])
+
+    assert installs
+    assert [install for install in installs if "--require-hashes" not in install] == []
+
+
+def test_the_gpu_image_swaps_the_runtime_and_keeps_the_rest() -> None:
+    cpu, gpu = (pins(ROOT / "requirements" / name) for name in ("worker.txt", "worker-gpu.txt"))
+
+    assert "onnxruntime" not in gpu
+    assert gpu["onnxruntime-gpu"] == cpu["onnxruntime"]
+    assert {name: version for name, version in cpu.items() if name != "onnxruntime"}.items() <= gpu.items()
+
+
+def pins(path: Path) -> dict[str, str]:
+    """Version by name, as installed on Python 3.12 and later."""
+    lines = re.findall(r"^([a-z0-9-]+)==(\S+)(.*)$", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    return {name: version for name, version, marker in lines if "python_full_version < '3.12'" not in marker}
