@@ -105,7 +105,7 @@ class Analyzer:
         models = [self._models[index] for index in wanted]
         analyzed = {(index, number): AnalyzedCell(number) for index in wanted for number in run}
         source = self._cloud.open_source(self._order.source)
-        frames = self._open_run(run, source)
+        frames = self._open_run(run, source, check)
         inferred = 0
         for result in run_models(frames, models, self._media.rotation, threads=self._threads, check=check):
             inferred += 1
@@ -126,13 +126,13 @@ class Analyzer:
                 found[index][number] = self._stores[index].write(self._sound(cell, frames))
         return inferred
 
-    def _open_run(self, run: Sequence[int], source: Source) -> RunFrames:
+    def _open_run(self, run: Sequence[int], source: Source, check: Callable[[], None]) -> RunFrames:
         if self._decoder is None:
-            return WholeFrames(source, self._limits, self._sampling, self._timebase)
+            return WholeFrames(source, self._limits, self._sampling, self._timebase, check)
         first, last = self._cells[run[0]], self._cells[run[-1]]
         size = last.table_offset + last.table_size - first.table_offset
         chunks = list(unpack_chunks(self._cloud.get_object(self._media.table_key, first.table_offset, size)))
-        return TableFrames(self._decoder, chunks, source, self._limits, self._sampling)
+        return TableFrames(self._decoder, chunks, source, self._limits, self._sampling, check)
 
     def _sound(self, cell: AnalyzedCell, frames: RunFrames) -> AnalyzedCell:
         """The cell without the frames of damaged GOPs, which are left out whole."""

@@ -53,7 +53,8 @@ class Claim:
 class Cloud:
     """Tables and bucket of this deployment."""
 
-    def __init__(self, meta_table: str, results_table: str, bucket: str) -> None:
+    def __init__(self, meta_table: str, results_table: str, bucket: str, now: Callable[[], float] = time.time) -> None:
+        self._now = now
         self.meta_table = meta_table
         self.results_table = results_table
         self.bucket = bucket
@@ -82,7 +83,7 @@ class Cloud:
         """Take the unit; None when it is held, ended, or out of attempts."""
         fence = f"fnc_{uuid.uuid4().hex}"
         request = claims.claim(
-            self.meta_table, key, fence=fence, claimed_by=claimed_by, now=time.time(), lease_seconds=lease_seconds
+            self.meta_table, key, fence=fence, claimed_by=claimed_by, now=self._now(), lease_seconds=lease_seconds
         )
         try:
             with passing_errors("claiming a unit"):
@@ -101,7 +102,7 @@ class Cloud:
             Superseded: the claim is not ours any more.
         """
         request = claims.heartbeat(
-            self.meta_table, claim.key, fence=claim.fence, now=time.time(), lease_seconds=lease_seconds
+            self.meta_table, claim.key, fence=claim.fence, now=self._now(), lease_seconds=lease_seconds
         )
         try:
             with passing_errors("keeping a claim"):

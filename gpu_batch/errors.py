@@ -9,6 +9,9 @@ from __future__ import annotations
 
 from chalicelib.domain.errors import DomainError, ErrorCode
 
+DONE = 0
+BUG = 1
+
 
 class WorkerError(DomainError):
     """Base of everything that a worker raises on purpose."""

@@ -1,13 +1,13 @@
 """The frames of a run of cells that a job looks at, each with its place in its cell.
 
 Which frames are sampled, and what rank each has, is decided from the sample table where there is one: a damaged GOP
-changes neither.
+changes neither. `check` is called for every frame that is decoded, sampled or not, and may raise to stop.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Protocol
@@ -66,6 +66,7 @@ class TableFrames:
         source: Source,
         limits: MediaLimits,
         sampling: Sampling,
+        check: Callable[[], None],
     ) -> None:
         self.damage = Damage()
         self._config = config
@@ -73,6 +74,7 @@ class TableFrames:
         self._source = source
         self._limits = limits
         self._sampling = sampling
+        self._check = check
         self._shown_pts = {cell.index: sorted(cell.frames.elements()) for cell in cells}
 
     def __iter__(self) -> Iterator[SampledFrame]:
@@ -80,6 +82,7 @@ class TableFrames:
         current = iter(self._cells)
         cell = next(current)
         for frame in decode_cells(self._config, self._cells, self._source, self._limits, self.damage):
+            self._check()
             while frame.pts >= cell.end_pts:
                 cell = next(current)
             rank = bisect_left(self._shown_pts[cell.index], frame.pts) + frame.ordinal
@@ -115,11 +118,19 @@ class TableFrames:
 class WholeFrames:
     """By libav's demuxer, in a single pass: a video that is one cell."""
 
-    def __init__(self, source: Source, limits: MediaLimits, sampling: Sampling, timebase: Fraction) -> None:
+    def __init__(
+        self,
+        source: Source,
+        limits: MediaLimits,
+        sampling: Sampling,
+        timebase: Fraction,
+        check: Callable[[], None],
+    ) -> None:
         self.damage = Damage()
         self._source = source
         self._limits = limits
         self._sampling = sampling
+        self._check = check
         self._timebase = timebase
         self._shown = 0
 
@@ -140,5 +151,6 @@ class WholeFrames:
 
     def _ranked(self) -> Iterator[tuple[int, Frame]]:
         for frame in decode_whole(self._source, self._limits, self.damage):
+            self._check()
             yield self._shown, frame
             self._shown += 1

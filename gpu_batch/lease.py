@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
@@ -12,8 +14,11 @@ from chalicelib.contracts.items import failure_to_map
 from chalicelib.contracts.work_order import WorkOrder
 from chalicelib.domain.jobs import JobState
 from gpu_batch.aws import Claim, Cloud, Superseded
-from gpu_batch.errors import Drained, Passing
+from gpu_batch.errors import BUG, Drained, Passing
+from gpu_batch.log import logger
 
+STALL_SECONDS = 600.0
+"""No sound work goes this long without a check: not one frame, one model call, or one read with all its retries."""
 OPEN_JOB_STATES = frozenset({JobState.RUNNING, JobState.FINISHING})
 
 
@@ -53,18 +58,30 @@ def holding(cloud: Cloud, claim: Claim, order: WorkOrder, stop: Stop) -> Iterato
 class Lease:
     """A claim that renews itself from a thread of its own; `check()` is called by the work, between frames.
 
-    When a renewal is refused, somebody else has the unit or its job was cancelled: the work stops without a word, since
-    every write of it would be refused as well. When AWS cannot be reached, the lease simply runs out.
+    Work that stops calling it has stalled, and its process ends. When a renewal is refused, somebody else has the unit
+    or its job was cancelled: the work stops without a word, since every write of it would be refused as well. When AWS
+    cannot be reached, the lease simply runs out.
     """
 
     def __init__(
-        self, cloud: Cloud, claim: Claim, *, lease_seconds: float, heartbeat_seconds: float, stop: Stop
+        self,
+        cloud: Cloud,
+        claim: Claim,
+        *,
+        lease_seconds: float,
+        heartbeat_seconds: float,
+        stop: Stop,
+        stall_seconds: float = STALL_SECONDS,
+        end_process: Callable[[], None] = lambda: os._exit(BUG),
     ) -> None:
         self._cloud = cloud
         self._claim = claim
         self._lease_seconds = lease_seconds
         self._heartbeat_seconds = heartbeat_seconds
         self._stop = stop
+        self._stall_seconds = stall_seconds
+        self._end_process = end_process
+        self._checked_at = time.monotonic()
         self._is_over = threading.Event()
         self._is_lost = False
         self._thread = threading.Thread(target=self._renew, name="heartbeat", daemon=True)
@@ -86,6 +103,7 @@ class Lease:
             Superseded: the claim is lost, or the job is not open any more.
             Drained: the machine is being taken away.
         """
+        self._checked_at = time.monotonic()
         if self._is_lost:
             raise Superseded
         if self._stop.is_set:
@@ -93,6 +111,11 @@ class Lease:
 
     def _renew(self) -> None:
         while not self._is_over.wait(self._heartbeat_seconds):
+            if time.monotonic() - self._checked_at > self._stall_seconds:
+                # What hangs in C cannot be interrupted from Python: the process ends, which costs an attempt.
+                logger.error("the work has stalled", stall_seconds=self._stall_seconds)
+                self._end_process()
+                return
             try:
                 self._cloud.keep(self._claim, lease_seconds=self._lease_seconds)
                 job = self._cloud.get(self._cloud.meta_table, self._claim.key.pk, table_keys.JOB)

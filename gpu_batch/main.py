@@ -6,46 +6,53 @@ import os
 import signal
 import sys
 import traceback
+from collections.abc import Callable, Mapping
 
 from chalicelib.contracts.work_order import ENVIRONMENT_NAME, OrderKind, WorkOrder
-from chalicelib.domain.errors import DomainError
+from chalicelib.domain.errors import DomainError, ErrorCode, InvalidRequest
 from gpu_batch.aws import Cloud, Superseded
-from gpu_batch.errors import WorkerError
+from gpu_batch.errors import BUG, DONE, BadOrder, WorkerError
 from gpu_batch.finish import run_finish
 from gpu_batch.lease import Stop
 from gpu_batch.log import logger
 from gpu_batch.probe_step import run_probe
 from gpu_batch.segment_step import run_segments
 
-DONE = 0
-BUG = 1
-
 
 def main() -> int:
-    """Do what the order says; the exit code of `gpu_batch/errors.py`."""
+    """Do what the order of the environment says; the exit code of `gpu_batch/errors.py`."""
     stop = Stop()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    return exit_code_of(lambda: follow_order(Cloud.from_environment(), os.environ, stop))
+
+
+def exit_code_of(work: Callable[[], None]) -> int:
+    """Do the work; how it ended, as an exit code. Never raises: this is the border of the process."""
     try:
-        _run(stop)
+        work()
     except WorkerError as error:
         logger.error("worker ends", code=error.failure.code, detail=error.failure.detail, exit_code=error.exit_code)
         return error.exit_code
     except Superseded:
         logger.warning("the work was taken away")
     except Exception as error:  # noqa: BLE001
-        # The border of the process: a bug is logged, and the reconciler decides.
+        # A bug is logged, and the reconciler decides.
         detail = error.failure.detail if isinstance(error, DomainError) else repr(error)
         logger.error("worker failed", detail=detail, trace=traceback.format_exc())
         return BUG
     return DONE
 
 
-def _run(stop: Stop) -> None:
-    cloud = Cloud.from_environment()
-    key = os.environ[ENVIRONMENT_NAME].partition(f"s3://{cloud.bucket}/")[2]
-    order = WorkOrder.from_bytes(cloud.get_object(key))
-    child = int(os.environ.get("AWS_BATCH_JOB_ARRAY_INDEX", "0"))
-    claimed_by = os.environ.get("AWS_BATCH_JOB_ID", f"pid-{os.getpid()}")
+def follow_order(cloud: Cloud, environment: Mapping[str, str], stop: Stop) -> None:
+    """Read the order that the environment of a Batch job names, and do this child's share of it.
+
+    Raises:
+        BadOrder: the order was written by another release.
+    """
+    key = environment[ENVIRONMENT_NAME].partition(f"s3://{cloud.bucket}/")[2]
+    order = _read_order(cloud.get_object(key))
+    child = int(environment.get("AWS_BATCH_JOB_ARRAY_INDEX", "0"))
+    claimed_by = environment.get("AWS_BATCH_JOB_ID", f"pid-{os.getpid()}")
     logger.bind(
         kind=order.kind, video_id=order.video_id, job_id=order.job_id or None, child=child, batch_job_id=claimed_by
     )
@@ -58,6 +65,13 @@ def _run(stop: Stop) -> None:
         case OrderKind.FINISH:
             run_finish(cloud, order, claimed_by=claimed_by, stop=stop)
     logger.info("worker ends", exit_code=DONE)
+
+
+def _read_order(text: bytes) -> WorkOrder:
+    try:
+        return WorkOrder.from_bytes(text)
+    except InvalidRequest as error:
+        raise BadOrder(error.failure.detail, code=ErrorCode.INTERNAL) from error
 
 
 def run() -> None:

@@ -33,12 +33,18 @@ class FrameResult:
 
 
 def run_models(
-    frames: Iterable[SampledFrame], models: Sequence[Model], rotation: int, *, threads: int, check: Callable[[], None]
+    frames: Iterable[SampledFrame],
+    models: Sequence[Model],
+    rotation: int,
+    *,
+    threads: int,
+    check: Callable[[], None],
+    model_seconds: float = MODEL_SECONDS,
 ) -> Iterator[FrameResult]:
     """The results of all frames, in their order. `check` is called for every frame, and may raise to stop.
 
     Raises:
-        BadOrder: MODEL_TIMEOUT, when a model takes absurdly long for one frame.
+        BadOrder: MODEL_TIMEOUT, when the models do not answer for one frame within `model_seconds`.
     """
     pool = ThreadPoolExecutor(threads, thread_name_prefix="infer")
     waiting: deque[Future[FrameResult]] = deque()
@@ -47,10 +53,10 @@ def run_models(
             check()
             waiting.append(pool.submit(_detect_all, frame, models, rotation))
             if len(waiting) >= threads * FRAMES_AHEAD_PER_THREAD:
-                yield _result(waiting.popleft())
+                yield _result(waiting.popleft(), model_seconds)
         while waiting:
             check()
-            yield _result(waiting.popleft())
+            yield _result(waiting.popleft(), model_seconds)
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
 
@@ -59,12 +65,12 @@ def _detect_all(frame: SampledFrame, models: Sequence[Model], rotation: int) -> 
     return FrameResult(frame.place, tuple(detect(model, frame.image, rotation) for model in models))
 
 
-def _result(future: Future[FrameResult]) -> FrameResult:
+def _result(future: Future[FrameResult], model_seconds: float) -> FrameResult:
     try:
-        return future.result(MODEL_SECONDS)
+        return future.result(model_seconds)
     except FutureTimeout as error:
         raise BadOrder(
-            f"a model did not answer for one frame within {MODEL_SECONDS:.0f} s",
+            f"a model did not answer for one frame within {model_seconds:g} s",
             code=ErrorCode.MODEL_TIMEOUT,
             hint="Check the model for loops; register one that runs in bounded time",
         ) from error

@@ -62,17 +62,18 @@ class SummaryFold:
         tracks_by_label: dict[str, int] = {}
         for track in tracks:
             tracks_by_label[track.label] = tracks_by_label.get(track.label, 0) + 1
+        seen = [(name, *entry[:2], self._joined(entry[2])) for name, entry in self.state.items()]
         labels = [
             {
                 "label": name,
                 "detections": detections,
                 "tracks": tracks_by_label.get(name, 0),
                 "first_seconds": self._seconds(ranges[0][0]),
-                "last_seconds": self._seconds(max(last for _, last in ranges)),
+                "last_seconds": self._seconds(ranges[-1][1]),
                 "score_max": best / SCORE_UNITS,
                 "ranges": [[self._seconds(first), self._seconds(last)] for first, last in self._bounded(ranges)],
             }
-            for name, (detections, best, ranges) in sorted(self.state.items(), key=lambda item: (-item[1][0], item[0]))
+            for name, detections, best, ranges in sorted(seen, key=lambda label: (-label[1], label[0]))
         ]
         return {
             "frames_shown": frames_shown,
@@ -88,7 +89,8 @@ class SummaryFold:
         entry[0] += 1
         entry[1] = max(entry[1], score)
         ranges: list[list[Pts]] = entry[2]
-        # Several models come one after the other within a segment, so a row may lie in or before the last range.
+        # Several models come one after the other within a segment, so a row may lie in or before the last range, or
+        # between two: what it brings together is joined at the end.
         for known in reversed(ranges):
             if known[0] - self._gap_ticks <= pts <= known[1] + self._gap_ticks:
                 known[0], known[1] = min(known[0], pts), max(known[1], pts)
@@ -97,6 +99,16 @@ class SummaryFold:
                 break
         ranges.append([pts, pts])
         ranges.sort()
+
+    def _joined(self, ranges: list[list[Pts]]) -> list[list[Pts]]:
+        """In order, with more than the gap between one and the next."""
+        joined: list[list[Pts]] = []
+        for first, last in sorted(ranges):
+            if joined and first - joined[-1][1] <= self._gap_ticks:
+                joined[-1][1] = max(joined[-1][1], last)
+            else:
+                joined.append([first, last])
+        return joined
 
     def _bounded(self, ranges: list[list[Pts]]) -> list[list[Pts]]:
         """At most `MAX_RANGES`, made by closing the shortest gaps."""

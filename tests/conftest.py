@@ -1,0 +1,10 @@
+"""What all suites share."""
+
+from __future__ import annotations
+
+from hypothesis import settings
+
+# The same examples at every run: a red build is a change's fault, not that of the dice. Time limits for one example would
+# measure the machine.
+settings.register_profile("reelscan", deadline=None, derandomize=True)
+settings.load_profile("reelscan")
