@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hypothesis import settings
 
-# The same examples at every run: a red build is a change's fault, not that of the dice. Time limits for one example would
-# measure the machine.
+# The same examples at every run: a red build is a change's fault, not that of the dice. A time limit for one example
+# would measure the machine.
 settings.register_profile("reelscan", deadline=None, derandomize=True)
 settings.load_profile("reelscan")
