@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 
 from chalicelib.adapters import clients
@@ -21,10 +23,26 @@ from chalicelib.adapters.video_store import DynamoVideoStore
 from chalicelib.services.ports import Ports
 from chalicelib.settings import Settings, read_settings
 
+_in_use: list[Ports] = []
 
-@cache
+
 def get_ports() -> Ports:
     """The ports of this process, from its environment; made at the first event, not at import."""
+    return _in_use[-1] if _in_use else _ports_of_environment()
+
+
+@contextmanager
+def using(ports: Ports) -> Iterator[None]:
+    """Within it, every event is answered with these ports: how a test puts others below the real app."""
+    _in_use.append(ports)
+    try:
+        yield
+    finally:
+        _in_use.pop()
+
+
+@cache
+def _ports_of_environment() -> Ports:
     return make_ports(read_settings())
 
 
@@ -55,5 +73,5 @@ def make_ports(settings: Settings) -> Ports:
 
 def forget_ports() -> None:
     """Drop ports and clients, when the environment that they were made from has changed."""
-    for cached in (get_ports, clients.dynamodb, clients.s3, clients.batch):
+    for cached in (_ports_of_environment, clients.dynamodb, clients.s3, clients.batch):
         cached.cache_clear()

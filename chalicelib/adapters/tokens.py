@@ -7,12 +7,13 @@ no `aud`).
 
 from __future__ import annotations
 
+import time
 from functools import cached_property
 from typing import Any
 
 import jwt
 
-from chalicelib.domain.errors import Unauthenticated
+from chalicelib.domain.errors import DependencyFailed, Unauthenticated
 from chalicelib.domain.ids import TenantId, is_tenant
 from chalicelib.services.ports import Claims
 
@@ -22,6 +23,7 @@ ALGORITHMS = ("RS256",)
 KEYS_SECONDS = 3600
 TIMEOUT_SECONDS = 3
 LEEWAY_SECONDS = 30
+REFETCH_SECONDS = 30
 
 
 class JwksTokenVerifier:
@@ -34,7 +36,7 @@ class JwksTokenVerifier:
 
     @cached_property
     def _keys(self) -> jwt.PyJWKClient:
-        return jwt.PyJWKClient(self._jwks_url, cache_keys=True, lifespan=KEYS_SECONDS, timeout=TIMEOUT_SECONDS)
+        return _PatientKeys(self._jwks_url, lifespan=KEYS_SECONDS, timeout=TIMEOUT_SECONDS)
 
     def verify(self, token: str) -> Claims:
         try:
@@ -47,6 +49,9 @@ class JwksTokenVerifier:
                 leeway=LEEWAY_SECONDS,
                 options={"require": ["exp", "iss", "sub"], "verify_aud": False},
             )
+        except jwt.PyJWKClientConnectionError as error:
+            # The token may well be good: a client must not throw it away because we cannot tell.
+            raise DependencyFailed(f"the keys of the token issuer cannot be had: {error}") from error
         except jwt.PyJWTError as error:
             raise Unauthenticated(f"the access token does not verify: {error}") from error
         if claims.get("token_use") != "access":
@@ -57,3 +62,16 @@ class JwksTokenVerifier:
         if not isinstance(tenant, str) or not is_tenant(tenant):
             raise Unauthenticated("the token names no tenant", hint="Have an administrator assign the user to a tenant")
         return Claims(TenantId(tenant), str(claims["sub"]), frozenset(str(claims.get("scope", "")).split()))
+
+
+class _PatientKeys(jwt.PyJWKClient):
+    """The issuer's keys, asked for again because of an unknown key id only now and then: anybody can make those up."""
+
+    _fetched_at = float("-inf")
+    _fetched: Any = None
+
+    def fetch_data(self) -> Any:
+        if time.monotonic() - self._fetched_at >= REFETCH_SECONDS:
+            self._fetched = super().fetch_data()
+            self._fetched_at = time.monotonic()
+        return self._fetched

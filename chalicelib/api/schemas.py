@@ -6,14 +6,18 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from chalicelib.domain.sampling import MAX_PER_SECOND
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=255)]
+ContentType = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.+-]+/[A-Za-z0-9_.+-]+$", max_length=100)]
 HexSha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Seconds = Annotated[Decimal, Field(allow_inf_nan=False, ge=0, max_digits=24)]
-Score = Annotated[float, Field(ge=0, le=1)]
+Score = Annotated[float, Field(ge=0, le=1), AfterValidator(lambda score: round(score, 4))]
+"""Kept in ten-thousandths; a finer number would mean nothing, and the least floats are none that DynamoDB takes."""
+MIN_PER_SECOND = 0.00001
+"""Once in 28 hours: less often than that is once in any video."""
 Limit = Annotated[int, Field(ge=1, le=1000)]
 Cursor = Annotated[str, StringConstraints(max_length=2000)]
 
@@ -43,7 +47,7 @@ class PerSecondIn(In):
     """Analyse, for every 1/n of a second, the frame that is nearest to it."""
 
     kind: Literal["per_second"]
-    n: Annotated[float, Field(gt=0, le=MAX_PER_SECOND)]
+    n: Annotated[float, Field(ge=MIN_PER_SECOND, le=MAX_PER_SECOND)]
 
 
 class KeyframesIn(In):
@@ -86,7 +90,7 @@ class VideoIn(In):
 
     filename: Text | None = None
     size_bytes: Annotated[int, Field(ge=0)] | None = None
-    content_type: Annotated[str, StringConstraints(pattern=r"^[\w.+-]+/[\w.+-]+$", max_length=100)] | None = None
+    content_type: ContentType | None = None
     sha256: HexSha256 | None = None
     analyze: JobIn | None = None
     source: SourceIn | None = None
@@ -414,4 +418,7 @@ class ModelsPage(Out):
 
 def fraction(value: Decimal | float | None) -> Fraction | None:
     """The exact number that the client wrote."""
-    return None if value is None else Fraction(str(value))
+    if value is None:
+        return None
+    # A zero may come with any exponent, and a fraction would write all its digits down.
+    return Fraction(str(value)) if value else Fraction(0)

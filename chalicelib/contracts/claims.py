@@ -10,6 +10,7 @@ claimed_by, submission, child, lane, failure.
     CLAIMED → DONE | FAILED                 with the fence
     CLAIMED → OPEN                          release with the fence; requeue by the service
     OPEN | CLAIMED → FAILED | CANCELLED     by the service
+    FAILED → OPEN                           reopen, for a retry
 
 A lost reply followed by botocore's retry must not look like a lost race: a refused write returns the stored item, and
 an item that carries our own fence (and the state we asked for) is our own success. That is why a fence is made for each
@@ -164,7 +165,35 @@ def requeue(
             ":failure": to_wire(failure),
             **_seen_values(seen),
         },
+        "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
     }
+
+
+def reopen(table: str, key: UnitKey, seen: Unit, *, submission: str, child: int, attempts: int) -> list[Request]:
+    """Entries of the transaction that gives a segment `attempts` more claims, if nothing happened to it since."""
+    update = {
+        "TableName": table,
+        "Key": key.to_wire(),
+        "UpdateExpression": "SET #state = :open, submission = :submission, child = :child, fence = :none,"
+        " attempts_allowed = :allowed REMOVE lease_until, failure",
+        "ConditionExpression": IS_AS_SEEN,
+        "ExpressionAttributeNames": {"#state": "state"},
+        "ExpressionAttributeValues": {
+            ":open": to_wire(UnitState.OPEN),
+            ":submission": to_wire(submission),
+            ":child": to_wire(child),
+            ":allowed": to_wire(seen.attempt + attempts),
+            ":none": to_wire(""),
+            **_seen_values(seen),
+        },
+    }
+    open_marker = {"pk": key.pk, "sk": table_keys.open_marker(key.index), "kind": "OPEN"}
+    failed_key = item_to_wire({"pk": key.pk, "sk": table_keys.failed_marker(key.index)})
+    return [
+        {"Update": update},
+        {"Put": {"TableName": table, "Item": item_to_wire(open_marker)}},
+        {"Delete": {"TableName": table, "Key": failed_key}},
+    ]
 
 
 def end_from_outside(

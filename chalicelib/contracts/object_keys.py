@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 
-SOURCE_KEY = re.compile(r"^tenants/(?P<tenant>[^/]+)/videos/(?P<video_id>[^/]+)/source$")
+SOURCE_KEY = re.compile(r"tenants/(?P<tenant>[^/]+)/videos/(?P<video_id>[^/]+)/source")
 
 
 def source_key(tenant: str, video_id: str) -> str:
@@ -23,7 +23,7 @@ def source_key(tenant: str, video_id: str) -> str:
 
 def parse_source_key(key: str) -> tuple[str, str] | None:
     """(tenant, video id) of an uploaded object, or None when the key is not one of a source."""
-    match = SOURCE_KEY.match(key)
+    match = SOURCE_KEY.fullmatch(key)
     return (match["tenant"], match["video_id"]) if match else None
 
 

@@ -1,0 +1,142 @@
+"""The routes as clients know them: one row for each, with a good request and the fields of the answer.
+
+A new route without a row here fails `test_openapi.py`; a row is all that it needs to be tried with foreign ids, without
+a token, and with nonsense.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+MODEL_REF = {"name", "version", "sha256"}
+VIDEO = {"video_id", "filename", "state", "size_bytes", "created_at", "media?", "error?"}
+JOB = {
+    "job_id",
+    "video_id",
+    "state",
+    "models",
+    "sampling",
+    "score_min?",
+    "labels?",
+    "segment_seconds?",
+    "tracking",
+    "plan?",
+    "progress",
+    "created_at",
+    "finished_at?",
+    "summary?",
+    "missing?",
+    "error?",
+}
+PAGE = {"items", "next_cursor"}
+
+
+@dataclass(frozen=True)
+class Route:
+    """One row."""
+
+    method: str
+    path: str
+    status: int
+    answer: set[str] = field(default_factory=set)
+    """Fields of the answer; with `?` when it may be absent."""
+    item: set[str] = field(default_factory=set)
+    """Fields of an item of a list, or of the one thing in an envelope."""
+    body: Any = None
+    """A good body."""
+    body_fields: set[str] = field(default_factory=set)
+    query: set[str] = field(default_factory=set)
+    is_public: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.path}"
+
+
+START = {"models": ["toy"]}
+JOB_FIELDS = {"models", "sampling?", "score_min?", "labels?", "segment_seconds?", "tracking?"}
+SLICE = {"limit", "cursor"}
+
+ROUTES = [
+    Route(
+        "POST",
+        "/videos",
+        201,
+        {"video", "upload?", "job?"},
+        body={"filename": "street.mp4", "size_bytes": 100},
+        body_fields={"filename?", "size_bytes?", "content_type?", "sha256?", "analyze?", "source?"},
+    ),
+    Route("GET", "/videos", 200, PAGE, VIDEO, query=SLICE),
+    Route("GET", "/videos/{video_id}", 200, {"video"}, VIDEO),
+    Route("DELETE", "/videos/{video_id}", 204),
+    Route("GET", "/videos/{video_id}/source", 200, {"url", "expires_at"}),
+    Route(
+        "POST",
+        "/videos/{video_id}/upload/parts",
+        200,
+        {"items"},
+        {"part_number", "url", "headers"},
+        body={"part_numbers": [1, 2]},
+        body_fields={"part_numbers", "sha256_by_part?"},
+    ),
+    Route("GET", "/videos/{video_id}/upload/parts", 200, PAGE, {"part_number", "etag", "size_bytes"}),
+    Route(
+        "POST",
+        "/videos/{video_id}/upload/complete",
+        200,
+        {"video"},
+        VIDEO,
+        body={"parts": [{"part_number": 1, "etag": "e"}]},
+        body_fields={"parts"},
+    ),
+    Route("DELETE", "/videos/{video_id}/upload", 204),
+    Route("POST", "/videos/{video_id}/jobs", 202, {"job"}, JOB, body=START, body_fields=JOB_FIELDS),
+    Route("GET", "/videos/{video_id}/jobs", 200, PAGE, JOB, query=SLICE),
+    Route("GET", "/jobs/{job_id}", 200, {"job"}, JOB),
+    Route("POST", "/jobs/{job_id}/cancel", 200, {"job"}, JOB, body={}),
+    Route("POST", "/jobs/{job_id}/retry", 202, {"job"}, JOB, body={}),
+    Route(
+        "GET",
+        "/jobs/{job_id}/segments",
+        200,
+        PAGE,
+        {"index", "start_pts", "end_pts", "state", "attempt", "lane", "error?"},
+        query=SLICE,
+    ),
+    Route(
+        "GET",
+        "/jobs/{job_id}/detections",
+        200,
+        PAGE,
+        {"pts", "timebase", "time_seconds", "frame_index", "model", "label", "score", "box", "track_id?"},
+        query={*SLICE, "label", "model", "from", "to", "score_min", "track_id"},
+    ),
+    Route(
+        "GET",
+        "/jobs/{job_id}/tracks",
+        200,
+        PAGE,
+        {
+            "track_id",
+            "model",
+            "label",
+            "first_pts",
+            "last_pts",
+            "first_seconds",
+            "last_seconds",
+            "frames",
+            "score_max",
+        },
+        query={*SLICE, "label", "from", "to"},
+    ),
+    Route(
+        "GET",
+        "/models",
+        200,
+        PAGE,
+        {"name", "version", "sha256", "task", "labels", "licence", "score_floor", "score_default"},
+    ),
+    Route("GET", "/health", 200, {"status", "version"}, is_public=True),
+    Route("GET", "/openapi.json", 200, is_public=True),
+    Route("GET", "/docs", 200, is_public=True),
+]

@@ -1,0 +1,146 @@
+"""Things that are there before a request: uploads under way, videos that are ready, jobs that found something."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from chalicelib.contracts import table_keys
+from chalicelib.contracts.blocks import make_ref, pack_block
+from chalicelib.contracts.cell_results import CellResult
+from chalicelib.contracts.job_index import IndexEntry
+from chalicelib.contracts.sample_table import pack_cells
+from chalicelib.contracts.tracks import TrackRow, pack_track_ids
+from chalicelib.domain.ids import JobId, TenantId, VideoId
+from chalicelib.domain.jobs import Job, JobState, ModelRef, PlanFacts
+from chalicelib.domain.units import UnitKind, UnitState
+from chalicelib.domain.videos import Source, Video, VideoState
+from chalicelib.services.dispatch import owner_of
+from tests.api.service import ACME, Service
+from tests.contracts.block_makers import make_block
+from tests.fakes.makers import (
+    A_FAILURE,
+    TIMEBASE,
+    make_cells,
+    make_index,
+    make_job,
+    make_manifest,
+    make_media,
+    make_segment,
+    make_unit,
+)
+
+SEGMENTS = 3
+TICKS = 2000
+DIGEST = "ab" * 32
+FRAMES = 5
+"""Of each segment, 400 ticks apart; each has a person of score 0.9 - 0.01 * segment and a dog of 0.5."""
+
+
+@dataclass(frozen=True)
+class Seeded:
+    """The ids of a video and its job."""
+
+    video_id: str
+    job_id: str
+
+
+def seed_video(service: Service, tenant: TenantId = ACME, state: VideoState = VideoState.READY) -> Video:
+    """A video whose bytes are there (unless it awaits them), and what its probe found."""
+    ports = service.ports
+    answer = service.call("POST", "/videos", {"filename": "street.mp4", "size_bytes": 100}, token=tenant)
+    video_id = VideoId(answer.json["video"]["video_id"])
+    video = ports.videos.get(tenant, video_id)
+    assert video is not None
+    if state is VideoState.AWAITING_UPLOAD:
+        return video
+    cells_key = f"tenants/{tenant}/videos/{video_id}/index/cells"
+    service.fakes.objects.place(video.source.key, b"x" * 100)
+    service.fakes.objects.place(cells_key, pack_cells(make_cells(SEGMENTS)))
+    return ports.videos.save(
+        replace(
+            video,
+            state=state,
+            source=Source(video.source.bucket, video.source.key, 100, "etag", "", DIGEST),
+            media=make_media() if state is VideoState.READY else None,
+            index=make_index(cells_key) if state is VideoState.READY else None,
+            failure=A_FAILURE if state is VideoState.REJECTED else None,
+        ),
+        None,
+    )
+
+
+def seed_upload_in_parts(service: Service, tenant: TenantId = ACME) -> str:
+    """A video of which the parts are awaited; its id."""
+    body = {"filename": "long.mp4", "size_bytes": 200 << 20}
+    video_id: str = service.call("POST", "/videos", body, token=tenant).json["video"]["video_id"]
+    return video_id
+
+
+def seed_job(
+    service: Service,
+    tenant: TenantId = ACME,
+    state: JobState = JobState.SUCCEEDED,
+    failed: tuple[int, ...] = (),
+) -> Seeded:
+    """A job of three segments on a video that is ready, with results in the segments that did not fail."""
+    video = seed_video(service, tenant)
+    ports = service.ports
+    job = make_job(
+        tenant=tenant,
+        job_id=JobId(ports.ids.make("job")),
+        video_id=video.video_id,
+        state=state,
+        models=(ModelRef("toy", "1", make_manifest().sha256),),
+        plan=PlanFacts(SEGMENTS, SEGMENTS),
+    )
+    ports.jobs.add(job, None)
+    done = UnitState.OPEN if state is JobState.RUNNING else UnitState.DONE
+    ports.units.add_segments(
+        owner_of(job),
+        [
+            (
+                make_segment(index),
+                make_unit(
+                    UnitKind.SEGMENT,
+                    index,
+                    state=UnitState.FAILED if index in failed else done,
+                    failure=A_FAILURE if index in failed else None,
+                ),
+            )
+            for index in range(SEGMENTS)
+        ],
+    )
+    for index in range(SEGMENTS):
+        if index not in failed and done is UnitState.DONE:
+            _write_results(service, job, index)
+    if job.is_terminal:
+        _write_tracks(service, job)
+    return Seeded(video.video_id, job.job_id)
+
+
+def _write_results(service: Service, job: Job, index: int) -> None:
+    frames = [
+        (index * TICKS + rank * 400, 0, rank, 0, [(1, 9000 - 100 * index, 160, 0, 320, 480), (0, 5000, 0, 0, 16, 16)])
+        for rank in range(FRAMES)
+    ]
+    block = make_block(TIMEBASE, ["dog", "person"], frames)
+    packed = pack_block(block)
+    ref = make_ref(block, packed, table_keys.block_head("a" * 32, index))
+    service.fakes.results.write_block(job.tenant, DIGEST, ref.sk, packed)
+    cell = CellResult(index, FRAMES, FRAMES, (), (ref,))
+    entry = IndexEntry(index, index * TICKS, (index + 1) * TICKS, FRAMES, ((cell,),))
+    service.fakes.results.write_index(job.tenant, job.job_id, entry)
+
+
+def _write_tracks(service: Service, job: Job) -> None:
+    tracks = [
+        TrackRow(1, "toy", "person", 0, 5600, 15, 9000),
+        TrackRow(2, "toy", "dog", 0, 1600, 5, 5000),
+        TrackRow(3, "toy", "dog", 2000, 5600, 10, 5000),
+    ]
+    ids = {
+        table_keys.track_ids(index, 0, 0): pack_track_ids([1, 2 if index == 0 else 3] * FRAMES)
+        for index in range(SEGMENTS)
+    }
+    bases = [index * FRAMES for index in range(SEGMENTS)]
+    service.fakes.results.write_tracks(job.tenant, job.job_id, [tracks], ids, bases)

@@ -1,0 +1,79 @@
+"""All ports in memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from chalicelib.domain.units import Lane
+from chalicelib.services.ports import Limits, Ports
+from tests.fakes.answers import FakeIdempotencyStore
+from tests.fakes.batch import FakeBatch
+from tests.fakes.memory import Memory
+from tests.fakes.objects import BUCKET, FakeObjectStore
+from tests.fakes.records import FakeDueIndex, FakeJobStore, FakeSubmissionStore, FakeVideoStore
+from tests.fakes.results import FakeModelRegistry, FakeResultStore
+from tests.fakes.system import FakeClock, FakeTokenVerifier, SequentialIds
+from tests.fakes.units import FakeClaims, FakeUnitStore
+
+LIMITS = Limits(
+    max_upload_bytes=1 << 40,
+    multipart_threshold_bytes=100 << 20,
+    ticket_seconds=900,
+    upload_seconds=4500,
+    download_seconds=3600,
+    lease_seconds=30.0,
+    heartbeat_seconds=10.0,
+    reconcile_seconds=60.0,
+    resend_seconds=30.0,
+    queue_seconds=3600.0,
+    job_seconds=24 * 3600,
+    max_children=4,
+    analyze_lane=Lane.CPU,
+    import_buckets=("elsewhere",),
+    cursor_key=b"k" * 32,
+)
+
+
+@dataclass(frozen=True)
+class Fakes:
+    """The fakes by their own types, for what only a test may do with them."""
+
+    clock: FakeClock
+    memory: Memory
+    claims: FakeClaims
+    models: FakeModelRegistry
+    results: FakeResultStore
+    objects: FakeObjectStore
+    batch: FakeBatch
+    tokens: FakeTokenVerifier
+    ports: Ports
+
+
+def make_fakes(limits: Limits = LIMITS) -> Fakes:
+    """A deployment in memory, with nothing in it."""
+    clock, memory = FakeClock(), Memory()
+    models, results, objects, batch = FakeModelRegistry(), FakeResultStore(), FakeObjectStore(), FakeBatch()
+    tokens = FakeTokenVerifier()
+    ports = Ports(
+        clock=clock,
+        ids=SequentialIds(clock),
+        videos=FakeVideoStore(memory),
+        jobs=FakeJobStore(memory),
+        units=FakeUnitStore(memory),
+        submissions=FakeSubmissionStore(memory),
+        due=FakeDueIndex(memory),
+        models=models,
+        results=results,
+        objects=objects,
+        batch=batch,
+        idempotency=FakeIdempotencyStore(),
+        tokens=tokens,
+        limits=limits,
+        bucket=BUCKET,
+    )
+    return Fakes(clock, memory, FakeClaims(memory), models, results, objects, batch, tokens, ports)
+
+
+def make_ports(limits: Limits = LIMITS) -> Ports:
+    """The ports alone."""
+    return make_fakes(limits).ports

@@ -1,0 +1,95 @@
+"""Table `results` in memory, and the registry of models; `write_*` and `register` do what worker and operator do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from chalicelib.contracts.blocks import BlockRef
+from chalicelib.contracts.job_index import IndexEntry
+from chalicelib.contracts.tracks import TrackRow
+from chalicelib.domain.ids import JobId, TenantId, VideoId
+from chalicelib.domain.models import Manifest
+
+Partition = tuple[TenantId, str]
+
+
+class FakeResultStore:
+    """The port `ResultStore`."""
+
+    def __init__(self) -> None:
+        self._index: dict[Partition, dict[int, IndexEntry]] = {}
+        self._blocks: dict[Partition, dict[str, bytes]] = {}
+        self._track_ids: dict[Partition, dict[str, bytes]] = {}
+        self._tracks: dict[Partition, list[list[TrackRow]]] = {}
+        self._bases: dict[Partition, list[int | None]] = {}
+        self._references: dict[Partition, set[str]] = {}
+
+    def write_index(self, tenant: TenantId, job_id: JobId, entry: IndexEntry) -> None:
+        """What the commit of a segment writes."""
+        self._index.setdefault((tenant, job_id), {})[entry.segment] = entry
+
+    def write_block(self, tenant: TenantId, content_digest: str, sk: str, packed: bytes) -> None:
+        """A block; the first writer wins."""
+        self._blocks.setdefault((tenant, content_digest), {}).setdefault(sk, packed)
+
+    def write_tracks(
+        self,
+        tenant: TenantId,
+        job_id: JobId,
+        chunks: Sequence[Sequence[TrackRow]],
+        ids_by_key: Mapping[str, bytes],
+        bases: Sequence[int | None],
+    ) -> None:
+        """What the finish writes."""
+        self._tracks[tenant, job_id] = [list(chunk) for chunk in chunks]
+        self._track_ids[tenant, job_id] = dict(ids_by_key)
+        self._bases[tenant, job_id] = list(bases)
+
+    def list_index(self, tenant: TenantId, job_id: JobId, first_segment: int, limit: int) -> Sequence[IndexEntry]:
+        entries = sorted(self._index.get((tenant, job_id), {}).items())
+        return [entry for segment, entry in entries if segment >= first_segment][:limit]
+
+    def get_blocks(self, tenant: TenantId, content_digest: str, refs: Sequence[BlockRef]) -> Mapping[str, bytes]:
+        blocks = self._blocks.get((tenant, content_digest), {})
+        return {ref.sk: blocks[ref.sk] for ref in refs if ref.sk in blocks}
+
+    def get_track_ids(self, tenant: TenantId, job_id: JobId, sort_keys: Sequence[str]) -> Mapping[str, bytes]:
+        ids = self._track_ids.get((tenant, job_id), {})
+        return {sk: ids[sk] for sk in sort_keys if sk in ids}
+
+    def list_tracks(
+        self, tenant: TenantId, job_id: JobId, first_chunk: int, limit: int
+    ) -> Sequence[Sequence[TrackRow]]:
+        return self._tracks.get((tenant, job_id), [])[first_chunk : first_chunk + limit]
+
+    def get_bases(self, tenant: TenantId, job_id: JobId) -> Sequence[int | None] | None:
+        return self._bases.get((tenant, job_id))
+
+    def add_reference(self, tenant: TenantId, content_digest: str, video_id: VideoId) -> None:
+        self._references.setdefault((tenant, content_digest), set()).add(video_id)
+
+    def drop_job(self, tenant: TenantId, job_id: JobId) -> None:
+        for part in (self._index, self._track_ids, self._tracks, self._bases):
+            part.pop((tenant, job_id), None)
+
+    def drop_reference(self, tenant: TenantId, content_digest: str, video_id: VideoId) -> None:
+        references = self._references.get((tenant, content_digest), set())
+        references.discard(video_id)
+        if not references:
+            self._blocks.pop((tenant, content_digest), None)
+
+
+class FakeModelRegistry:
+    """The port `ModelRegistry`."""
+
+    def __init__(self) -> None:
+        self._manifest_by_name: dict[str, Manifest] = {}
+
+    def register(self, manifest: Manifest) -> None:
+        self._manifest_by_name[manifest.name] = manifest
+
+    def get(self, name: str) -> Manifest | None:
+        return self._manifest_by_name.get(name)
+
+    def list(self) -> Sequence[Manifest]:
+        return [manifest for _, manifest in sorted(self._manifest_by_name.items())]

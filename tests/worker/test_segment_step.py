@@ -1,0 +1,160 @@
+"""Segments as units of work: each claimed, analysed and committed; one that fails does not take the others along."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from chalicelib.contracts.claims import UnitKey
+from chalicelib.contracts.job_index import IndexEntry
+from chalicelib.contracts.work_order import OrderedModel
+from chalicelib.domain.errors import ErrorCode
+from chalicelib.domain.segments import Segment
+from chalicelib.domain.units import UnitKind, UnitState
+from gpu_batch.aws import Claim
+from gpu_batch.errors import BadInput, BadOrder, Drained
+from gpu_batch.lease import Stop
+from gpu_batch.segment_step import run_segments
+from tests.models.makers import a_detector, a_manifest
+from tests.worker.clips import make_clip
+from tests.worker.scene import EVERY_CELL, Scene, a_scene
+
+MODEL_BYTES = a_detector().SerializeToString()
+
+
+def a_child() -> tuple[Scene, tuple[Segment, ...], list[UnitKey]]:
+    """A deployment with a job of one segment for each cell, and a model that finds nothing."""
+    scene = a_scene(make_clip())
+    manifest = a_manifest(MODEL_BYTES)
+    scene.cloud.objects["model"] = MODEL_BYTES
+    order = replace(scene.order, models=(OrderedModel(manifest.name, "model", manifest.to_json()),))
+    segments = scene.segments(EVERY_CELL)
+    keys = [scene.cloud.open_unit(order.pk, UnitKind.SEGMENT, segment) for segment in segments]
+    return replace(scene, order=order), segments, keys
+
+
+def run(scene: Scene, indices: list[int], stop: Stop | None = None) -> None:
+    run_segments(scene.cloud, scene.order, indices, claimed_by="batch:0", stop=stop or Stop())
+
+
+def states(scene: Scene, keys: list[UnitKey]) -> list[str]:
+    return [str(scene.cloud.unit(key)["state"]) for key in keys]
+
+
+def test_every_segment_of_the_child_is_committed_and_no_other() -> None:
+    scene, _, keys = a_child()
+    run(scene, [0, 2, 4])
+    assert states(scene, keys) == ["DONE", "OPEN", "DONE", "OPEN", "DONE"]
+
+
+def test_a_commit_makes_the_segment_readable() -> None:
+    scene, segments, _ = a_child()
+    run(scene, [1])
+    (entry,) = map(IndexEntry.from_item, scene.cloud.items("results", "INDEX"))
+    assert (entry.segment, entry.start_pts, entry.end_pts) == (1, segments[1].start_pts, segments[1].end_pts)
+    assert [cell.cell for cell in entry.cells_by_model[0]] == [1]
+
+
+def test_a_commit_says_how_many_frames_were_shown_and_inferred() -> None:
+    scene, _, keys = a_child()
+    run(scene, [1])
+    unit = scene.cloud.unit(keys[1])
+    assert (unit["frames_shown"], unit["frames_inferred"]) == (12, 12)
+
+
+def test_a_segment_that_somebody_else_holds_is_passed_over() -> None:
+    scene, _, keys = a_child()
+    scene.cloud.claim(keys[0], claimed_by="another", lease_seconds=30)
+    run(scene, [0, 1])
+    assert states(scene, keys[:2]) == ["CLAIMED", "DONE"]
+
+
+def test_a_segment_whose_holder_is_presumed_dead_is_taken_over() -> None:
+    scene, _, keys = a_child()
+    scene.cloud.claim(keys[0], claimed_by="another", lease_seconds=30)
+    scene.cloud.time += 36
+    run(scene, [0])
+    unit = scene.cloud.unit(keys[0])
+    assert (unit["state"], unit["attempt"], unit["claimed_by"]) == (UnitState.DONE, 2, "batch:0")
+
+
+def test_a_segment_that_is_taken_away_at_its_commit_leaves_no_trace_and_the_next_is_done() -> None:
+    scene, _, keys = a_child()
+    end = scene.cloud.end
+
+    def lose_the_first(claim: Claim, state: UnitState, **facts: object) -> None:
+        if claim.key.index == 0:
+            scene.cloud.unit(claim.key)["fence"] = "fnc_other"
+        end(claim, state, **facts)  # type: ignore[arg-type]
+
+    scene.cloud.end = lose_the_first  # type: ignore[method-assign]
+    run(scene, [0, 1])
+    assert states(scene, keys[:2]) == ["CLAIMED", "DONE"]
+    assert [item["segment"] for item in scene.cloud.items("results", "INDEX")] == [1]
+
+
+def test_a_model_with_other_bytes_fails_every_segment_with_its_cause() -> None:
+    scene, _, keys = a_child()
+    scene.cloud.objects["model"] = MODEL_BYTES + b"x"
+    with pytest.raises(BadOrder, match="SHA-256"):
+        run(scene, [0, 1])
+    assert states(scene, keys[:2]) == ["FAILED", "FAILED"]
+    assert scene.cloud.unit(keys[0])["failure"]["code"] == ErrorCode.MODEL_INVALID
+
+
+def test_a_model_is_loaded_under_a_claim() -> None:
+    # A model that kills its worker must cost an attempt, or it would kill workers for ever.
+    scene, _, keys = a_child()
+    seen: list[str] = []
+    get_object = scene.cloud.get_object
+
+    def note_the_claim(key: str, start: int = 0, size: int | None = None) -> bytes:
+        if key == "model":
+            seen.append(str(scene.cloud.unit(keys[0])["state"]))
+        return get_object(key, start, size)
+
+    scene.cloud.get_object = note_the_claim  # type: ignore[method-assign]
+    run(scene, [0, 1])
+    assert seen == ["CLAIMED"]
+
+
+def test_a_source_that_is_gone_fails_the_segment_with_its_cause() -> None:
+    scene, _, keys = a_child()
+
+    def gone(source: object) -> object:
+        raise BadInput("the source is gone", code=ErrorCode.SOURCE_GONE)
+
+    scene.cloud.open_source = gone  # type: ignore[method-assign,assignment]
+    with pytest.raises(BadInput, match="the source is gone"):
+        run(scene, [0])
+    assert scene.cloud.unit(keys[0])["failure"]["code"] == ErrorCode.SOURCE_GONE
+
+
+def test_a_stop_signal_gives_the_segment_back_and_leaves_the_rest() -> None:
+    scene, _, keys = a_child()
+    stop = Stop()
+    stop.set()
+    with pytest.raises(Drained):
+        run(scene, [0, 1], stop)
+    assert states(scene, keys[:2]) == ["OPEN", "OPEN"]
+    assert [scene.cloud.unit(key)["attempts_allowed"] - scene.cloud.unit(key)["attempt"] for key in keys[:2]] == [3, 3]
+
+
+def test_a_killed_worker_is_followed_by_one_that_stores_the_same_and_infers_only_the_rest() -> None:
+    scene, _, keys = a_child()
+    undisturbed, _, _ = a_child()
+    run(undisturbed, [0, 1, 2, 3, 4])
+
+    def die(claim: Claim, state: UnitState, **facts: object) -> None:
+        raise KeyboardInterrupt
+
+    end, scene.cloud.end = scene.cloud.end, die  # type: ignore[method-assign]
+    with pytest.raises(KeyboardInterrupt):
+        run(scene, [0])
+    scene.cloud.end = end  # type: ignore[method-assign]
+    scene.cloud.time += 36
+    run(scene, [0, 1, 2, 3, 4])
+    assert scene.cloud.unit(keys[0])["frames_inferred"] == 0
+    bodies = [[item["body"] for item in one.cloud.items("results", "INDEX")] for one in (scene, undisturbed)]
+    assert bodies[0] == bodies[1]
