@@ -19,7 +19,7 @@ ARGS ?=
 help: ## List the commands
 	@echo "reelscan: video in, detections and tracks out"
 	@echo
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-20s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-20s %s\n", $$1, $$2 }'
 
 # ---- set-up ---------------------------------------------------------------------------------------------------------
 
@@ -52,6 +52,10 @@ local: $(INSTALLED) ## Keep the whole system running on this machine [PORT=8080 
 .PHONY: test
 test: $(INSTALLED) $(CLIP) ## Run the tests [ARGS="-k name"]
 	$(BIN)/python -m pytest $(ARGS)
+
+.PHONY: test-slow
+test-slow: $(INSTALLED) $(CLIP) ## Run the long matrices that the tests leave out [ARGS="-k name"]
+	$(BIN)/python -m pytest -m slow $(ARGS)
 
 .PHONY: check
 check: $(INSTALLED) ## Lint, format, types, import rules, generated files
