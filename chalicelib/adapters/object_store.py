@@ -17,7 +17,7 @@ MISSING = frozenset(
     {"404", "NoSuchKey", "NotFound", "NoSuchBucket", "403", "AccessDenied", "NoSuchUpload", "NoSuchVersion"}
 )
 WRONG_PARTS = frozenset(
-    {"InvalidPart", "InvalidPartOrder", "EntityTooSmall", "NoSuchUpload", "InvalidRequest", "BadDigest"}
+    {"InvalidPart", "InvalidPartOrder", "EntityTooSmall", "NoSuchUpload", "InvalidRequest", "BadDigest", "MalformedXML"}
 )
 
 

@@ -6,6 +6,7 @@ import secrets
 from datetime import UTC, datetime
 
 from chalicelib.domain.ids import RANDOM_BYTES, make_id
+from chalicelib.services.ports import Clock
 
 
 class SystemClock:
@@ -18,7 +19,7 @@ class SystemClock:
 class RandomIds:
     """The port `Ids`."""
 
-    def __init__(self, clock: SystemClock) -> None:
+    def __init__(self, clock: Clock) -> None:
         self._clock = clock
 
     def make(self, prefix: str) -> str:

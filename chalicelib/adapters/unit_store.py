@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Sequence
-from dataclasses import replace
 
 from chalicelib.adapters.table import ConditionFailed, Table
 from chalicelib.contracts import claims, table_keys
@@ -35,12 +35,16 @@ class DynamoUnitStore:
 
     def open_step(self, owner: Owner, unit: Unit) -> bool:
         key = UnitKey(_pk(owner), unit.kind)
+        write_id = uuid.uuid4().hex
+        item = {**unit_to_item(key.pk, key.sk, unit), "opened_as": unit.submission, "write_id": write_id}
         terminal = {f":terminal{i}": state for i, state in enumerate(sorted(TERMINAL_UNIT_STATES))}
-        # A finish that ended is done again when segments were retried.
-        is_over = f"#state IN ({', '.join(terminal)})"
+        # A finish that ended is done again when segments were retried, but never for the round that it ended.
+        is_over = f"(#state IN ({', '.join(terminal)}) AND opened_as <> :opened_as)"
+        # Our own write, whose answer was lost on the way, if nothing happened to it since.
+        is_ours = "(write_id = :mine AND #state = :open AND submission = :opened_as)"
+        values = {**terminal, ":opened_as": unit.submission, ":mine": write_id, ":open": UnitState.OPEN}
         try:
-            item = unit_to_item(key.pk, key.sk, unit)
-            self._meta.put(item, f"attribute_not_exists(pk) OR {is_over}", terminal, {"#state": "state"})
+            self._meta.put(item, f"attribute_not_exists(pk) OR {is_over} OR {is_ours}", values, {"#state": "state"})
         except ConditionFailed:
             return False
         return True
@@ -97,8 +101,9 @@ class DynamoUnitStore:
         )
         try:
             self._meta.update(request)
-        except ConditionFailed:
-            return False
+        except ConditionFailed as error:
+            # Our own write, whose answer was lost on the way: nobody else has this submission.
+            return error.item is not None and error.item["submission"] == submission
         return True
 
     def end(self, owner: Owner, seen: Unit, *, state: UnitState, fence: str, failure: Failure | None) -> bool:
@@ -117,29 +122,22 @@ class DynamoUnitStore:
         still_open = [unit.index for unit in self.list_open(owner)]
         indices = sorted({*failed, *still_open})
         for position, index in enumerate(indices):
-            item = self._meta.get(pk, table_keys.segment(index))
-            if item is None:
+            seen = self.get(owner, UnitKind.SEGMENT, index)
+            if seen is None or seen.state not in (UnitState.FAILED, UnitState.OPEN):
                 continue
-            unit = unit_from_item(item)
-            fresh = replace(
-                unit,
-                state=UnitState.OPEN,
-                attempts_allowed=unit.attempt + attempts,
-                fence="",
-                lease_until=0.0,
+            entries = claims.reopen(
+                self._meta.name,
+                _key(owner, seen),
+                seen,
                 submission=submission,
                 child=position % children,
-                failure=None,
+                attempts=attempts,
             )
-            segment = unit_to_item(pk, table_keys.segment(index), fresh, segment_from_item(item))
-            failed_marker = {"pk": pk, "sk": table_keys.failed_marker(index)}
-            self._meta.transact(
-                [
-                    self._meta.put_entry(segment),
-                    self._meta.put_entry(_open_marker(pk, index)),
-                    self._meta.delete_entry(failed_marker),
-                ]
-            )
+            try:
+                self._meta.transact(entries)
+            except ConditionFailed:
+                # Another retry reopened it, and a worker may be at it or done with it.
+                continue
         return indices
 
     def _add_new(self, pk: str, pairs: Sequence[tuple[Segment, Unit]]) -> None:

@@ -57,10 +57,13 @@ def put_version(meta: Table, item: Item, *, seen: int) -> None:
     write_id = uuid.uuid4().hex
     # Nobody wrote since we read: a lost race must not undo the winner's step.
     is_unchanged = "version = :seen" if seen else "attribute_not_exists(pk)"
-    # Our own write, whose answer was lost on the way, is no lost race.
-    is_ours = "write_id = :mine"
-    values = {":mine": write_id} | ({":seen": seen} if seen else {})
+    # Our own write, whose answer was lost on the way, is no lost race; what was written after it must stay.
+    is_ours = "(write_id = :mine AND version = :version)"
+    values = {":mine": write_id, ":version": item["version"]} | ({":seen": seen} if seen else {})
     try:
         meta.put({**item, "write_id": write_id}, f"{is_unchanged} OR {is_ours}", values)
     except ConditionFailed as error:
+        if not seen and error.item is not None and error.item["version"] > item["version"]:
+            # Nobody else makes this id: we did add it, and it was moved on before we heard of that.
+            return
         raise VersionConflict(f"{item['sk']} {item['pk'].partition('#')[2]} was changed by somebody else") from error

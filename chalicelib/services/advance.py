@@ -19,7 +19,7 @@ from chalicelib.domain.jobs import Job, JobState, MissingRange, PlanFacts
 from chalicelib.domain.segments import assign_children, plan_segments, reason_for_one
 from chalicelib.domain.units import Lane, Unit, UnitKind, UnitState
 from chalicelib.domain.videos import Video, VideoState
-from chalicelib.services.dispatch import owner_of, record_submission, send
+from chalicelib.services.dispatch import find_lost_model, owner_of, record_submission, send
 from chalicelib.services.ports import Ports, VersionConflict
 
 logger = Logger(service="reelscan", child=True)
@@ -138,6 +138,8 @@ def _start(ports: Ports, job: Job, video: Video) -> Job:
     """Plan the job and send its segments. The plan is pure, so a second run of this writes the same items."""
     if video.index is None or video.media is None:
         raise DomainError(f"video {video.video_id} is READY but has no index")
+    if lost := find_lost_model(ports, job):
+        return fail_job(ports, job, lost)
     cells = unpack_cells(ports.objects.get(video.index.cells_key))
     segments = plan_segments(cells, video.media.timebase, job.request.segment_seconds)
     reason = reason_for_one(segments, video.index.whole_reason)

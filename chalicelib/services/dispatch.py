@@ -156,6 +156,18 @@ def is_unsent(ports: Ports, submission: Submission, now: datetime) -> bool:
     return submission.state is SubmissionState.NEW and age >= ports.limits.resend_seconds
 
 
+def find_lost_model(ports: Ports, job: Job) -> Failure | None:
+    """Why the job cannot be sent to a worker: one of its models was removed, or replaced by another of that name."""
+    for ref in job.models:
+        manifest = ports.models.get(ref.name)
+        if manifest is None or manifest.sha256 != ref.sha256:
+            detail = (
+                f"model {ref.name} {ref.version} ({ref.sha256[:12]}) was removed or replaced after the job was made"
+            )
+            return Failure(ErrorCode.MODEL_INVALID, detail, "Start a new job; GET /models lists what there is now")
+    return None
+
+
 def _existing_job(ports: Ports, owner: Owner) -> Job:
     job = ports.jobs.get(owner.tenant, JobId(owner.name)) if is_id("job", owner.name) else None
     if job is None:

@@ -17,10 +17,12 @@ from chalicelib.domain.segments import Segment
 from chalicelib.domain.units import MAX_ATTEMPTS, Unit, UnitKind, UnitState
 from chalicelib.domain.videos import Video, VideoState
 from chalicelib.services.advance import advance_job, due_after
-from chalicelib.services.dispatch import owner_of, record_submission, send
+from chalicelib.services.dispatch import find_lost_model, owner_of, record_submission, send
 from chalicelib.services.ports import Ports, Submission, SubmissionState, VersionConflict
 
 logger = Logger(service="reelscan", child=True)
+
+SEGMENTS_PER_READ = 500
 
 
 def start_job(ports: Ports, video: Video, request: JobRequest) -> Job:
@@ -97,6 +99,9 @@ def get_progress(ports: Ports, job: Job) -> Progress:
     if job.plan is None:
         return Progress()
     still_open, failed = ports.units.count(owner_of(job))
+    if job.state in (JobState.CANCELLING, JobState.CANCELLED):
+        # A cancelled segment has no marker either: what is done must be looked up.
+        return Progress(job.plan.segments, _count_done(ports, job), failed)
     return Progress(job.plan.segments, max(0, job.plan.segments - still_open - failed), failed)
 
 
@@ -140,6 +145,8 @@ def retry_job(ports: Ports, job: Job) -> Job:
             f"job {job.job_id} never started: {job.failure.detail if job.failure else 'its video was not accepted'}",
             hint="Correct the cause, upload the video again and start a new job",
         )
+    if lost := find_lost_model(ports, job):
+        raise Conflict(lost.detail, hint=lost.hint)
     deadline_at = ports.clock.now() + timedelta(seconds=ports.limits.job_seconds)
     fresh = replace(job, failure=None, missing=(), summary=None, finished_at=None, deadline_at=deadline_at)
     still_open, failed = ports.units.count(owner_of(job))
@@ -150,7 +157,8 @@ def retry_job(ports: Ports, job: Job) -> Job:
         raise Conflict(
             f"job {job.job_id} has no failed segment", hint="Damaged ranges of the file stay damaged; upload it anew"
         )
-    submission_id = SubmissionId(f"finish-{job.version}")
+    # Named like the one that `advance` opens for the version that is saved below.
+    submission_id = SubmissionId(f"finish-{job.version + 1}")
     ports.units.open_step(owner_of(job), Unit(UnitKind.FINISH, 0, UnitState.OPEN, submission=submission_id))
     submission = record_submission(ports, owner_of(job), OrderKind.FINISH, submission_id, ((0,),), finish.lane)
     retried = ports.jobs.save(replace(fresh, state=JobState.FINISHING), due_after(ports))
@@ -160,6 +168,10 @@ def retry_job(ports: Ports, job: Job) -> Job:
 
 def _retry_segments(ports: Ports, job: Job, count: int) -> Job:
     owner = owner_of(job)
+    finish = ports.units.get(owner, UnitKind.FINISH)
+    if finish is not None and finish.state is UnitState.FAILED:
+        # The job comes to its finish once more, and must not end by what the last one failed of.
+        ports.units.end(owner, finish, state=UnitState.CANCELLED, fence=ports.ids.make("fnc"), failure=None)
     children = min(count, ports.limits.max_children)
     submission_id = SubmissionId(f"retry-{job.version}")
     # Reopened before the job runs again: a running job without open segments would go on to its finish.
@@ -170,6 +182,14 @@ def _retry_segments(ports: Ports, job: Job, count: int) -> Job:
     send(ports, submission)
     logger.info("job retried", job_id=job.job_id, segments=len(indices))
     return retried
+
+
+def _count_done(ports: Ports, job: Job) -> int:
+    done, after = 0, -1
+    while page := ports.units.list_segments(owner_of(job), after, SEGMENTS_PER_READ):
+        done += sum(unit.state is UnitState.DONE for _, unit in page)
+        after = page[-1][0].index
+    return done
 
 
 def _stop_workers(ports: Ports, job: Job) -> None:

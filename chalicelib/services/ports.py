@@ -144,7 +144,11 @@ class UnitStore(Protocol):
         ...
 
     def open_step(self, owner: Owner, unit: Unit) -> bool:
-        """Record a probe or finish that may be claimed; False when one is there that is not terminal."""
+        """Record a probe or finish that may be claimed.
+
+        False when one is there that is not terminal, or that was opened for this same submission: whoever comes late
+        must not start again what has ended.
+        """
         ...
 
     def get(self, owner: Owner, kind: UnitKind, index: int = 0) -> Unit | None:
@@ -184,7 +188,7 @@ class UnitStore(Protocol):
     def reopen(self, owner: Owner, *, submission: SubmissionId, children: int, attempts: int) -> Sequence[int]:
         """Give every segment that failed, or is still open, `attempts` more claims, dealt out to `children`.
 
-        The indices, in order.
+        The indices, in order. One that is claimed at this moment keeps its claim.
         """
         ...
 

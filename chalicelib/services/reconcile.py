@@ -125,9 +125,11 @@ def _hand_on_orphans(ports: Ports, owner: Owner) -> None:
     submissions = {submission.submission_id: submission for submission in ports.submissions.list(owner)}
     states = _ChildStates(ports, submissions)
     orphans = [unit for unit in units if _is_orphan(unit, now, states)]
-    if orphans:
-        logger.info("orphans found", owner=owner.name, units=[unit.index for unit in orphans])
-        resubmit(ports, owner, orphans[0].kind, orphans, _lost(orphans[0]))
+    for kind in UnitKind:
+        of_kind = [unit for unit in orphans if unit.kind is kind]
+        if of_kind:
+            logger.info("orphans found", owner=owner.name, kind=kind, units=[unit.index for unit in of_kind])
+            resubmit(ports, owner, kind, of_kind, _lost(of_kind[0]))
     for unit in units:
         submission = submissions.get(unit.submission)
         if unit.state is UnitState.OPEN and submission and states.of(unit) is ChildState.WAITING:

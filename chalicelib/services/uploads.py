@@ -218,7 +218,13 @@ def complete_upload(ports: Ports, video: Video, parts: Sequence[tuple[int, str]]
     """
     if video.upload.kind is UploadKind.MULTIPART and video.state is not VideoState.AWAITING_UPLOAD:
         return video
-    ports.objects.complete_multipart(video.source.key, _open_multipart(video).upload_id, parts)
+    source = video.source
+    try:
+        ports.objects.complete_multipart(source.key, _open_multipart(video).upload_id, parts)
+    except InvalidRequest:
+        # S3 forgets an upload that it completed, so a repeated request, whose first answer was lost, ends up here.
+        if ports.objects.head(source.bucket, source.key) is None:
+            raise
     accept_upload(ports, video.source.bucket, video.source.key)
     return ports.videos.get(video.tenant, video.video_id) or video
 

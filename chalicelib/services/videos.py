@@ -10,6 +10,7 @@ from aws_lambda_powertools import Logger
 from chalicelib.contracts import object_keys
 from chalicelib.domain.errors import Conflict, NotFound
 from chalicelib.domain.ids import JobId, TenantId, VideoId, is_id
+from chalicelib.domain.jobs import Job
 from chalicelib.domain.videos import UploadKind, Video, VideoState
 from chalicelib.services.jobs import cancel_job
 from chalicelib.services.ports import Ports
@@ -60,7 +61,7 @@ def delete_video(ports: Ports, video: Video) -> None:
     while jobs := ports.jobs.list_for_video(tenant, video.video_id, after, JOBS_PER_READ):
         for job in jobs:
             if not job.is_terminal:
-                cancel_job(ports, job)
+                _end_job(ports, job)
             ports.results.drop_job(tenant, job.job_id)
             ports.objects.delete_prefix(object_keys.job_prefix(tenant, job.job_id))
             ports.jobs.delete(job)
@@ -72,3 +73,11 @@ def delete_video(ports: Ports, video: Video) -> None:
         ports.results.drop_reference(tenant, video.source.content_digest, video.video_id)
     ports.videos.delete(video)
     logger.info("video deleted", video_id=video.video_id)
+
+
+def _end_job(ports: Ports, job: Job) -> None:
+    try:
+        cancel_job(ports, job)
+    except Conflict:
+        # It ended by itself in the meantime, which is as good.
+        logger.info("job had ended", job_id=job.job_id)

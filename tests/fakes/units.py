@@ -170,8 +170,11 @@ class FakeClaims:
         state: UnitState,
         failure: Failure | None = None,
     ) -> bool:
-        """Whether the unit ended by this claim."""
+        """Whether the unit ended by this claim, now or before."""
         unit = self._held(owner, kind, index, fence)
+        stored = self._memory.units.get(owner, {}).get((kind, index))
+        if stored is not None and (stored.fence, stored.state) == (fence, state):
+            return True
         if unit is not None:
             self._memory.units[owner][kind, index] = replace(unit, state=state, failure=failure, lease_until=0.0)
         return unit is not None

@@ -1,0 +1,149 @@
+"""The contract of the ports `ResultStore` and `ModelRegistry`."""
+
+from __future__ import annotations
+
+import pytest
+
+from chalicelib.contracts import table_keys
+from chalicelib.contracts.blocks import BlockRef
+from chalicelib.contracts.cell_results import CellResult, DamagedRange
+from chalicelib.contracts.job_index import IndexEntry
+from chalicelib.contracts.tracks import TrackRow
+from chalicelib.domain.ids import JobId, TenantId, VideoId
+from chalicelib.services.ports import Ports
+from tests.fakes.makers import make_manifest
+from tests.ports.deployments import Deployment
+
+DIGEST = "d" * 64
+
+
+@pytest.fixture
+def job_id(ports: Ports) -> JobId:
+    return JobId(ports.ids.make("job"))
+
+
+def make_ref(sk: str) -> BlockRef:
+    return BlockRef(sk, "ab" * 32, -5, 90, 3, 2, {"person": (2, 9876)})
+
+
+def make_entry(segment: int) -> IndexEntry:
+    cell = CellResult(segment, 50, 25, (DamagedRange(3, 9, "bad NAL"),), (make_ref(f"x#{segment:06}"),))
+    return IndexEntry(segment, segment * 100, segment * 100 + 100, 50, ((cell,), ()))
+
+
+def make_track(track_id: int) -> TrackRow:
+    return TrackRow(track_id, "toy", "person", track_id * 10, track_id * 10 + 50, 6, 9000)
+
+
+def write_finish(deployment: Deployment, tenant: TenantId, job_id: JobId) -> None:
+    chunks = [[make_track(1), make_track(2)], [make_track(3)]]
+    ids = {table_keys.track_ids(0, 0, 0): b"ids of block 0"}
+    deployment.outside.write_tracks(tenant, job_id, chunks, ids, [0, None])
+
+
+def test_committed_segments_are_listed_in_order_from_one_on(
+    deployment: Deployment, tenant: TenantId, job_id: JobId
+) -> None:
+    for segment in (12, 0, 3, 2):
+        deployment.outside.write_index(tenant, job_id, make_entry(segment))
+    listed = deployment.ports.results.list_index(tenant, job_id, 1, 2)
+    assert list(listed) == [make_entry(2), make_entry(3)]
+
+
+def test_a_job_without_a_commit_has_no_index(ports: Ports, tenant: TenantId, job_id: JobId) -> None:
+    assert list(ports.results.list_index(tenant, job_id, 0, 10)) == []
+
+
+def test_blocks_are_read_by_key_and_those_that_were_swept_are_missing(deployment: Deployment, tenant: TenantId) -> None:
+    for name in ("a", "b"):
+        deployment.outside.write_block(tenant, DIGEST, name, name.encode())
+    blocks = deployment.ports.results.get_blocks(tenant, DIGEST, [make_ref(sk) for sk in ("b", "gone", "a")])
+    assert dict(blocks) == {"a": b"a", "b": b"b"}
+
+
+def test_more_blocks_than_one_read_takes_are_all_read(deployment: Deployment, tenant: TenantId) -> None:
+    names = [f"{number:03}" for number in range(130)]
+    for name in names:
+        deployment.outside.write_block(tenant, DIGEST, name, name.encode())
+    blocks = deployment.ports.results.get_blocks(tenant, DIGEST, [make_ref(name) for name in names])
+    assert sorted(blocks) == names
+
+
+def test_no_blocks_are_asked_for_and_none_are_read(ports: Ports, tenant: TenantId) -> None:
+    assert dict(ports.results.get_blocks(tenant, DIGEST, [])) == {}
+
+
+def test_another_tenants_blocks_are_missing(deployment: Deployment, tenant: TenantId) -> None:
+    deployment.outside.write_block(tenant, DIGEST, "a", b"a")
+    assert dict(deployment.ports.results.get_blocks(TenantId("stranger"), DIGEST, [make_ref("a")])) == {}
+
+
+def test_track_ids_are_read_by_key(deployment: Deployment, tenant: TenantId, job_id: JobId) -> None:
+    write_finish(deployment, tenant, job_id)
+    keys = [table_keys.track_ids(cell, 0, 0) for cell in (0, 1)]
+    assert dict(deployment.ports.results.get_track_ids(tenant, job_id, keys)) == {keys[0]: b"ids of block 0"}
+
+
+def test_tracks_are_listed_chunk_by_chunk(deployment: Deployment, tenant: TenantId, job_id: JobId) -> None:
+    write_finish(deployment, tenant, job_id)
+    results = deployment.ports.results
+    pages = [[list(chunk) for chunk in results.list_tracks(tenant, job_id, first, 1)] for first in range(3)]
+    assert pages == [[[make_track(1), make_track(2)]], [[make_track(3)]], []]
+
+
+def test_bases_are_known_from_the_finish_on(deployment: Deployment, tenant: TenantId, job_id: JobId) -> None:
+    before = deployment.ports.results.get_bases(tenant, job_id)
+    write_finish(deployment, tenant, job_id)
+    after = deployment.ports.results.get_bases(tenant, job_id)
+    assert (before, after) == (None, [0, None])
+
+
+def test_dropping_a_job_leaves_nothing_of_it(deployment: Deployment, tenant: TenantId, job_id: JobId) -> None:
+    results = deployment.ports.results
+    deployment.outside.write_index(tenant, job_id, make_entry(0))
+    write_finish(deployment, tenant, job_id)
+    results.drop_job(tenant, job_id)
+    left = (
+        list(results.list_index(tenant, job_id, 0, 10)),
+        list(results.list_tracks(tenant, job_id, 0, 10)),
+        dict(results.get_track_ids(tenant, job_id, [table_keys.track_ids(0, 0, 0)])),
+        results.get_bases(tenant, job_id),
+    )
+    assert left == ([], [], {}, None)
+
+
+def test_dropping_a_job_leaves_the_blocks(deployment: Deployment, tenant: TenantId, job_id: JobId) -> None:
+    deployment.outside.write_block(tenant, DIGEST, "a", b"a")
+    deployment.ports.results.drop_job(tenant, job_id)
+    assert dict(deployment.ports.results.get_blocks(tenant, DIGEST, [make_ref("a")])) == {"a": b"a"}
+
+
+def test_blocks_are_kept_as_long_as_any_video_has_the_bytes(deployment: Deployment, tenant: TenantId) -> None:
+    results = deployment.ports.results
+    videos = [VideoId(deployment.ports.ids.make("vid")) for _ in range(2)]
+    deployment.outside.write_block(tenant, DIGEST, "a", b"a")
+    for video_id in videos:
+        results.add_reference(tenant, DIGEST, video_id)
+    kept = []
+    for video_id in videos:
+        results.drop_reference(tenant, DIGEST, video_id)
+        kept.append(bool(results.get_blocks(tenant, DIGEST, [make_ref("a")])))
+    assert kept == [True, False]
+
+
+def test_a_registered_model_is_read_by_name_and_listed(deployment: Deployment, tenant: TenantId) -> None:
+    manifest = make_manifest(f"m-{tenant.lower().replace('_', '-')}", score_floor=0.05)
+    deployment.outside.register(manifest)
+    assert deployment.ports.models.get(manifest.name) == manifest
+    assert manifest in deployment.ports.models.list()
+
+
+def test_models_are_listed_by_name(deployment: Deployment) -> None:
+    for name in ("zebra", "ant"):
+        deployment.outside.register(make_manifest(name))
+    names = [manifest.name for manifest in deployment.ports.models.list()]
+    assert names == sorted(names)
+
+
+def test_a_model_that_was_never_registered_is_none(ports: Ports) -> None:
+    assert ports.models.get("no-such-model") is None
