@@ -143,10 +143,12 @@ def resubmit(
 def exhausted(unit: Unit, last: Failure) -> Failure:
     """Why a unit was given up: its last failure, said as such."""
     name = f"segment {unit.index}" if unit.kind is UnitKind.SEGMENT else unit.kind.lower()
+    # A video that was rejected stays rejected.
+    again = "upload the video again" if unit.kind is UnitKind.PROBE else "retry the job"
     return Failure(
         ErrorCode.ATTEMPTS_EXHAUSTED,
         f"{unit.attempts_allowed} attempts at {name} failed; the last one: {last.detail}",
-        "Look at the worker's log of the last attempt; retry the job once the cause is gone",
+        f"Look at the worker's log of the last attempt; once the cause is gone, {again}",
     )
 
 

@@ -1,0 +1,119 @@
+"""What a client does, with a plain HTTP client: upload by ticket, start jobs, wait, read."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+Json = dict[str, Any]
+
+TERMINAL = frozenset({"SUCCEEDED", "PARTIAL", "FAILED", "CANCELLED"})
+FAST_MODEL = "ssdlite-mobilenet-v2"
+POLL_SECONDS = 0.05
+PATIENCE_SECONDS = 100.0
+
+
+class Tenant:
+    """One tenant of a running system."""
+
+    def __init__(self, base_url: str, token: str) -> None:
+        self.http = httpx.Client(base_url=base_url, headers={"Authorization": f"Bearer {token}"}, timeout=30)
+
+    def announce(self, path: Path, *, analyze: Json | None = None, **declared: Any) -> Json:
+        """The answer to `POST /videos`; `declared` goes over what the file says of itself."""
+        body = {"filename": path.name, "size_bytes": path.stat().st_size, "content_type": "video/mp4", **declared}
+        return self.post("/videos", body | ({"analyze": analyze} if analyze else {}), expect=201)
+
+    def send(self, upload: Json, path: Path) -> httpx.Response:
+        """S3's answer to the form of a ticket."""
+        with path.open("rb") as file:
+            return httpx.post(upload["url"], data=upload["fields"], files={"file": file}, timeout=30)
+
+    def upload(self, path: Path, *, analyze: Json | None = None, **declared: Any) -> Json:
+        """Announce and send; the answer to `POST /videos`."""
+        created = self.announce(path, analyze=analyze, **declared)
+        assert self.send(created["upload"], path).status_code == 204
+        return created
+
+    def analyze(self, path: Path, *, model: str = FAST_MODEL, **request: Any) -> str:
+        """Upload a file and have it analysed; the job's id."""
+        return str(self.upload(path, analyze={"models": [model], **request})["job"]["job_id"])
+
+    def job(self, job_id: str) -> Json:
+        return dict(self.get(f"/jobs/{job_id}")["job"])
+
+    def video(self, video_id: str) -> Json:
+        return dict(self.get(f"/videos/{video_id}")["video"])
+
+    def segments(self, job_id: str) -> list[Json]:
+        return list(self.pages(f"/jobs/{job_id}/segments"))
+
+    def items(self, job_id: str, **query: Any) -> list[Json]:
+        """All detections that match; with `score_min=0`, all that were stored."""
+        return list(self.pages(f"/jobs/{job_id}/detections", **{"limit": 1000, **query}))
+
+    def all_items(self, job_id: str) -> list[Json]:
+        return self.items(job_id, score_min=0)
+
+    def pages(self, path: str, **query: Any) -> Iterator[Json]:
+        """The items of every page, one after the other."""
+        cursor = None
+        while True:
+            page = self.get(path, **query, **({"cursor": cursor} if cursor else {}))
+            yield from page["items"]
+            cursor = page["next_cursor"]
+            if cursor is None:
+                return
+
+    def wait(self, job_id: str, patience_seconds: float = PATIENCE_SECONDS) -> Json:
+        """The job, once it has ended."""
+        for job in self.watch(job_id, patience_seconds):
+            if job["state"] in TERMINAL:
+                return job
+        raise AssertionError("watch ends with a job that has ended")
+
+    def watch(self, job_id: str, patience_seconds: float = PATIENCE_SECONDS) -> Iterator[Json]:
+        """The job, again and again, until it has ended."""
+        deadline = time.monotonic() + patience_seconds
+        while True:
+            job = self.job(job_id)
+            yield job
+            if job["state"] in TERMINAL:
+                return
+            assert time.monotonic() < deadline, f"job {job_id} is still {job['state']} after {patience_seconds} s"
+            threading.Event().wait(POLL_SECONDS)
+
+    def wait_for_video(self, video_id: str) -> Json:
+        """The video, once it is known whether it can be analysed."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while (video := self.video(video_id))["state"] not in ("READY", "REJECTED"):
+            assert time.monotonic() < deadline, f"video {video_id} is still {video['state']}"
+            threading.Event().wait(POLL_SECONDS)
+        return video
+
+    def succeed(self, job_id: str, patience_seconds: float = PATIENCE_SECONDS) -> Json:
+        """The job, which must end well."""
+        job = self.wait(job_id, patience_seconds)
+        assert job["state"] == "SUCCEEDED", job
+        return job
+
+    def get(self, path: str, **query: Any) -> Json:
+        response = self.http.get(path, params=query)
+        assert response.status_code == 200, response.text
+        return dict(response.json())
+
+    def post(self, path: str, body: Json, *, expect: int = 200, **headers: str) -> Json:
+        response = self.http.post(path, json=body, headers=headers)
+        assert response.status_code == expect, response.text
+        return dict(response.json())
+
+
+def canonical(items: list[Json]) -> bytes:
+    """The bytes that two equal lists of detections have in common."""
+    return json.dumps(items, sort_keys=True, separators=(",", ":")).encode()
