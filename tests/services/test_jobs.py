@@ -1,23 +1,18 @@
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
-from chalicelib.contracts.blocks import BlockRef
 from chalicelib.contracts.work_order import OrderKind, WorkOrder
-from chalicelib.domain.errors import Conflict, ErrorCode, InvalidRequest, NotFound
-from chalicelib.domain.ids import TenantId
-from chalicelib.domain.jobs import Job, JobState, Progress
+from chalicelib.domain.errors import Conflict, ErrorCode, InvalidRequest
+from chalicelib.domain.jobs import JobState, Progress
 from chalicelib.domain.media import WholeReason
-from chalicelib.domain.units import UnitState
 from chalicelib.services.dispatch import order_key, owner_of
-from chalicelib.services.jobs import cancel_job, get_job, get_progress, list_jobs, retry_job, start_job
-from chalicelib.services.ports import ChildState, SubmissionState
+from chalicelib.services.jobs import get_progress, retry_job, start_job
+from chalicelib.services.ports import SubmissionState
 from chalicelib.services.uploads import abort_upload
-from chalicelib.services.videos import delete_video, get_video, list_videos, source_url
 from tests.fakes.make import LIMITS
 from tests.fakes.makers import A_FAILURE, TENANT, make_manifest
+from tests.services.failures import fail_finish, fail_segment, finishing, partial
 from tests.services.world import World, make_request, seconds
 
 
@@ -25,9 +20,6 @@ def order_of(world: World) -> WorkOrder:
     """What the workers of the last submission are told."""
     key = order_key(world.last_batch_job().submission)
     return WorkOrder.from_bytes(world.ports.objects.get(key))
-
-
-# --- start ------------------------------------------------------------------------------------------------------------
 
 
 def test_a_job_of_a_video_that_awaits_its_upload_waits() -> None:
@@ -92,9 +84,6 @@ def test_every_job_that_waits_is_started_by_the_probe() -> None:
     world.run_worker(world.last_batch_job())
     world.changed(video)
     assert [world.job(job).state for job in jobs] == [JobState.RUNNING] * 3
-
-
-# --- plan and submission ----------------------------------------------------------------------------------------------
 
 
 def test_segments_are_dealt_out_to_at_most_so_many_children() -> None:
@@ -168,9 +157,6 @@ def test_a_job_whose_model_was_replaced_cannot_be_retried() -> None:
     assert world.job(job) == job
 
 
-# --- progress and end -------------------------------------------------------------------------------------------------
-
-
 def test_progress_is_counted_from_the_segments() -> None:
     world = World()
     job = world.running(cells=6)
@@ -221,332 +207,3 @@ def test_a_job_that_ended_is_not_due_any_more() -> None:
     world = World()
     world.done()
     assert world.fakes.memory.due == {}
-
-
-# --- cancel -----------------------------------------------------------------------------------------------------------
-
-
-def test_a_job_that_waits_is_cancelled_at_once() -> None:
-    world = World()
-    video, _ = world.create()
-    job = start_job(world.ports, video, make_request())
-    assert cancel_job(world.ports, job).state is JobState.CANCELLED
-
-
-def test_a_cancelled_job_does_not_start_when_its_video_comes() -> None:
-    world = World()
-    video, _ = world.create()
-    job = start_job(world.ports, video, make_request())
-    cancel_job(world.ports, job)
-    world.fakes.objects.place(video.source.key, b"the bytes of a video")
-    world.object_created(video)
-    world.drain()
-    assert (world.job(job).state, world.ports.units.count(owner_of(job))) == (JobState.CANCELLED, (0, 0))
-
-
-def test_nothing_is_committed_after_a_cancel() -> None:
-    world = World()
-    job = world.running(cells=4)
-    batch_job = world.last_batch_job()
-    world.run_worker(batch_job, child=0)
-    fence = world.claim(batch_job, 1, 1)
-    assert fence is not None
-    cancelled = cancel_job(world.ports, world.job(job))
-    has_committed = world.end_unit(batch_job.submission, 1, fence)
-    assert (cancelled.state, has_committed, world.committed(job)) == (JobState.CANCELLED, False, [0])
-
-
-def test_nothing_is_claimed_after_a_cancel() -> None:
-    world = World()
-    cancel_job(world.ports, world.running(cells=4))
-    assert world.claim(world.last_batch_job(), 2, 2) is None
-
-
-def test_a_cancel_frees_the_machines() -> None:
-    world = World()
-    job = world.running(cells=4)
-    cancel_job(world.ports, job)
-    assert world.last_batch_job().terminated_because == f"job {job.job_id} was cancelled"
-
-
-def test_a_finish_that_runs_when_the_job_is_cancelled_ends_nothing() -> None:
-    world = World()
-    job = finishing(world)
-    batch_job = world.last_batch_job()
-    fence = world.claim(batch_job, 0, 0)
-    assert fence is not None
-    cancelled = cancel_job(world.ports, world.job(job))
-    assert (cancelled.state, world.end_unit(batch_job.submission, 0, fence)) == (JobState.CANCELLED, False)
-
-
-def test_cancelling_again_changes_nothing() -> None:
-    world = World()
-    cancelled = cancel_job(world.ports, world.running())
-    assert cancel_job(world.ports, cancelled) == cancelled
-
-
-def test_a_job_that_ended_cannot_be_cancelled() -> None:
-    world = World()
-    with pytest.raises(Conflict, match="SUCCEEDED"):
-        cancel_job(world.ports, world.done())
-
-
-def test_a_cancel_that_comes_after_the_last_read_of_an_ended_job_is_refused() -> None:
-    world = World()
-    job = world.running()
-    world.drain()
-    with pytest.raises(Conflict, match="SUCCEEDED"):
-        cancel_job(world.ports, job)
-
-
-def test_a_cancelled_job_stays_cancelled_whatever_batch_says_later() -> None:
-    world = World()
-    job = world.running(cells=4)
-    cancelled = cancel_job(world.ports, job)
-    for child in range(4):
-        world.child_ended(world.last_batch_job(), child, exit_code=143)
-    world.changed(job)
-    world.drain()
-    assert world.job(job) == cancelled
-
-
-# --- retry ------------------------------------------------------------------------------------------------------------
-
-
-def test_a_retry_does_the_failed_segments_and_no_others() -> None:
-    world = World()
-    job = partial(world, failed=[1, 3], cells=5)
-    retried = retry_job(world.ports, job)
-    assert retried.state is JobState.RUNNING
-    assert world.last_batch_job().submission.children == ((1,), (3,))
-
-
-def test_a_retried_job_ends_like_one_that_never_failed() -> None:
-    world = World()
-    job = partial(world, failed=[1], cells=4)
-    retry_job(world.ports, job)
-    world.drain()
-    ended = world.job(job)
-    assert (ended.state, ended.failure, ended.missing) == (JobState.SUCCEEDED, None, ())
-    assert world.committed(job) == [0, 1, 2, 3]
-
-
-def test_a_retried_segment_has_all_its_attempts_again() -> None:
-    world = World()
-    job = partial(world, failed=[1], cells=4)
-    before = world.unit(job, 1)
-    retry_job(world.ports, job)
-    after = world.unit(job, 1)
-    assert (after.state, after.attempts_allowed - after.attempt, after.attempt) == (UnitState.OPEN, 3, before.attempt)
-
-
-def test_a_retry_gives_a_new_deadline() -> None:
-    world = World()
-    job = partial(world, failed=[1], cells=4)
-    world.fakes.clock.advance(5000)
-    assert retry_job(world.ports, job).deadline_at == world.now() + seconds(LIMITS.job_seconds)
-
-
-def test_a_failed_finish_is_done_again_alone() -> None:
-    world = World()
-    job = finishing(world)
-    fail_finish(world)
-    world.changed(job)
-    retried = retry_job(world.ports, world.job(job))
-    assert (retried.state, order_of(world).kind) == (JobState.FINISHING, OrderKind.FINISH)
-    world.drain()
-    assert world.job(job).state is JobState.SUCCEEDED
-
-
-def test_a_retry_of_segments_forgets_that_the_finish_failed() -> None:
-    """A job with a failed segment and a failed finish used to fail again by the old finish, once retried."""
-    world = World()
-    job = world.running(cells=4)
-    fail_segment(world, 1)
-    for batch_job, child in world.waiting():
-        world.run_worker(batch_job, child)
-    world.changed(job)
-    fail_finish(world)
-    world.changed(job)
-    retry_job(world.ports, world.job(job))
-    world.drain()
-    assert world.job(job).state is JobState.SUCCEEDED
-
-
-def test_of_two_retries_of_one_failure_the_second_conflicts_and_hinders_nothing() -> None:
-    world = World()
-    job = partial(world, failed=[1], cells=4)
-    retry_job(world.ports, job)
-    fence = world.claim(world.last_batch_job(), 0, 1)
-    assert fence is not None
-    with pytest.raises(Conflict):
-        retry_job(world.ports, job)
-    assert world.end_unit(world.last_batch_job().submission, 1, fence)
-
-
-@pytest.mark.parametrize("state", [JobState.SUCCEEDED, JobState.RUNNING, JobState.CANCELLED])
-def test_a_job_without_a_failure_has_nothing_to_retry(state: JobState) -> None:
-    world = World()
-    with pytest.raises(Conflict, match="nothing to retry"):
-        retry_job(world.ports, replace(world.running(), state=state))
-
-
-def test_a_partial_job_whose_segments_are_all_there_has_nothing_to_retry() -> None:
-    world = World()
-    job = replace(world.done(), state=JobState.PARTIAL)
-    with pytest.raises(Conflict, match="no failed segment"):
-        retry_job(world.ports, job)
-
-
-def test_a_job_that_never_started_cannot_be_retried() -> None:
-    world = World()
-    video, _ = world.create()
-    job = start_job(world.ports, video, make_request())
-    abort_upload(world.ports, video)
-    with pytest.raises(Conflict, match="never started"):
-        retry_job(world.ports, world.job(job))
-
-
-# --- read and delete --------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("name", ["", "job_x", "vid_00000000000000000000000001", "../job"])
-def test_what_is_no_id_of_a_job_is_not_found(name: str) -> None:
-    with pytest.raises(NotFound):
-        get_job(World().ports, TENANT, name)
-
-
-def test_another_tenants_job_and_video_are_not_found() -> None:
-    world = World()
-    job = world.running()
-    for read, name in ((get_job, job.job_id), (get_video, job.video_id)):
-        with pytest.raises(NotFound, match=f"there is no (job|video) {name}"):
-            read(world.ports, TenantId("stranger"), name)
-
-
-def test_jobs_and_videos_are_listed_newest_first() -> None:
-    world = World()
-    video = world.ready()
-    jobs = [start_job(world.ports, video, make_request()).job_id for _ in range(3)]
-    other = world.uploaded()
-    listed = [job.job_id for job in list_jobs(world.ports, video, None, 2)]
-    assert (listed, [v.video_id for v in list_videos(world.ports, TENANT, None, 9)]) == (
-        jobs[:0:-1],
-        [other.video_id, video.video_id],
-    )
-
-
-def test_the_source_url_plays_the_version_that_was_accepted() -> None:
-    world = World()
-    video = world.ready()
-    world.fakes.objects.place(video.source.key, b"something else")
-    url, expires_at = source_url(world.ports, video)
-    assert world.fakes.objects.fetch(url) == b"the bytes of a video"
-    assert expires_at == world.now() + seconds(LIMITS.download_seconds)
-
-
-def test_a_video_without_bytes_has_no_source_url() -> None:
-    world = World()
-    video, _ = world.create()
-    with pytest.raises(Conflict, match="AWAITING_UPLOAD"):
-        source_url(world.ports, video)
-
-
-def test_a_deleted_video_leaves_nothing() -> None:
-    world = World()
-    job = world.done()
-    video = get_video(world.ports, TENANT, job.video_id)
-    delete_video(world.ports, video)
-    memory = world.fakes.memory
-    assert (memory.videos, memory.jobs, memory.units, memory.submissions, memory.due) == ({}, {}, {}, {}, {})
-    assert (world.fakes.objects.keys(), world.committed(job)) == (set(), [])
-
-
-def test_deleting_drops_the_blocks_when_no_other_video_has_the_bytes() -> None:
-    world = World()
-    jobs = [world.done(), world.done()]
-    videos = [get_video(world.ports, TENANT, job.video_id) for job in jobs]
-    digest = videos[0].source.content_digest
-    world.fakes.results.write_block(TENANT, digest, "block", b"packed")
-    left = []
-    for video in videos:
-        delete_video(world.ports, video)
-        left.append(dict(world.ports.results.get_blocks(TENANT, digest, [make_ref("block")])))
-    assert left == [{"block": b"packed"}, {}]
-
-
-def test_deleting_ends_the_jobs_that_run() -> None:
-    world = World()
-    job = world.running()
-    batch_job = world.last_batch_job()
-    fence = world.claim(batch_job, 0, 0)
-    assert fence is not None
-    delete_video(world.ports, get_video(world.ports, TENANT, job.video_id))
-    assert (world.end_unit(batch_job.submission, 0, fence), world.committed(job)) == (False, [])
-    assert batch_job.terminated_because != ""
-
-
-def test_deleting_an_imported_video_leaves_the_object_where_it_was() -> None:
-    world = World()
-    world.fakes.objects.place("a.mp4", b"bytes", bucket="elsewhere")
-    video = replace(world.ready(), source=replace(world.ready().source, bucket="elsewhere", key="a.mp4"))
-    delete_video(world.ports, video)
-    assert world.ports.objects.head("elsewhere", "a.mp4") is not None
-
-
-def test_events_of_a_deleted_video_bring_nothing_back() -> None:
-    world = World()
-    job = world.running()
-    video = get_video(world.ports, TENANT, job.video_id)
-    batch_job = world.last_batch_job()
-    delete_video(world.ports, video)
-    world.object_created(video)
-    world.changed(video)
-    world.changed(job)
-    world.child_ended(batch_job, 0, exit_code=65)
-    assert (world.fakes.memory.videos, world.fakes.memory.jobs, world.fakes.memory.due) == ({}, {}, {})
-
-
-# --- makers -----------------------------------------------------------------------------------------------------------
-
-
-def make_ref(sk: str) -> BlockRef:
-    return BlockRef(sk, "ab" * 32, 0, 0, 1, 1, {"person": (1, 9000)})
-
-
-def fail_segment(world: World, index: int) -> None:
-    """A worker says that this segment cannot be analysed, ever; its child has more to do, or is done."""
-    batch_job = world.last_batch_job()
-    (child,) = (i for i, units in enumerate(batch_job.submission.children) if index in units)
-    fence = world.claim(batch_job, child, index)
-    assert fence is not None
-    assert world.end_unit(batch_job.submission, index, fence, A_FAILURE)
-    batch_job.children[child] = ChildState.WAITING
-
-
-def fail_finish(world: World) -> None:
-    """A worker says that the finish cannot be done."""
-    batch_job = world.last_batch_job()
-    assert batch_job.submission.kind is OrderKind.FINISH
-    fence = world.claim(batch_job, 0, 0)
-    assert fence is not None
-    assert world.end_unit(batch_job.submission, 0, fence, A_FAILURE)
-    batch_job.children[0] = ChildState.ENDED
-
-
-def finishing(world: World) -> Job:
-    """A job whose finish waits for its worker."""
-    job = world.running(cells=4)
-    for batch_job, child in world.waiting():
-        world.run_worker(batch_job, child)
-    world.changed(job)
-    return world.job(job)
-
-
-def partial(world: World, *, failed: list[int], cells: int) -> Job:
-    """A job that ended with these segments failed."""
-    job = world.running(cells)
-    for index in failed:
-        fail_segment(world, index)
-    world.drain()
-    return world.job(job)
