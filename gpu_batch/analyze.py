@@ -138,6 +138,8 @@ class Analyzer:
         """The cell without the frames of damaged GOPs, which are left out whole."""
         damage = self._damage_of(cell.cell, frames.damage)
         kept = [frame for frame in cell.frames if not any(gap.start_pts <= frame.pts < gap.end_pts for gap in damage)]
+        # A timeline that goes backwards is stored in order of time all the same: readers and tracks rely on it.
+        kept.sort(key=lambda frame: (frame.pts, frame.ordinal))
         return AnalyzedCell(cell.cell, kept, frames.shown(cell.cell), damage)
 
     def _damage_of(self, number: int, damage: Damage) -> tuple[DamagedRange, ...]:

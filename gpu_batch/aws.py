@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -31,6 +31,7 @@ READ_SECONDS = 20
 MAX_CONNECTIONS = 20
 READ_ROUNDS = 6
 BATCH_ROUNDS = 10
+CONFLICT_ROUNDS = 5
 ITEMS_PER_BATCH_READ = 100
 ITEMS_PER_BATCH_WRITE = 25
 BACKOFF_SECONDS = 0.2
@@ -136,17 +137,28 @@ class Cloud:
         entries = claims.finish_unit(
             self.meta_table, claim.key, fence=claim.fence, state=state, failure=failure, facts=facts
         )
+        wire: Any = [*entries, *more]
+        token = uuid.uuid4().hex
         try:
-            with passing_errors("ending a unit"):
-                self._dynamodb.transact_write_items(
-                    TransactItems=[*entries, *more],  # type: ignore[list-item]
-                    ClientRequestToken=uuid.uuid4().hex,
-                )
+            for _ in _rounds(CONFLICT_ROUNDS, "ending a unit"):
+                with passing_errors("ending a unit"):
+                    if self._transact(wire, token):
+                        break
         except Refused as refused:
             # Ended by this very claim: the first answer was lost on the way.
             if refused.item and refused.item.get("fence") == claim.fence and refused.item.get("state") == state:
                 return
             raise Superseded from refused
+
+    def _transact(self, entries: Any, token: str) -> bool:
+        """Send a transaction; False when another one was at the same items, which botocore does not try again."""
+        try:
+            self._dynamodb.transact_write_items(TransactItems=entries, ClientRequestToken=token)
+        except ClientError as error:
+            if not is_conflict(error):
+                raise
+            return False
+        return True
 
     # --- items
     # ------------------------------------------------------------------------------------------------------------------
@@ -187,6 +199,14 @@ class Cloud:
                 pending = answer.get("UnprocessedItems")
                 if not pending:
                     break
+
+    def delete_from(self, table: str, pk: str, sort_keys: Iterable[str]) -> None:
+        """Delete items one by one, up to the first that is not there."""
+        for sk in sort_keys:
+            if self.get(table, pk, sk) is None:
+                return
+            with passing_errors("deleting an item"):
+                self._dynamodb.delete_item(TableName=table, Key=item_to_wire({"pk": pk, "sk": sk}))
 
     def put_first(self, table: str, item: Item) -> Item:
         """Write an item unless there is one: the first writer wins, and everybody gets what the first one wrote."""
@@ -296,6 +316,13 @@ def passing_errors(doing: str) -> Iterator[None]:
         raise Passing(f"{doing} failed: {type(error).__name__}") from error
 
 
+def is_conflict(error: ClientError) -> bool:
+    """Whether a transaction failed only because another one was under way."""
+    reasons: Any = error.response.get("CancellationReasons", [])
+    codes = {reason.get("Code") for reason in reasons} - {"None", None}
+    return codes == {"TransactionConflict"}
+
+
 class _RangeReader:
     """Ranged GETs that go on where a body broke off: botocore retries requests, but no truncated bodies."""
 
@@ -326,9 +353,12 @@ class _RangeReader:
             return self._s3.get_object(**self._pinned, Range=asked_range)
         except ClientError as error:
             code = error.response["Error"]["Code"]
-            if code in ("NoSuchKey", "NoSuchVersion", "NoSuchBucket", "404", "MethodNotAllowed"):
+            # Without the right to list, S3 says 403 for what is not there.
+            if code in ("NoSuchKey", "NoSuchVersion", "NoSuchBucket", "404", "MethodNotAllowed", "403", "AccessDenied"):
                 hint = "Upload the video again; a video that has been deleted cannot be analysed"
-                raise BadInput(f"{self._name} is gone", code=ErrorCode.SOURCE_GONE, hint=hint) from error
+                raise BadInput(
+                    f"{self._name} is gone, or may not be read", code=ErrorCode.SOURCE_GONE, hint=hint
+                ) from error
             if code in ("PreconditionFailed", "412"):
                 hint = "Do not write to the key of an accepted upload; create a new video for new bytes"
                 raise BadInput(f"{self._name} was replaced", code=ErrorCode.SOURCE_CHANGED, hint=hint) from error

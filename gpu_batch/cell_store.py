@@ -68,7 +68,7 @@ class CellStore:
         """Results that are stored already, by cell."""
         keys = [(self._pk, table_keys.block_head(self._analysis, cell)) for cell in cells]
         items = self._cloud.get_many(self._cloud.results_table, keys)
-        results = (CellResult.from_json(item) for item in items.values())
+        results = (CellResult.from_item(item) for item in items.values())
         return {result.cell: result for result in results}
 
     def write(self, analyzed: AnalyzedCell) -> CellResult:
@@ -96,10 +96,10 @@ class CellStore:
             "sk": head_sk,
             "kind": "BLOCK",
             "request_id": uuid.uuid4().hex,
-            **result.to_json(),
+            **result.to_item(),
             **({"body": packed[0][1]} if packed else {}),
         }
-        return CellResult.from_json(self._cloud.put_first(self._cloud.results_table, head))
+        return CellResult.from_item(self._cloud.put_first(self._cloud.results_table, head))
 
 
 def to_block(frames: Sequence[AnalyzedFrame], labels: Sequence[str], timebase: Fraction) -> Block | None:

@@ -11,18 +11,19 @@ import zlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import count
 from typing import Any
 
 from chalicelib.contracts import object_keys, outcomes, table_keys
 from chalicelib.contracts.attribute_values import Item
 from chalicelib.contracts.blocks import SCORE_UNITS, BlockRef, unpack_block
 from chalicelib.contracts.claims import UnitKey
-from chalicelib.contracts.items import failure_from_map, failure_to_map, missing_to_map, time_to_text
+from chalicelib.contracts.items import failure_from_map, failure_to_map, missing_from_map, missing_to_map, time_to_text
 from chalicelib.contracts.job_index import IndexEntry
 from chalicelib.contracts.tracks import TRACKS_PER_CHUNK, TrackRow, pack_track_ids, pack_tracks
 from chalicelib.contracts.work_order import OrderedMedia, WorkOrder
 from chalicelib.domain.errors import ErrorCode, Failure
-from chalicelib.domain.jobs import JobState, MissingRange
+from chalicelib.domain.jobs import JobState, MissingRange, join_missing
 from chalicelib.domain.models import manifest_from_json
 from chalicelib.domain.segments import Segment
 from chalicelib.domain.units import UnitKind, UnitState
@@ -35,8 +36,6 @@ from gpu_batch.track_job import IdColumn, ModelTracks
 
 SEGMENTS_PER_CHECKPOINT = 16
 BLOCKS_PER_READ = 16
-MAX_MISSING_RANGES = 500
-"""Neighbouring ranges with the same cause are one, so that this many are a very broken file."""
 DAMAGE_HINT = "Upload the file again from its origin; what is sound of it was analysed"
 
 
@@ -63,7 +62,7 @@ def run_finish(cloud: Cloud, order: WorkOrder, *, claimed_by: str, stop: Stop) -
         return
     try:
         with holding(cloud, claim, order, stop) as check:
-            fold = _Finish(cloud, order, order.media)
+            fold = _Finish(cloud, order, order.media, str(claim.item.get("opened_as", order.submission)))
             fold.run(check)
             tracks = fold.write_tracks()
         ended = fold.outcome(tracks)
@@ -78,9 +77,10 @@ def run_finish(cloud: Cloud, order: WorkOrder, *, claimed_by: str, stop: Stop) -
 
 
 class _Finish:
-    def __init__(self, cloud: Cloud, order: WorkOrder, media: OrderedMedia) -> None:
+    def __init__(self, cloud: Cloud, order: WorkOrder, media: OrderedMedia, round_name: str) -> None:
         self._cloud = cloud
         self._order = order
+        self._round_name = round_name
         self._timebase = order.parsed_timebase
         self._checkpoint_key = object_keys.checkpoint_key(order.tenant, order.job_id)
         manifests = [manifest_from_json(model.manifest) for model in order.models]
@@ -140,6 +140,10 @@ class _Finish:
         bases = json.dumps(self._progress.bases, separators=(",", ":"))
         items.append({"sk": table_keys.BASES, "kind": "BASES", "body": bases})
         self._put(items)
+        # An earlier finish, before segments were retried, may have left more.
+        self._cloud.delete_from(
+            self._cloud.results_table, self._order.pk, (table_keys.track_chunk(number) for number in count(len(chunks)))
+        )
         return tracks
 
     def outcome(self, tracks: list[TrackRow]) -> dict[str, Any]:
@@ -151,7 +155,7 @@ class _Finish:
             frames_analyzed=progress.frames_analyzed,
             frames_inferred=progress.frames_inferred,
         )
-        missing = progress.missing[:MAX_MISSING_RANGES]
+        missing = [missing_to_map(gap) for gap in join_missing(map(missing_from_map, progress.missing))]
         state = JobState.SUCCEEDED
         if missing:
             state = JobState.PARTIAL if progress.frames_analyzed else JobState.FAILED
@@ -200,7 +204,6 @@ class _Finish:
                     "body": pack_track_ids(column.ids),
                 }
                 for column in columns
-                if any(column.ids)
             ]
         )
 
@@ -212,12 +215,7 @@ class _Finish:
 
     def _note_missing(self, start_pts: int, end_pts: int, failure: Failure) -> None:
         start, end = float(start_pts * self._timebase), float(end_pts * self._timebase)
-        missing = self._progress.missing
-        form = failure_to_map(failure)
-        if missing and missing[-1]["end_seconds"] >= start and missing[-1]["failure"] == form:
-            missing[-1]["end_seconds"] = end
-        else:
-            missing.append(missing_to_map(MissingRange(start, end, failure)))
+        self._progress.missing.append(missing_to_map(MissingRange(start, end, failure)))
 
     def _put(self, items: list[Item]) -> None:
         if items:
@@ -226,7 +224,7 @@ class _Finish:
     def _save(self) -> None:
         progress = {name: getattr(self._progress, name) for name in _Progress.__dataclass_fields__}
         state = {
-            "submission": self._order.submission,
+            "round": self._round_name,
             "progress": progress,
             "summary": self._summary.state,
             "tracks": [tracks.state() for tracks in self._tracks] if self._order.tracking else [],
@@ -239,7 +237,7 @@ class _Finish:
             return
         state = json.loads(zlib.decompress(packed))
         # After a retry of segments the fold starts anew: what was missing then may be there now.
-        if state["submission"] != self._order.submission:
+        if state["round"] != self._round_name:
             return
         self._progress = _Progress(**state["progress"])
         self._summary.state = state["summary"]

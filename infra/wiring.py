@@ -181,7 +181,7 @@ ATTEMPT_TIMEOUT_SECONDS = 6 * 3600
 
 UNKNOWN_ROUTE_STATUS = 404
 UNKNOWN_ROUTE_PROBLEM: Mapping[str, object] = {
-    "type": "about:blank",
+    "type": "urn:reelscan:problem:NOT_FOUND",
     "title": "There is no such thing here",
     "status": UNKNOWN_ROUTE_STATUS,
     "detail": "No route of this API has this method and path",

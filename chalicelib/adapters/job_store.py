@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
+from itertools import islice
 
 from chalicelib.adapters.table import Table
 from chalicelib.adapters.video_store import put_version
@@ -44,11 +45,11 @@ class DynamoJobStore:
             table_keys.partition(tenant, video_id),
             table_keys.job_reference(""),
             after=table_keys.job_reference(after) if after else None,
-            limit=limit,
             backwards=True,
         )
-        job_ids = [JobId(reference["sk"].partition("#")[2]) for reference in references]
-        return [job for job in (self.get(tenant, job_id) for job_id in job_ids) if job is not None]
+        jobs = (self.get(tenant, JobId(reference["sk"].partition("#")[2])) for reference in references)
+        # A reference without its job (just being made, or deleted) must not shorten the page: a short page is the last.
+        return list(islice((job for job in jobs if job is not None), limit))
 
     def delete(self, job: Job) -> None:
         pk = table_keys.partition(job.tenant, job.job_id)

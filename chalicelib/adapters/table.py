@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 ITEMS_PER_BATCH_WRITE = 25
 ITEMS_PER_BATCH_READ = 100
 BATCH_ROUNDS = 8
+CONFLICT_PAUSES = (0.05, 0.1, 0.2)
 
 
 class ConditionFailed(Exception):
@@ -80,7 +82,7 @@ class Table:
         wire: Any = list(entries)
         with aws_errors("a transaction"):
             try:
-                self.client.transact_write_items(TransactItems=wire)
+                self._send(wire)
             except ClientError as error:
                 if error_code(error) != "TransactionCanceledException":
                     raise
@@ -218,6 +220,22 @@ class Table:
                     break
             else:
                 raise DependencyFailed(f"writing items of {self.name} did not end in {BATCH_ROUNDS} rounds")
+
+    def _send(self, entries: Any) -> None:
+        """A transaction, sent again while another one is at the same items, which botocore does not do by itself."""
+        from botocore.exceptions import ClientError
+
+        for pause_seconds in CONFLICT_PAUSES:
+            try:
+                self.client.transact_write_items(TransactItems=entries)
+            except ClientError as error:
+                reasons: Any = error.response.get("CancellationReasons", [])
+                if {reason.get("Code") for reason in reasons} - {"None", None} != {"TransactionConflict"}:
+                    raise
+                time.sleep(pause_seconds)
+            else:
+                return
+        self.client.transact_write_items(TransactItems=entries)
 
     def _pages(self, request: dict[str, Any], limit: int | None) -> Iterator[Item]:
         while True:

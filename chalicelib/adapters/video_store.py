@@ -35,13 +35,22 @@ class DynamoVideoStore:
         return saved
 
     def list(self, tenant: TenantId, after: VideoId | None, limit: int) -> Sequence[Video]:
-        condition, values = "list_pk = :pk", {":pk": table_keys.partition(tenant, "videos")}
-        if after:
-            condition += " AND list_sk < :after"
-            values[":after"] = after
-        keys = self._meta.query_index(table_keys.LISTS_INDEX, condition, values, limit=limit, backwards=True)
-        items = self._meta.get_many([(key["pk"], key["sk"]) for key in keys])
-        return sorted((video_from_item(item) for item in items), key=lambda video: video.video_id, reverse=True)
+        found: list[Video] = []
+        while len(found) < limit:
+            condition, values = "list_pk = :pk", {":pk": table_keys.partition(tenant, "videos")}
+            if after:
+                condition += " AND list_sk < :after"
+                values[":after"] = after
+            wanted = limit - len(found)
+            keys = list(self._meta.query_index(table_keys.LISTS_INDEX, condition, values, limit=wanted, backwards=True))
+            items = self._meta.get_many([(key["pk"], key["sk"]) for key in keys], is_consistent=True)
+            videos = (video_from_item(item) for item in items)
+            found += sorted(videos, key=lambda video: video.video_id, reverse=True)
+            if len(keys) < wanted:
+                break
+            # The index is a moment behind: what was deleted must not shorten the page, since a short page is the last.
+            after = keys[-1]["list_sk"]
+        return found
 
     def delete(self, video: Video) -> None:
         pk = table_keys.partition(video.tenant, video.video_id)

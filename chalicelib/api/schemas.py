@@ -124,6 +124,12 @@ class CompleteIn(In):
 
     parts: Annotated[list[UploadedPartIn], Field(min_length=1, max_length=10_000)]
 
+    @model_validator(mode="after")
+    def _parts_are_distinct(self) -> CompleteIn:
+        if len({part.part_number for part in self.parts}) != len(self.parts):
+            raise ValueError("parts must have distinct part numbers")
+        return self
+
 
 class Nothing(In):
     """An empty body."""

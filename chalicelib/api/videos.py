@@ -11,7 +11,6 @@ from chalicelib.api.present import job_out, upload_out, video_out
 from chalicelib.api.typed import Call, Routes
 from chalicelib.contracts.items import time_to_text
 from chalicelib.services import jobs, uploads, videos
-from chalicelib.services.advance import advance_video
 
 videos_blueprint = Blueprint(__name__)
 routes = Routes(videos_blueprint)
@@ -44,7 +43,7 @@ def create_video(call: Call, body: schemas.VideoIn) -> schemas.VideoCreatedOut:
         job = jobs.start_job(ports, video, request)
         created["job"] = job_out(job, jobs.get_progress(ports, job))
     if body.source is not None:
-        advance_video(ports, tenant, video.video_id)
+        uploads.advance_imported(ports, video)
     return schemas.VideoCreatedOut.model_validate({"video": video_out(video), **created})
 
 

@@ -9,12 +9,15 @@ further blocks are named by their bytes, so that two workers that race can not m
     frames_shown    frames of the cell as shown, sampled or not
     frames_analyzed those that the model saw
     damage          list of [start_pts, end_pts, detail]: GOPs that were left out whole
-    blocks          list of BlockRef.to_json(), in time order; the first is the one in `body`
+    refs            zlib stream of JSON: list of BlockRef.to_json(), in time order; the first is the one in `body`.
+                    Packed, since a video that is one cell (no index) may have thousands
     body            the first block; absent when no frame was analysed
 """
 
 from __future__ import annotations
 
+import json
+import zlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,6 +53,17 @@ class CellResult:
             "damage": [[gap.start_pts, gap.end_pts, gap.detail] for gap in self.damage],
             "blocks": [ref.to_json() for ref in self.blocks],
         }
+
+    def to_item(self) -> dict[str, Any]:
+        """The attributes of a head, but for its key and body."""
+        form = self.to_json()
+        refs = json.dumps(form.pop("blocks"), separators=(",", ":"))
+        return {**form, "refs": zlib.compress(refs.encode(), 6)}
+
+    @staticmethod
+    def from_item(item: dict[str, Any]) -> CellResult:
+        """The result of a head."""
+        return CellResult.from_json({**item, "blocks": json.loads(zlib.decompress(item["refs"]))})
 
     @staticmethod
     def from_json(form: dict[str, Any]) -> CellResult:

@@ -7,7 +7,8 @@ PARTIAL | FAILED → RUNNING | FINISHING (a retry of what failed)
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from fractions import Fraction
@@ -76,6 +77,25 @@ class MissingRange:
     start_seconds: float
     end_seconds: float
     failure: Failure
+
+
+MAX_MISSING_RANGES = 500
+"""Keeps the record of a job far below DynamoDB's 400 KB item; neighbours with the same cause are one range."""
+
+
+def join_missing(ranges: Iterable[MissingRange]) -> tuple[MissingRange, ...]:
+    """Ranges in order of time, neighbours with the same code joined; what is over the limit is joined to the last."""
+    joined: list[MissingRange] = []
+    for gap in ranges:
+        last = joined[-1] if joined else None
+        is_neighbour = (
+            last is not None and last.end_seconds >= gap.start_seconds and last.failure.code == gap.failure.code
+        )
+        if last is not None and (is_neighbour or len(joined) == MAX_MISSING_RANGES):
+            joined[-1] = replace(last, end_seconds=max(last.end_seconds, gap.end_seconds))
+        else:
+            joined.append(gap)
+    return tuple(joined)
 
 
 @dataclass(frozen=True, slots=True)

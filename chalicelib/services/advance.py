@@ -15,7 +15,7 @@ from chalicelib.contracts.sample_table import unpack_cells
 from chalicelib.contracts.work_order import OrderKind
 from chalicelib.domain.errors import DomainError, ErrorCode, Failure
 from chalicelib.domain.ids import JobId, SubmissionId, TenantId, VideoId
-from chalicelib.domain.jobs import Job, JobState, MissingRange, PlanFacts
+from chalicelib.domain.jobs import Job, JobState, MissingRange, PlanFacts, join_missing
 from chalicelib.domain.segments import assign_children, plan_segments, reason_for_one
 from chalicelib.domain.units import Lane, Unit, UnitKind, UnitState
 from chalicelib.domain.videos import Video, VideoState
@@ -26,6 +26,9 @@ logger = Logger(service="reelscan", child=True)
 
 JOBS_PER_READ = 50
 SEGMENTS_PER_READ = 200
+CANCELLED = Failure(
+    ErrorCode.CANCELLED, "the job was cancelled by a request", "Start a new job; what was committed is stored"
+)
 TIMEOUT_HINT = "Retry the job, or start one with coarser sampling; a deployment can raise its job_seconds"
 
 
@@ -102,7 +105,8 @@ def _step(ports: Ports, job: Job) -> Job | None:
     """One step; the job as it is then (unchanged when there is none to take)."""
     if job.state is JobState.CANCELLING:
         end_open_units(ports, job, UnitState.CANCELLED, None)
-        return ports.jobs.save(replace(job, state=JobState.CANCELLED, finished_at=ports.clock.now()), None)
+        ended = replace(job, state=JobState.CANCELLED, failure=CANCELLED, finished_at=ports.clock.now())
+        return ports.jobs.save(ended, None)
     if ports.clock.now() >= job.deadline_at:
         return _time_out(ports, job)
     match job.state:
@@ -204,7 +208,7 @@ def failed_ranges(ports: Ports, job: Job) -> tuple[MissingRange, ...]:
                     MissingRange(float(segment.start_pts * timebase), float(segment.end_pts * timebase), unit.failure)
                 )
         after = page[-1][0].index
-    return tuple(ranges)
+    return join_missing(ranges)
 
 
 def _time_out(ports: Ports, job: Job) -> Job:

@@ -9,7 +9,7 @@ from datetime import timedelta
 from aws_lambda_powertools import Logger
 
 from chalicelib.contracts.work_order import OrderKind
-from chalicelib.domain.errors import Conflict, InvalidRequest, NotFound
+from chalicelib.domain.errors import Conflict, DependencyFailed, InvalidRequest, NotFound
 from chalicelib.domain.ids import JobId, SubmissionId, TenantId, VideoId, is_id
 from chalicelib.domain.jobs import Job, JobRequest, JobState, ModelRef, Progress
 from chalicelib.domain.models import Manifest
@@ -50,7 +50,7 @@ def start_job(ports: Ports, video: Video, request: JobRequest) -> Job:
     ports.jobs.add(job, due_after(ports))
     logger.info("job created", job_id=job.job_id, video_id=video.video_id, models=list(request.models))
     if video.state is not VideoState.AWAITING_UPLOAD:
-        advance_job(ports, job.tenant, job.job_id)
+        _advance_if_possible(ports, job)
         return ports.jobs.get(job.tenant, job.job_id) or job
     return job
 
@@ -184,6 +184,17 @@ def _retry_segments(ports: Ports, job: Job, count: int) -> Job:
     return retried
 
 
+def _advance_if_possible(ports: Ports, job: Job) -> None:
+    """The job is recorded and due: when its first step cannot be taken now, the reconciler takes it later.
+
+    To fail the request would make its client ask again, for a second job.
+    """
+    try:
+        advance_job(ports, job.tenant, job.job_id)
+    except DependencyFailed as error:
+        logger.warning("job starts later", job_id=job.job_id, detail=error.failure.detail)
+
+
 def _count_done(ports: Ports, job: Job) -> int:
     done, after = 0, -1
     while page := ports.units.list_segments(owner_of(job), after, SEGMENTS_PER_READ):
@@ -196,5 +207,9 @@ def _stop_workers(ports: Ports, job: Job) -> None:
     """Free the machines; correctness does not need it, since every fence of the job is bumped."""
     submissions: Sequence[Submission] = ports.submissions.list(owner_of(job))
     for submission in submissions:
-        if submission.state is SubmissionState.SENT:
+        if submission.state is not SubmissionState.SENT:
+            continue
+        try:
             ports.batch.terminate(submission.batch_job_id, f"job {job.job_id} was cancelled")
+        except DependencyFailed as error:
+            logger.warning("worker was not stopped", job_id=job.job_id, detail=error.failure.detail)

@@ -18,7 +18,7 @@ from chalicelib.contracts import table_keys
 from chalicelib.contracts.blocks import BOX_UNITS, SCORE_UNITS, Block, BlockRef, unpack_block
 from chalicelib.contracts.job_index import IndexEntry
 from chalicelib.contracts.tracks import TrackRow, unpack_track_ids
-from chalicelib.domain.errors import Conflict, NotFound
+from chalicelib.domain.errors import NotFound
 from chalicelib.domain.jobs import Job
 from chalicelib.domain.media import Pts
 from chalicelib.domain.models import Manifest
@@ -124,7 +124,10 @@ def find_tracks(
     Raises:
         InvalidRequest: a cursor that is not of this list.
     """
-    timebase = _timebase(ports, job)
+    video = ports.videos.get(job.tenant, job.video_id)
+    if video is None or video.media is None:
+        return [], Fraction(1), None
+    timebase = video.media.timebase
     scope = f"tracks|{job.job_id}|{label}|{from_seconds}|{to_seconds}"
     key = ports.limits.cursor_key
     chunk_number, skip = read_cursor(key, job.tenant, scope, cursor) if cursor else (0, 0)
@@ -337,10 +340,3 @@ def _manifest(ports: Ports, name: str) -> Manifest:
     if manifest is None:
         raise NotFound(f"model {name} is gone")
     return manifest
-
-
-def _timebase(ports: Ports, job: Job) -> Fraction:
-    video = ports.videos.get(job.tenant, job.video_id)
-    if video is None or video.media is None:
-        raise Conflict(f"the video of job {job.job_id} has not been probed yet")
-    return video.media.timebase

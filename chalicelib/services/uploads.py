@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from aws_lambda_powertools import Logger
 
 from chalicelib.contracts import object_keys
-from chalicelib.domain.errors import Conflict, ErrorCode, Failure, InvalidRequest, LimitExceeded
+from chalicelib.domain.errors import Conflict, DependencyFailed, ErrorCode, Failure, InvalidRequest, LimitExceeded
 from chalicelib.domain.ids import TenantId, VideoId
 from chalicelib.domain.videos import Source, Upload, UploadKind, Video, VideoState
 from chalicelib.services.advance import advance_video, due_after, reject_video
@@ -132,6 +132,14 @@ def import_video(ports: Ports, tenant: TenantId, s3_uri: str) -> Video:
     ports.videos.add(video, due_after(ports) if video.failure is None else None)
     logger.info("video imported", video_id=video.video_id, size_bytes=found.size_bytes)
     return video
+
+
+def advance_imported(ports: Ports, video: Video) -> None:
+    """Send the probe of an imported video; when that cannot be done now, the reconciler does it later."""
+    try:
+        advance_video(ports, video.tenant, video.video_id)
+    except DependencyFailed as error:
+        logger.warning("probe starts later", video_id=video.video_id, detail=error.failure.detail)
 
 
 def accept_upload(ports: Ports, bucket: str, key: str) -> None:

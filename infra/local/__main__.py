@@ -12,6 +12,7 @@ from pathlib import Path
 
 from infra.local.server import PortInUse
 from infra.local.stack import LocalStack, StackOptions
+from infra.local.state import StateInUse
 
 
 def run(options: StackOptions) -> int:
@@ -32,6 +33,9 @@ def run(options: StackOptions) -> int:
             _say("Stopping: ending workers, saving state …")
     except PortInUse as error:
         _say(f"{error}. Stop the program that has it, or choose another port: make local PORT={options.port + 1}")
+        return 1
+    except StateInUse as error:
+        _say(f"{error}. Stop that stack, or give another folder: make local STATE=other")
         return 1
     _say("Stopped; every process that it started has ended")
     return 0

@@ -18,6 +18,9 @@ OVERRIDABLE = {
     "REELSCAN_HEARTBEAT_SECONDS": "10",
     "REELSCAN_RECONCILE_SECONDS": "10",
     "REELSCAN_ANALYZE_LANE": "cpu",
+    # Every bucket of this stack may be imported from, and a busy laptop is no reason to give a job up.
+    "REELSCAN_IMPORT_BUCKETS": "*",
+    "REELSCAN_QUEUE_SECONDS": "86400",
 }
 """Settings that the environment of the command, where it has them, decides; with what holds otherwise."""
 

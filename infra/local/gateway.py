@@ -47,9 +47,8 @@ class Gateway:
             return Response('{"message": "Request Too Long"}', 413, content_type="application/json")
         route = self._match(request)
         if route is None:
-            return Response(
-                json.dumps(UNKNOWN_ROUTE_PROBLEM), UNKNOWN_ROUTE_STATUS, content_type="application/problem+json"
-            )
+            problem = {**UNKNOWN_ROUTE_PROBLEM, "instance": request.path}
+            return Response(json.dumps(problem), UNKNOWN_ROUTE_STATUS, content_type="application/problem+json")
         answer = self._app(self._event(request, route), LambdaContext("api"))
         body = answer.get("body") or ""
         if answer.get("isBase64Encoded"):

@@ -115,6 +115,7 @@ class LocalStack:
     def _start(self) -> None:
         options, wiring = self._options, self._options.wiring
         state = StateFolder(options.state or Path(self._open.enter_context(tempfile.TemporaryDirectory())), wiring)
+        self._open.callback(state.close)
         moto_patches.reset()
         self._open.callback(moto_patches.reset)
         gate = MotoGate()

@@ -11,6 +11,7 @@ folder is the user's own: unpickling runs whatever it says.
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import io
 import json
@@ -47,6 +48,10 @@ class Snapshot:
     pending: list[Delivery]
 
 
+class StateInUse(OSError):
+    """Another process writes snapshots into this folder."""
+
+
 class StateFolder:
     """Snapshots in one folder, bound to the version of moto and of the tables that wrote them."""
 
@@ -55,9 +60,19 @@ class StateFolder:
         self.folder = folder
         self._objects = folder / "objects"
         self._objects.mkdir(parents=True, exist_ok=True)
+        self._lock = (folder / "lock").open("w")
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            self._lock.close()
+            raise StateInUse(f"another local stack uses the state folder {folder}") from error
         self._file = folder / "state.pickle"
         tables = hashlib.sha256(repr((wiring.tables, wiring.bucket.name)).encode()).hexdigest()
         self._header = {"format": FORMAT, "moto": moto_patches.SUPPORTED_MOTO, "tables": tables}
+
+    def close(self) -> None:
+        """Let another stack have the folder."""
+        self._lock.close()
 
     @property
     def issuer_key_path(self) -> Path:

@@ -1,15 +1,18 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from chalicelib.contracts.work_order import OrderKind, WorkOrder
-from chalicelib.domain.errors import Conflict, ErrorCode, InvalidRequest
+from chalicelib.domain.errors import Conflict, DependencyFailed, ErrorCode, InvalidRequest
 from chalicelib.domain.jobs import JobState, Progress
 from chalicelib.domain.media import WholeReason
 from chalicelib.services.dispatch import order_key, owner_of
 from chalicelib.services.jobs import get_progress, retry_job, start_job
-from chalicelib.services.ports import SubmissionState
+from chalicelib.services.ports import Submission, SubmissionState
 from chalicelib.services.uploads import abort_upload
+from tests.fakes.batch import FakeBatch
 from tests.fakes.make import LIMITS
 from tests.fakes.makers import A_FAILURE, TENANT, make_manifest
 from tests.services.failures import fail_finish, fail_segment, finishing, partial
@@ -192,7 +195,7 @@ def test_a_job_whose_segments_all_failed_fails_with_their_cause() -> None:
     world.changed(job)
     failed = world.job(job)
     assert (failed.state, failed.failure) == (JobState.FAILED, A_FAILURE)
-    assert [(gap.start_seconds, gap.end_seconds) for gap in failed.missing] == [(0.0, 2.0), (2.0, 4.0), (4.0, 6.0)]
+    assert [(gap.start_seconds, gap.end_seconds) for gap in failed.missing] == [(0.0, 6.0)]
 
 
 def test_a_job_whose_finish_failed_fails_with_its_cause() -> None:
@@ -207,3 +210,20 @@ def test_a_job_that_ended_is_not_due_any_more() -> None:
     world = World()
     world.done()
     assert world.fakes.memory.due == {}
+
+
+class RefusingBatch(FakeBatch):
+    def submit(self, submission: Submission, order_uri: str) -> str:
+        raise DependencyFailed("Batch says no")
+
+
+def test_a_job_that_batch_refuses_at_first_is_not_made_a_second_time() -> None:
+    world = World()
+    video = world.ready(cells=2)
+    fakes = world.ports
+    world.ports = replace(fakes, batch=RefusingBatch())
+    job = start_job(world.ports, video, make_request())
+    world.ports = fakes
+    assert job.state is JobState.RUNNING
+    world.drain()
+    assert world.job(job).state is JobState.SUCCEEDED

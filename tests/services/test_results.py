@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from chalicelib.contracts.blocks import BlockRef
 from chalicelib.contracts.tracks import TrackRow
-from chalicelib.domain.errors import Conflict, InvalidRequest, NotFound
+from chalicelib.domain.errors import InvalidRequest, NotFound
 from chalicelib.domain.ids import TenantId
 from chalicelib.services.ports import Ports
 from chalicelib.services.results import (
@@ -206,8 +206,10 @@ def test_a_walk_over_tracks_equals_the_unpaged_answer(
     assert found == expected
 
 
-def test_tracks_of_a_video_that_is_not_probed_are_refused() -> None:
+def test_a_video_that_is_not_probed_has_no_tracks() -> None:
     world = World()
     world.ports.videos.add(make_video(), None)
-    with pytest.raises(Conflict, match="has not been probed"):
-        find_tracks(world.ports, make_job(), label=None, from_seconds=None, to_seconds=None, limit=10, cursor=None)
+    found, _, cursor = find_tracks(
+        world.ports, make_job(), label=None, from_seconds=None, to_seconds=None, limit=10, cursor=None
+    )
+    assert (list(found), cursor) == ([], None)

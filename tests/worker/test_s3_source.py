@@ -59,7 +59,7 @@ class _Handler(BaseHTTPRequestHandler):
         pass
 
 
-CODES = {"404": "NoSuchKey", "412": "PreconditionFailed", "403": "AccessDenied"}
+CODES = {"404": "NoSuchKey", "412": "PreconditionFailed", "403": "AccessDenied", "503": "SlowDown"}
 
 
 @pytest.fixture
@@ -137,7 +137,9 @@ def test_bytes_that_were_replaced_in_the_middle_of_a_read_are_not_mixed(s3: Scri
 
 
 @pytest.mark.parametrize(
-    ("answer", "code"), [("412", ErrorCode.SOURCE_CHANGED), ("404", ErrorCode.SOURCE_GONE)], ids=["changed", "gone"]
+    ("answer", "code"),
+    [("412", ErrorCode.SOURCE_CHANGED), ("404", ErrorCode.SOURCE_GONE), ("403", ErrorCode.SOURCE_GONE)],
+    ids=["changed", "gone", "not ours to read"],
 )
 def test_a_source_that_is_not_what_was_accepted_says_so(s3: ScriptedS3, answer: str, code: ErrorCode) -> None:
     s3.next_answers = [answer]
@@ -147,8 +149,8 @@ def test_a_source_that_is_not_what_was_accepted_says_so(s3: ScriptedS3, answer: 
 
 
 def test_a_refusal_that_may_pass_is_tried_again_by_another_attempt(s3: ScriptedS3) -> None:
-    s3.next_answers = ["403"]
-    with pytest.raises(Passing, match="AccessDenied"):
+    s3.next_answers = ["503"] * 5
+    with pytest.raises(Passing, match="reading the source failed"):
         open_source().read(0, 10)
 
 
