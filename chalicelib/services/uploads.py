@@ -6,6 +6,7 @@ The bytes go from the client straight to S3; this is what is said before and che
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -29,6 +30,8 @@ MULTIPART_SECONDS = 24 * 3600
 ANY_BUCKET = "*"
 """Leaves it to the role of the functions which buckets may be read."""
 UPLOAD_CHECK_SECONDS = 300
+BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+"""Source: S3's rules for names of buckets, but for those that only S3 itself needs to know."""
 SIZE_HINT = "Upload a file of the size that the ticket was asked for, or ask for a new ticket"
 
 
@@ -106,7 +109,7 @@ def import_video(ports: Ports, tenant: TenantId, s3_uri: str) -> Video:
         Conflict: there is no such object, or it may not be read.
     """
     bucket, _, key = s3_uri.removeprefix("s3://").partition("/")
-    if not s3_uri.startswith("s3://") or not bucket or not key:
+    if not s3_uri.startswith("s3://") or not BUCKET_NAME.fullmatch(bucket) or not key:
         raise InvalidRequest(f"source.s3_uri must be s3://bucket/key but got {s3_uri!r}")
     if not _may_import(ports, tenant, bucket, key):
         raise InvalidRequest(

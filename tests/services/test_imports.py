@@ -34,6 +34,7 @@ def test_an_empty_object_is_imported_as_rejected() -> None:
         "https://elsewhere/a.mp4",
         "s3://elsewhere",
         "s3:///a.mp4",
+        "s3://Bad_Bucket!/a.mp4",
         "s3://forbidden/a.mp4",
         "s3://elsewhere/missing.mp4",
         "s3://bucket/tenants/stranger/videos/v/source",
