@@ -248,7 +248,9 @@ def test_what_is_committed_can_be_read_before_the_end_and_does_not_change(journe
     partial = [moment.items for moment in journey.moments if 1 <= moment.job["progress"]["segments_done"] < SEGMENTS]
     final = {canonical([_place(item)]) for item in journey.items}
     sizes = [len(items) for items in partial]
-    assert 0 < sizes[0] < sizes[-1] < len(journey.items)
+    # The last of them may have been read a moment after its progress, when the job was done.
+    assert 0 < sizes[0] < len(journey.items)
+    assert sizes == sorted(sizes)
     assert all(canonical([_place(item)]) in final for items in partial for item in items)
 
 
