@@ -109,6 +109,11 @@ def read_movie(source: Source, limits: MediaLimits) -> Movie:
             break
         is_fragmented = is_fragmented or kind == b"moof"
         position += size
+    else:
+        raise malformed(
+            f"the file must have its movie index (moov box) among its first {MAX_TOP_LEVEL_BOXES} boxes but has not",
+            hint="Export the file anew, with the index at its start (fast start)",
+        )
     if moov is None:
         raise malformed(
             f"the file has no movie index (moov box) in its {source.size_bytes} bytes",

@@ -12,6 +12,8 @@ from gpu_batch.video.track import Track
 
 HEAD_SIZES = (1 << 10, 64 << 10, 2 << 20)
 """Bytes to try in turn: parameter sets and encoder notes before the picture are short in most files."""
+MAX_HEAD_BYTES = 256 << 20
+"""For all heads of one size together: 64 KiB of each of 4096 cells, 2 MiB of 128 samples."""
 MERGE_GAP_BYTES = 64 << 10
 """Closer heads are read as one: a request costs more time than this many bytes."""
 PARALLEL_READS = 16
@@ -21,10 +23,10 @@ def judge_samples(source: Source, config: DecoderConfig, track: Track, positions
     """What the bitstream says of the samples at `positions`; bytes that never answer are a refutation."""
     if config.codec in INTRA_ONLY_CODECS:
         return dict.fromkeys(positions, Verdict.PROVED_CLOSED)
-    verdicts: dict[int, Verdict] = {}
+    verdicts = dict.fromkeys(positions, Verdict.MORE)
     open_positions = list(positions)
     for head_size in HEAD_SIZES:
-        heads = _read_heads(source, track, open_positions, head_size)
+        heads = _read_heads(source, track, open_positions[: MAX_HEAD_BYTES // head_size], head_size)
         for position, head in heads.items():
             description = config.descriptions[int(track.description_indexes[position])]
             verdicts[position] = judge_keyframe(config.codec, description, head)

@@ -13,6 +13,11 @@ from chalicelib.contracts.sample_table import Description
 
 INTRA_ONLY_CODECS = frozenset({"mjpeg", "prores", "dnxhd"})
 
+MAX_UNITS = 1024
+"""Units (NAL, OBU) before the first picture of a sample: H.264 allows 288 parameter sets, few files have ten units."""
+MAX_SEI_MESSAGES = 64
+"""Messages of one SEI unit that are looked at."""
+
 
 class Verdict(Enum):
     """What the first bytes of a sample say."""
@@ -49,19 +54,25 @@ def judge_keyframe(codec: str, description: Description, sample: bytes) -> Verdi
 
 
 def _nal_units(description: Description, sample: bytes) -> Iterator[bytes]:
-    """The NAL units of a sample, the last one cut off where the bytes end."""
+    """The NAL units of a sample, the last one cut off where the bytes end; an empty one is no unit at all."""
     width, position = description.nal_length_size, 0
-    while width and position + width < len(sample):
+    for _ in range(MAX_UNITS):
+        if not width or position + width >= len(sample):
+            return
         size = int.from_bytes(sample[position : position + width])
         position += width
         yield sample[position : position + size]
         position += size
+    # So many units in front of a picture are an attack on time: as good as an empty one.
+    yield b""
 
 
 def _judge_h264(description: Description, sample: bytes) -> Verdict:
     is_recovery_point = False
     for unit in _nal_units(description, sample):
-        kind = unit[0] & 0x1F if unit else 0
+        if not unit:
+            return Verdict.REFUTED
+        kind = unit[0] & 0x1F
         if kind == 5:
             return Verdict.PROVED_CLOSED
         if 1 <= kind <= 4:
@@ -75,7 +86,9 @@ def _has_exact_recovery_point(unit: bytes) -> bool:
     """Whether an SEI unit says: from this very picture on, everything in display order is exact."""
     payload = unit[1:].replace(b"\0\0\3", b"\0\0")
     position = 0
-    while position + 2 < len(payload):
+    for _ in range(MAX_SEI_MESSAGES):
+        if position + 2 >= len(payload):
+            break
         numbers = []
         for _ in range(2):
             number = 0
@@ -93,7 +106,9 @@ def _has_exact_recovery_point(unit: bytes) -> bool:
 
 def _judge_hevc(description: Description, sample: bytes) -> Verdict:
     for unit in _nal_units(description, sample):
-        kind = unit[0] >> 1 & 0x3F if unit else 63
+        if not unit:
+            return Verdict.REFUTED
+        kind = unit[0] >> 1 & 0x3F
         if kind in (19, 20):
             return Verdict.PROVED_CLOSED
         if 16 <= kind <= 21:
@@ -114,7 +129,9 @@ def _judge_vp9(sample: bytes) -> Verdict:
 def _judge_av1(description: Description, sample: bytes) -> Verdict:
     has_sequence_header = len(description.extradata) > 4
     position = 0
-    while position < len(sample):
+    for _ in range(MAX_UNITS):
+        if position >= len(sample):
+            return Verdict.MORE
         header = sample[position]
         kind = header >> 3 & 15
         position += 2 if header & 4 else 1
@@ -137,4 +154,4 @@ def _judge_av1(description: Description, sample: bytes) -> Verdict:
             is_key = sample[position] >> 4 == 0b0001
             return Verdict.PROVED_CLOSED if is_key and has_sequence_header else Verdict.REFUTED
         position += size
-    return Verdict.MORE
+    return Verdict.REFUTED

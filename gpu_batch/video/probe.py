@@ -78,7 +78,7 @@ def _probe_mp4(source: Source, container: Container, limits: MediaLimits) -> Pro
     movie = read_movie(source, limits)
     if movie.is_fragmented:
         return _whole(source, container, limits, WholeReason.NOT_INDEXED)
-    track = read_track(movie.moov)
+    track = read_track(movie.moov, source.size_bytes)
     for description in track.descriptions:
         check_pixels(description.width, description.height, limits)
     check_duration(int(track.dts[-1]) * track.timebase, limits)

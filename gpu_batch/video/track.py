@@ -17,12 +17,13 @@ from chalicelib.contracts.sample_table import Description
 from chalicelib.domain.errors import ErrorCode
 from gpu_batch.errors import BadInput
 from gpu_batch.video.boxes import Box, malformed
+from gpu_batch.video.rotation import quarter_turn
 
 Int64s = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 
-MAX_SAMPLES = 1 << 26
-"""Two weeks at 50 frames a second: a larger count in a few bytes (fixed sample size) is an attack on memory."""
+MAX_SAMPLES = 1 << 23
+"""77 hours at 30 frames a second: about a gigabyte of columns."""
 MAX_TICKS = 1 << 62
 SELF_CONTAINED = 1
 
@@ -65,11 +66,12 @@ class Track:
         return Fraction(1, self.timescale)
 
 
-def read_track(moov: Box) -> Track:
+def read_track(moov: Box, file_size_bytes: int) -> Track:
     """The first video track of a movie.
 
     Raises:
-        BadInput: NO_VIDEO_STREAM, ENCRYPTED, or MALFORMED for an index that contradicts itself.
+        BadInput: NO_VIDEO_STREAM, ENCRYPTED, RESOURCE_LIMIT for too many frames, or MALFORMED for an index that
+        contradicts itself or the size of the file.
     """
     trak = _first_video(moov)
     media = trak.need(b"mdia")
@@ -81,11 +83,12 @@ def read_track(moov: Box) -> Track:
     _refuse_external_data(info)
     table = info.need(b"stbl")
     tag, descriptions, is_uniform = _read_descriptions(table.need(b"stsd"))
-    sizes = _read_sizes(table)
+    sizes = _read_sizes(table, file_size_bytes)
     count = len(sizes)
     if not count:
         raise malformed("the video track's index lists no frames")
     offsets, description_indexes = _read_offsets(table, sizes)
+    refuse_overlaps(offsets, sizes, file_size_bytes)
     if np.max(description_indexes) >= len(descriptions):
         raise malformed(f"samples name description {np.max(description_indexes) + 1} of {len(descriptions)}")
     durations = _expand(table.need(b"stts"), ">u4", count, "durations")
@@ -182,16 +185,26 @@ def _table(box: Box, dtype: str, width: int, at: int = 4) -> NDArray[np.int64]:
     return rows.astype(np.int64).reshape(count, width)
 
 
-def _read_sizes(table: Box) -> Int64s:
+def _read_sizes(table: Box, file_size_bytes: int) -> Int64s:
     box = table.find(b"stsz")
-    if box is None:
-        return _read_compact_sizes(table.need(b"stz2"))
-    fixed, count = box.unpack("II", 4)
-    if not fixed:
-        return _table(box, ">u4", 1, at=8)[:, 0]
+    # The count stands at the same place in both boxes.
+    (count,) = (box or table.need(b"stz2")).unpack("I", 8)
     if count > MAX_SAMPLES:
         raise BadInput(
-            f"the index must list at most {MAX_SAMPLES} frames but states {count}", code=ErrorCode.RESOURCE_LIMIT
+            f"the index must list at most {MAX_SAMPLES} frames but states {count}",
+            code=ErrorCode.RESOURCE_LIMIT,
+            hint="Split the video into shorter files, then upload those",
+        )
+    if box is None:
+        return _read_compact_sizes(table.need(b"stz2"))
+    (fixed,) = box.unpack("I", 4)
+    if not fixed:
+        return _table(box, ">u4", 1, at=8)[:, 0]
+    # A fixed size states any number of frames in a few bytes, so only the file itself can bear the number out.
+    if fixed * count > file_size_bytes:
+        raise malformed(
+            f"the index states {count} frames of {fixed} bytes but the file has only {file_size_bytes} bytes",
+            hint="The upload or the recording was cut off; upload the complete file",
         )
     return np.full(count, fixed, np.int64)
 
@@ -229,6 +242,17 @@ def _read_offsets(table: Box, sizes: Int64s) -> tuple[Int64s, Int64s]:
     before = np.cumsum(sizes) - sizes
     offsets = chunks[chunk_of] + before - before[first_samples[chunk_of]]
     return offsets, np.repeat(runs[:, 2] - 1, lengths)[chunk_of]
+
+
+def refuse_overlaps(offsets: Int64s, sizes: Int64s, file_size_bytes: int) -> None:
+    """Refuse frames that share their bytes: a small file could ask for any amount of work.
+
+    Frames that lie beyond the end of a file that was cut off do not count; some that are stored once are let pass.
+    """
+    is_present = offsets + sizes <= file_size_bytes
+    present_bytes = int(np.sum(sizes[is_present]))
+    if present_bytes > 2 * file_size_bytes:
+        raise malformed(f"the index places {present_bytes} bytes of frames in a file of {file_size_bytes} bytes")
 
 
 def _expand(box: Box, dtype: str, count: int, what: str) -> Int64s:
@@ -278,6 +302,4 @@ def _read_edits(box: Box | None) -> tuple[Edit, ...]:
 def _rotation_of(header: Box) -> int:
     (version,) = header.unpack("B")
     a, b, _, c, d = header.unpack("iiiii", 52 if version else 40)
-    signs = [(value > 0) - (value < 0) for value in (a, b, c, d)]
-    quarter_turns = ([1, 0, 0, 1], [0, 1, -1, 0], [-1, 0, 0, -1], [0, -1, 1, 0])
-    return 90 * quarter_turns.index(signs) if signs in quarter_turns else 0
+    return quarter_turn(a, b, c, d)

@@ -17,8 +17,10 @@ from gpu_batch.video.boxes import malformed
 from gpu_batch.video.damage import Damage, DamageCause, DamagedRange
 from gpu_batch.video.decode import Frame
 from gpu_batch.video.limits import check_duration, check_pixels
+from gpu_batch.video.rotation import quarter_turn_of_side_data
 from gpu_batch.video.sniff import SNIFF_BYTES, Container, sniff_container
 from gpu_batch.video.source import Source
+from gpu_batch.video.stated_size import is_cut_off
 from gpu_batch.video.untrusted import LIBAV_ESCAPES, first_video_stream, open_untrusted
 
 
@@ -49,14 +51,13 @@ def probe_whole(source: Source, container: Container, limits: MediaLimits) -> tu
         codec = stream.codec_context
         check_pixels(codec.width, codec.height, limits)
         timebase = fraction_of(stream.time_base)
-        duration_ticks = stream.duration or int((opened.duration or 0) / (av.time_base * timebase))
+        duration_ticks = _stated_duration(opened, stream)
         check_duration(float(duration_ticks * timebase), limits)
         frame = next(_frames(opened, stream, _Gops()), None)
         if frame is None:
             raise malformed("no frame of the video can be decoded")
         check_pixels(frame.image.width, frame.image.height, limits)
-        rotation = -frame.image.rotation % 360
-        rotation = rotation if rotation in (0, 90, 180, 270) else 0
+        rotation = _rotation_of(frame.image)
         size = (frame.image.width, frame.image.height)
         width, height = size if rotation in (0, 180) else size[::-1]
         media = Media(
@@ -86,9 +87,13 @@ def decode_whole(source: Source, limits: MediaLimits, damage: Damage) -> Iterato
     container = sniff_container(source.read(0, SNIFF_BYTES))
     gops = _Gops()
     with open_untrusted(source, container, limits) as opened:
-        yield from _frames(opened, first_video_stream(opened), gops)
+        stream = first_video_stream(opened)
+        duration_ticks = _stated_duration(opened, stream)
+        yield from _frames(opened, stream, gops)
     if gops.end is None:
         raise malformed("no frame of the video can be decoded")
+    if is_cut_off(source, container):
+        gops.add_missing_end(duration_ticks)
     gops.report(damage)
 
 
@@ -103,6 +108,16 @@ def fraction_of(timebase: Rational) -> Fraction:
     return Fraction(timebase.numerator, timebase.denominator)
 
 
+def _stated_duration(opened: av.container.InputContainer, stream: av.VideoStream) -> int:
+    """Ticks of the stream's timebase that the container says it lasts; 0 when it does not say."""
+    return stream.duration or int((opened.duration or 0) / (av.time_base * fraction_of(stream.time_base)))
+
+
+def _rotation_of(image: av.VideoFrame) -> int:
+    matrix = image.side_data.get("DISPLAYMATRIX")
+    return quarter_turn_of_side_data(bytes(matrix)) if matrix is not None else 0
+
+
 class _Gops:
     """Keyframes and troubles as they pass by; which GOPs are damaged is clear only at the end."""
 
@@ -110,6 +125,13 @@ class _Gops:
         self.starts = array("q")
         self.troubles: dict[Pts, DamageCause] = {}
         self.end: Pts | None = None
+
+    def add_missing_end(self, duration_ticks: int) -> None:
+        """Count what the file was cut off before as one more GOP, from the last frame that came to the stated end."""
+        assert self.end is not None
+        self.starts.append(self.end)
+        self.troubles.setdefault(self.end, DamageCause.CUT_OFF)
+        self.end = max(self.end + 1, min(self.starts) + duration_ticks)
 
     def report(self, damage: Damage) -> None:
         """Name the GOPs that troubles fall in, each by its first."""
@@ -126,17 +148,16 @@ class _Gops:
 def _frames(opened: av.container.InputContainer, stream: av.VideoStream, gops: _Gops) -> Iterator[Frame]:
     clock = _Clock(stream)
     last_pts: Pts | None = None
-    for frames, packet_pts, is_key, cause in _decoded(opened, stream):
+    for frames, packet_pts, cause in _decoded(opened, stream):
         if cause is not None:
             at = packet_pts if packet_pts is not None else (last_pts + 1 if last_pts is not None else 0)
             gops.troubles.setdefault(at, cause)
-            if is_key:
-                gops.starts.append(at)
         for image in frames:
             pts, ordinal, duration = clock.place(image)
             last_pts = pts
             gops.end = max(gops.end or pts + 1, pts + duration)
-            if image.key_frame or not gops.starts:
+            # libav calls some frames keyframes that it decoded with errors: those start nothing sound.
+            if (image.key_frame and not image.is_corrupt) or not gops.starts:
                 gops.starts.append(pts)
             if image.is_corrupt:
                 gops.troubles.setdefault(pts, DamageCause.CORRUPT)
@@ -146,8 +167,8 @@ def _frames(opened: av.container.InputContainer, stream: av.VideoStream, gops: _
 
 def _decoded(
     opened: av.container.InputContainer, stream: av.VideoStream
-) -> Iterator[tuple[list[av.VideoFrame], Pts | None, bool, DamageCause | None]]:
-    """By packet: the frames that came out, its time, whether it claims to be a keyframe, and what went wrong."""
+) -> Iterator[tuple[list[av.VideoFrame], Pts | None, DamageCause | None]]:
+    """By packet: the frames that came out, its time, and what went wrong."""
     packets = opened.demux(stream)
     failures = 0
     while failures < MAX_FAILURES_IN_A_ROW:
@@ -158,7 +179,7 @@ def _decoded(
         except (BadInput, Passing):
             raise
         except LIBAV_ESCAPES:
-            yield [], None, False, DamageCause.CUT_OFF
+            yield [], None, DamageCause.CUT_OFF
             break
         pts = packet.pts if packet.pts is not None else packet.dts
         cause = DamageCause.CORRUPT if packet.is_corrupt else None
@@ -167,11 +188,11 @@ def _decoded(
             failures = 0
         except LIBAV_ESCAPES:
             frames, cause, failures = [], DamageCause.UNDECODABLE, failures + 1
-        yield frames, pts, packet.is_keyframe, cause
+        yield frames, pts, cause
     try:
-        yield list(stream.decode(None)), None, False, None
+        yield list(stream.decode(None)), None, None
     except LIBAV_ESCAPES:
-        yield [], None, False, DamageCause.UNDECODABLE
+        yield [], None, DamageCause.UNDECODABLE
 
 
 class _Clock:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import random
 import struct
+import tracemalloc
 from contextlib import suppress
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from chalicelib.domain.errors import ErrorCode
@@ -15,6 +17,7 @@ from gpu_batch.errors import BadInput, Passing
 from gpu_batch.video.damage import Damage
 from gpu_batch.video.probe import probe_video
 from gpu_batch.video.source import BytesSource
+from gpu_batch.video.track import MAX_SAMPLES, refuse_overlaps
 from gpu_batch.video.whole import decode_whole
 from tests.video.corpus import make_audio_only, make_unlisted_codec
 from tests.video.reading import LIMITS, CountingSource, probe_bytes
@@ -137,7 +140,7 @@ def test_media_data_in_another_file_is_malformed(corpus: dict[str, Path]) -> Non
     assert code_of(replaced(content, b"url \0\0\0\1", b"url \0\0\0\0")) is ErrorCode.MALFORMED
 
 
-COUNTED_BOXES = {b"stsz": 8, b"stts": 4, b"ctts": 4, b"stss": 4, b"stsc": 4, b"stco": 4, b"elst": 4}
+COUNTED_BOXES = {b"stts": 4, b"ctts": 4, b"stss": 4, b"stsc": 4, b"stco": 4, b"elst": 4}
 
 
 @pytest.mark.parametrize("kind", COUNTED_BOXES)
@@ -147,10 +150,48 @@ def test_a_count_that_its_box_cannot_hold_is_malformed(corpus: dict[str, Path], 
     assert code_of(bytes(content)) is ErrorCode.MALFORMED
 
 
-def test_a_fixed_size_for_billions_of_frames_is_refused(corpus: dict[str, Path]) -> None:
-    content = bytearray(corpus["h264_closed"].read_bytes())
-    struct.pack_into(">II", content, content.index(b"stsz") + 8, 1, 0xFFFFFFFF)
-    assert code_of(bytes(content)) is ErrorCode.RESOURCE_LIMIT
+def with_sizes(content: bytes, fixed: int, count: int) -> bytes:
+    """The file whose index states `count` frames of `fixed` bytes; 0 leaves each frame a size of its own."""
+    changed = bytearray(content)
+    struct.pack_into(">II", changed, content.index(b"stsz") + 8, fixed, count)
+    return bytes(changed)
+
+
+@pytest.mark.parametrize("fixed", [0, 1])
+def test_billions_of_frames_are_refused(corpus: dict[str, Path], fixed: int) -> None:
+    content = corpus["h264_closed"].read_bytes()
+    assert code_of(with_sizes(content, fixed, 0xFFFFFFFF)) is ErrorCode.RESOURCE_LIMIT
+
+
+def test_more_frames_than_its_box_holds_sizes_of_are_malformed(corpus: dict[str, Path]) -> None:
+    assert code_of(with_sizes(corpus["h264_closed"].read_bytes(), 0, 97)) is ErrorCode.MALFORMED
+
+
+def test_more_frames_of_a_fixed_size_than_the_file_holds_are_refused_in_little_memory(corpus: dict[str, Path]) -> None:
+    content = with_sizes(corpus["h264_closed"].read_bytes(), 1, MAX_SAMPLES)
+    tracemalloc.start()
+    try:
+        code, (_, peak) = code_of(content), tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert (code, peak < 8 << 20) == (ErrorCode.MALFORMED, True)
+
+
+def test_frames_that_share_their_bytes_are_malformed() -> None:
+    offsets, sizes = np.zeros(40, np.int64), np.full(40, 1000, np.int64)
+    with pytest.raises(BadInput, match="40000 bytes of frames in a file of 1000"):
+        refuse_overlaps(offsets, sizes, 1000)
+
+
+def test_frames_beyond_the_end_of_a_file_that_was_cut_off_share_nothing() -> None:
+    offsets, sizes = np.arange(40, dtype=np.int64) * 1000, np.full(40, 1000, np.int64)
+    refuse_overlaps(offsets, sizes, 3000)
+
+
+def test_an_index_behind_thousands_of_boxes_is_not_called_missing(corpus: dict[str, Path]) -> None:
+    content = corpus["h264_closed"].read_bytes()
+    behind = content[:32] + (struct.pack(">I", 8) + b"free") * 2000 + content[32:]
+    assert "among its first 1000 boxes" in refusal_of(behind).failure.detail
 
 
 @pytest.mark.parametrize("name", ["h264_closed", "h264_faststart", "mkv", "mpegts", "mjpeg_avi", "flv", "mpeg_ps"])

@@ -217,3 +217,30 @@ def test_probing_a_damaged_file_says_nothing_of_damage(corpus: dict[str, Path]) 
     table, content = table_of(corpus["h264_closed"]), corpus["h264_closed"].read_bytes()
     probe = probe_bytes(spoil(content, table, 1, 9, zeros))
     assert (probe.media.frame_count, len(probe.cells)) == (96, 4)
+
+
+@pytest.mark.parametrize("name", ["mkv", "webm", "mjpeg_avi"])
+def test_a_recording_that_was_cut_off_says_so(corpus: dict[str, Path], name: str) -> None:
+    content = corpus[name].read_bytes()
+    sound, damage = Damage(), Damage()
+    frames = list(decode_whole(BytesSource(content), LIMITS, sound))
+    left = list(decode_whole(BytesSource(content[: len(content) * 2 // 3]), LIMITS, damage))
+    assert sound.ranges == ()
+    assert 0 < len(left) < len(frames)
+    assert damage.ranges[-1].cause is DamageCause.CUT_OFF
+
+
+@pytest.mark.parametrize("name", ["mkv", "webm"])
+def test_what_is_missing_reaches_to_the_end_that_the_recording_states(corpus: dict[str, Path], name: str) -> None:
+    content = corpus[name].read_bytes()
+    damage = Damage()
+    list(decode_whole(BytesSource(content[: len(content) * 2 // 3]), LIMITS, damage))
+    assert damage.covers(list(decode_whole(BytesSource(content), LIMITS, Damage()))[-1].pts)
+
+
+def test_two_recordings_in_one_file_keep_every_frame_apart(corpus: dict[str, Path]) -> None:
+    content = corpus["mpegts"].read_bytes()
+    once = list(decode_whole(BytesSource(content), LIMITS, Damage()))
+    twice = list(decode_whole(BytesSource(content * 2), LIMITS, Damage()))
+    places = [(frame.pts, frame.ordinal) for frame in twice]
+    assert len(set(places)) == len(places) > len(once)

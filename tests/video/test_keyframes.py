@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from chalicelib.contracts.sample_table import Description
-from gpu_batch.video.keyframes import Verdict, judge_keyframe
+from gpu_batch.video.keyframes import MAX_UNITS, Verdict, judge_keyframe
 
 NALS = Description(b"", 160, 96, 4)
 PLAIN = Description(b"", 160, 96, 0)
@@ -35,6 +35,9 @@ IDR, NON_IDR = b"\x65\x88", b"\x41\x9a"
         ([recovery_point("10"), NON_IDR], Verdict.REFUTED),
         ([recovery_point("010"), NON_IDR], Verdict.REFUTED),
         ([b"\x67\x64"], Verdict.MORE),
+        ([b"", IDR], Verdict.REFUTED),
+        ([b"\x09\x10"] * MAX_UNITS + [IDR], Verdict.REFUTED),
+        ([b"\x09\x10"] * (MAX_UNITS - 1) + [IDR], Verdict.PROVED_CLOSED),
     ],
 )
 def test_h264_is_proved_by_an_idr_or_an_exact_recovery_point(units: list[bytes], verdict: Verdict) -> None:
@@ -55,6 +58,10 @@ def test_h264_is_proved_by_an_idr_or_an_exact_recovery_point(units: list[bytes],
 )
 def test_hevc_is_proved_by_the_kind_of_its_first_picture(kind: int, verdict: Verdict) -> None:
     assert judge_keyframe("hevc", NALS, sample(bytes([kind << 1, 1, 0]))) is verdict
+
+
+def test_an_empty_unit_refutes_an_hevc_keyframe() -> None:
+    assert judge_keyframe("hevc", NALS, sample(b"", bytes([19 << 1, 1, 0]))) is Verdict.REFUTED
 
 
 @pytest.mark.parametrize(
@@ -87,6 +94,7 @@ KEY_FRAME, HIDDEN_KEY_FRAME, INTER_FRAME = obu(6, b"\x10"), obu(6, b"\x00"), obu
         (TEMPORAL_DELIMITER + SEQUENCE_HEADER + INTER_FRAME, Verdict.REFUTED),
         (TEMPORAL_DELIMITER + KEY_FRAME, Verdict.REFUTED),
         (TEMPORAL_DELIMITER + SEQUENCE_HEADER, Verdict.MORE),
+        (SEQUENCE_HEADER + TEMPORAL_DELIMITER * MAX_UNITS + KEY_FRAME, Verdict.REFUTED),
     ],
 )
 def test_av1_is_proved_by_a_shown_key_frame_with_its_sequence_header(content: bytes, verdict: Verdict) -> None:
