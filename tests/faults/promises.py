@@ -1,0 +1,168 @@
+"""What must be true after a run, whatever happened in it: each broken promise as a line of text."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from chalicelib.adapters import clients
+from chalicelib.contracts import table_keys
+from chalicelib.contracts.attribute_values import Item, item_from_wire
+from chalicelib.domain.jobs import TERMINAL_JOB_STATES, Job, JobState
+from chalicelib.domain.units import UnitState
+from chalicelib.domain.videos import VideoState
+from infra.wiring import WIRING
+from tests.faults.toys import SEGMENTS
+from tests.faults.wire import Fault
+from tests.faults.world import ROUNDS, Ended, World
+
+ATTEMPTS_UNDER_ONE_FAULT = 2
+"""One fault costs at most one attempt."""
+HEALED = frozenset({Fault.REFUSED_ONCE, Fault.REPLY_LOST, Fault.BODY_CUT})
+"""botocore, or the reader of ranges, tries again by itself: these cost no attempt."""
+LONGEST_SECONDS = 900
+"""On the run's clock, with a schedule every minute: an upload whose event is lost takes five minutes to be found, a
+process may stall for five, and where no event ever arrives each step of the job waits for the schedule."""
+WAY_BY_SK: dict[str, list[str]] = {
+    table_keys.JOB: [JobState.PENDING, JobState.PROBING, JobState.RUNNING, JobState.FINISHING, JobState.SUCCEEDED],
+    table_keys.VIDEO: [VideoState.AWAITING_UPLOAD, VideoState.UPLOADED, VideoState.READY],
+}
+NAMES_OF_A_WRITE = frozenset({"request_id"})
+"""Differ from run to run, and nobody reads them."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a client can see of a job that is over, and what lies in the table of results."""
+
+    detections: str
+    tracks: str
+    summary: Mapping[str, Any]
+    results: Mapping[tuple[str, str], str]
+
+
+def outcome_of(world: World, job: Job) -> Outcome:
+    """The job's results, with the names of job and video taken out."""
+    detections = world.get(f"/jobs/{job.job_id}/detections")
+    tracks = world.get(f"/jobs/{job.job_id}/tracks")
+    return Outcome(
+        json.dumps(detections),
+        json.dumps(tracks),
+        dict(job.summary or {}),
+        {_place(item, job): _content(item) for item in _items(WIRING.results.name)},
+    )
+
+
+def broken_promises(world: World, ended: Ended, expected: Outcome) -> list[str]:
+    """Every promise that this run broke."""
+    return [
+        *_of_the_job(world, ended),
+        *_of_its_results(world, ended.job, expected),
+        *_of_the_tables(world),
+        *_of_history(world),
+    ]
+
+
+def _of_the_job(world: World, ended: Ended) -> Iterator[str]:
+    job = ended.job
+    if job.state is not JobState.SUCCEEDED:
+        yield f"the job is {job.state}, failure {job.failure}"
+    if ended.seconds > LONGEST_SECONDS:
+        yield f"the job took {ended.seconds:.0f} s"
+    if ended.rounds >= ROUNDS:
+        yield f"something is still due after {ROUNDS} rounds of the schedule"
+    if world.requests > 1 and world.wire.fault in HEALED:
+        yield f"the client had to ask {world.requests} times"
+    if world.machines.run_next():
+        yield "a child job still waits"
+
+
+def _of_its_results(world: World, job: Job, expected: Outcome) -> Iterator[str]:
+    if job.state is not JobState.SUCCEEDED:
+        return
+    found = outcome_of(world, job)
+    if found.detections != expected.detections:
+        yield f"other detections: {found.detections[:200]}"
+    if found.tracks != expected.tracks:
+        yield f"other tracks: {found.tracks[:200]}"
+    # What an attempt stored and did not commit is taken over, so that fewer frames may be inferred for the commit.
+    if {**found.summary, "frames_inferred": 0} != {**expected.summary, "frames_inferred": 0}:
+        yield f"another summary: {found.summary}"
+    if int(found.summary["frames_inferred"]) > int(expected.summary["frames_inferred"]):
+        yield f"{found.summary['frames_inferred']} frames were counted as inferred"
+    for place in sorted(found.results.keys() | expected.results.keys()):
+        if found.results.get(place) != expected.results.get(place):
+            yield f"results {place} are {found.results.get(place)!r:.100} and not {expected.results.get(place)!r:.100}"
+
+
+def _of_the_tables(world: World) -> Iterator[str]:
+    allowed = 1 if world.wire.fault in HEALED else ATTEMPTS_UNDER_ONE_FAULT
+    jobs, succeeded = 0, 0
+    for item in _items(WIRING.meta.name):
+        name = f"{item['pk'].partition('#')[2]} {item['sk']}"
+        kind, state = item["kind"], item.get("state", "")
+        if "due_at" in item or "due_shard" in item:
+            yield f"{name} is {state} and still due"
+        if kind in ("OPEN", "FAILED"):
+            yield f"{name} is left"
+        if kind == "JOB":
+            jobs += 1
+            succeeded += state == JobState.SUCCEEDED
+            if state not in TERMINAL_JOB_STATES:
+                yield f"{name} is {state}"
+        if kind == "VIDEO" and state not in (VideoState.READY, VideoState.REJECTED):
+            yield f"{name} is {state}"
+        if kind in ("SEGMENT", "STEP"):
+            if state != UnitState.DONE:
+                yield f"{name} is {state}"
+            if item["attempt"] > allowed:
+                yield f"{name} took {item['attempt']} attempts"
+    if jobs > world.requests or succeeded > 1:
+        yield f"{world.requests} requests made {jobs} jobs, of which {succeeded} succeeded"
+
+
+def _of_history(world: World) -> Iterator[str]:
+    """Nothing goes back, and what is over is over: no second end, no write after it."""
+    states_by_place: dict[tuple[str, str], list[str]] = {}
+    version_by_pk: dict[str, int] = {}
+    for image in map(item_from_wire, world.deliveries.images):
+        pk = str(image["pk"])
+        if image["kind"] in ("JOB", "VIDEO", "SEGMENT", "STEP"):
+            states_by_place.setdefault((pk, str(image["sk"])), []).append(str(image["state"]))
+        if "version" in image:
+            if image["version"] < version_by_pk.get(pk, 0):
+                yield f"{pk} went back to version {image['version']}"
+            version_by_pk[pk] = image["version"]
+    for (pk, sk), states in states_by_place.items():
+        if not _is_sound(sk, states):
+            yield f"{pk} {sk} went {' → '.join(states)}"
+    segments = sum(sk.startswith("SEG#") for _, sk in states_by_place)
+    if segments != SEGMENTS:
+        yield f"there were {segments} segments"
+
+
+def _is_sound(sk: str, states: list[str]) -> bool:
+    """Whether an item may have been written with these states, one after the other."""
+    way = WAY_BY_SK.get(sk)
+    if way is None:
+        return states.count(UnitState.DONE) == 1 and states[-1] == UnitState.DONE
+    if states[-1] in (JobState.FAILED, VideoState.REJECTED):
+        return True  # of a request that was never answered: nobody uploads for it
+    # A state may be passed over, when what it waits for is there already.
+    return states == sorted(states, key=way.index) and states.count(way[-1]) == 1
+
+
+def _place(item: Item, job: Job) -> tuple[str, str]:
+    pk = str(item["pk"]).replace(job.job_id, "JOB").replace(job.video_id, "VIDEO")
+    return pk, str(item["sk"]).replace(job.video_id, "VIDEO")
+
+
+def _content(item: Item) -> str:
+    return repr({name: value for name, value in sorted(item.items()) if name not in NAMES_OF_A_WRITE | {"pk", "sk"}})
+
+
+def _items(table: str) -> list[Item]:
+    pages = clients.dynamodb().get_paginator("scan").paginate(TableName=table)
+    return [item_from_wire(item) for page in pages for item in page["Items"]]

@@ -1,0 +1,265 @@
+"""One small deployment that does one small whole job: upload, probe, three segments in two children, finish.
+
+Everything of the product runs: its app and functions, its adapters, its worker; below them, moto behind its lock, the
+local stack's fronts and its Batch. One thread, one order of steps, a clock that only the scheduler moves: the same plan
+gives the same run.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import pickle
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import cache
+from typing import Any
+
+import boto3
+from moto.moto_server.werkzeug_app import create_backend_app
+from werkzeug.test import EnvironBuilder
+from werkzeug.wrappers import Request
+
+import app as app_module
+from chalicelib import wiring
+from chalicelib.adapters import clients
+from chalicelib.adapters.model_registry import DynamoModelRegistry
+from chalicelib.adapters.table import Table
+from chalicelib.contracts import object_keys
+from chalicelib.domain.ids import JobId, TenantId
+from chalicelib.domain.jobs import Job, JobState
+from chalicelib.services.ports import Claims
+from chalicelib.settings import read_settings
+from gpu_batch.aws import Cloud
+from infra.local import moto_patches
+from infra.local.batch_api import BatchApi
+from infra.local.bootstrap import create_resources
+from infra.local.dynamodb_front import DynamoDbFront
+from infra.local.environment import ACCESS_KEY, SECRET_KEY, applied
+from infra.local.events import REGION
+from infra.local.functions import Functions
+from infra.local.gateway import Gateway
+from infra.local.moto_gate import MotoGate
+from infra.local.s3_front import S3Front
+from infra.wiring import WIRING
+from tests.fakes.system import START, FakeClock, FakeTokenVerifier, SequentialIds
+from tests.faults.deliveries import Deliveries, EventPlan
+from tests.faults.machines import Machines
+from tests.faults.toys import toy_clip, toy_model
+from tests.faults.wire import Died, Plan, Wire, connected
+
+TENANT = TenantId("acme")
+URL = "http://127.0.0.1"
+RECONCILE_SECONDS = 60
+ROUNDS = 20
+"""Of the schedule: a job that has not ended after so many is stuck."""
+STALL_ROUNDS = 5
+SUCCEEDED = {"S": JobState.SUCCEEDED}
+CLIENT_TRIES = 4
+CLIENT_PAUSE_SECONDS = 65
+"""After this long a client that got no answer asks again; a first request that died holds its key for a minute."""
+ENVIRONMENT = {
+    "AWS_ENDPOINT_URL": URL,
+    "AWS_DEFAULT_REGION": REGION,
+    "AWS_REGION": REGION,
+    "AWS_ACCESS_KEY_ID": ACCESS_KEY,
+    "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
+    "AWS_EC2_METADATA_DISABLED": "true",
+    "REELSCAN_META_TABLE": WIRING.meta.name,
+    "REELSCAN_RESULTS_TABLE": WIRING.results.name,
+    "REELSCAN_BUCKET": WIRING.bucket.name,
+    "REELSCAN_CPU_QUEUE": WIRING.cpu.queue,
+    "REELSCAN_GPU_QUEUE": WIRING.gpu.queue,
+    "REELSCAN_CPU_JOB_DEFINITION": WIRING.cpu.definition.name,
+    "REELSCAN_GPU_JOB_DEFINITION": WIRING.gpu.definition.name,
+    "REELSCAN_TOKEN_ISSUER": URL,
+    "REELSCAN_JWKS_URL": URL,
+    "REELSCAN_CURSOR_KEY": "5f" * 32,
+    "REELSCAN_ANALYZE_LANE": "cpu",
+    "REELSCAN_MAX_CHILDREN": "2",
+    "REELSCAN_RECONCILE_SECONDS": str(RECONCILE_SECONDS),
+    # No heartbeat comes within a run: it would come from a thread, and break the order of the calls.
+    "REELSCAN_HEARTBEAT_SECONDS": "3600",
+    "REELSCAN_VCPUS": "1",
+}
+REQUEST = {
+    "filename": "toy.mp4",
+    "content_type": "video/mp4",
+    "analyze": {"models": ["toy"], "segment_seconds": 0.6},
+}
+
+
+@dataclass(frozen=True)
+class Ended:
+    """What a run came to."""
+
+    job: Job
+    seconds: float
+    """On the run's clock, from the first request to the job's end; the whole run when it did not succeed."""
+    rounds: int
+    """Of the schedule, until nothing was due any more."""
+
+
+class World:
+    """One run's deployment; `Rig.world` makes it."""
+
+    def __init__(self, rig: Rig, plan: EventPlan | None, *, has_events: bool) -> None:
+        gate, self.wire = rig.gate, rig.wire
+        self.clock = FakeClock()
+        functions = Functions(app_module, WIRING.handlers)
+        self.deliveries = Deliveries(functions, self.wire, plan, are_lost=not has_events)
+        self.machines = Machines(self.wire, self.deliveries, rig.cloud)
+        self.s3 = S3Front(gate, WIRING.bucket, {ACCESS_KEY: SECRET_KEY}, self.deliveries.put)
+        self.wire.handle_by_service = {
+            "dynamodb": DynamoDbFront(gate).handle,
+            "s3": self.s3.handle,
+            "batch": BatchApi(WIRING.lanes, self.machines).handle,
+        }
+        self.wire.world_goes_on = self.go_on
+        tokens = FakeTokenVerifier()
+        tokens.claims_by_token[TENANT] = Claims(TENANT, "a user", frozenset())
+        self.requests = 0
+        """How often the client had to ask."""
+        self._succeeded_at: datetime | None = None
+        self.ports = replace(rig.ports, clock=self.clock, ids=SequentialIds(self.clock), tokens=tokens)
+
+    def run(self) -> Ended:
+        """The whole job, as a client and AWS drive it, until nothing is due any more."""
+        created = self._post_video()
+        self._upload(created["upload"]["fields"])
+        job_id = JobId(created["job"]["job_id"])
+        self.settle()
+        rounds = 0
+        while rounds < ROUNDS and self._is_anything_due():
+            # Once the job is over, what is left waits for an upload that never comes: its request was never answered.
+            is_over = self._job(job_id).is_terminal
+            self._pass_time(self.ports.limits.upload_seconds if is_over else RECONCILE_SECONDS)
+            rounds += 1
+        self.deliveries.deliver_late()
+        self.settle()
+        over_at = self._succeeded_at or self.clock.now()
+        return Ended(self._job(job_id), (over_at - START).total_seconds(), rounds)
+
+    def settle(self) -> None:
+        """Deliver and run until nothing is left to do; no time passes."""
+        while self.deliveries.deliver_next() or self.machines.run_next():
+            pass
+        if self._succeeded_at is None and any(image.get("state") == SUCCEEDED for image in self.deliveries.images):
+            self._succeeded_at = self.clock.now()
+
+    def go_on(self, *, for_long: bool) -> None:
+        """What happens while one process stands still: for one round of the schedule, or for longer than any lease."""
+        self.settle()
+        for _ in range(STALL_ROUNDS if for_long else 1):
+            self._pass_time(RECONCILE_SECONDS)
+
+    def get(self, path: str) -> Any:
+        """What the API says."""
+        return json.loads(self._call("GET", path, b"", {}).get_data())
+
+    def _pass_time(self, seconds: float) -> None:
+        self.clock.advance(seconds)
+        self.deliveries.tick()
+        self.settle()
+
+    def _post_video(self) -> Any:
+        """Ask as a client does: the same request with the same key, until there is an answer."""
+        body = json.dumps({**REQUEST, "size_bytes": len(toy_clip())}).encode()
+        answer = None
+        for _ in range(CLIENT_TRIES):
+            self.requests += 1
+            try:
+                with self.wire.process("api"):
+                    answer = self._call("POST", "/videos", body, {"Idempotency-Key": "the-toy"})
+            except Died:
+                answer = None
+            if answer is not None and answer.status_code == 201:
+                return json.loads(answer.get_data())
+            self.clock.advance(CLIENT_PAUSE_SECONDS)
+        raise AssertionError(f"POST /videos was never answered; at last {answer and answer.get_data()!r}")
+
+    def _upload(self, form: dict[str, str]) -> None:
+        fields = {**form, "file": (io.BytesIO(toy_clip()), "toy.mp4")}
+        answer = self.s3.handle(_request("POST", f"/{WIRING.bucket.name}", {}, fields))
+        assert answer.status_code == 204, answer.get_data()
+
+    def _call(self, method: str, path: str, body: bytes, headers: dict[str, str]) -> Any:
+        sent = {"Authorization": f"Bearer {TENANT}", "Content-Type": "application/json", **headers}
+        return _gateway().handle(_request(method, path, sent, body))
+
+    def _job(self, job_id: JobId) -> Job:
+        job = self.ports.jobs.get(TENANT, job_id)
+        assert job is not None
+        return job
+
+    def _is_anything_due(self) -> bool:
+        far = self.clock.now().replace(year=9000)
+        return bool(self.ports.due.list_due(far, 1))
+
+
+class DirectGate(MotoGate):
+    """moto's application of the service that is called, without looking for it each time: an eighth of a run."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        dynamodb, s3 = create_backend_app("dynamodb"), create_backend_app("s3")
+        self._app = lambda environ, start: (dynamodb if "HTTP_X_AMZ_TARGET" in environ else s3)(environ, start)
+
+
+class Rig:
+    """The process that runs happen in, one after the other, each on the same fresh tables; make it with `a_rig`."""
+
+    def __init__(self, wire: Wire) -> None:
+        self.wire = wire
+        self.gate = DirectGate()
+        wire.handle_by_service = {"dynamodb": self.gate.handle, "s3": self.gate.handle}
+        self.ports = wiring.make_ports(read_settings())
+        # One for all workers: it keeps nothing but its clients, which take long to make.
+        self.cloud = Cloud(WIRING.meta.name, WIRING.results.name, WIRING.bucket.name, now=self._now)
+        self._world: World | None = None
+        create_resources(WIRING)
+        content, manifest = toy_model()
+        key = object_keys.model_key(manifest.sha256)
+        boto3.client("s3").put_object(Bucket=WIRING.bucket.name, Key=key, Body=content)
+        DynamoModelRegistry(Table(clients.dynamodb(), WIRING.meta.name)).put(manifest)
+        self._fresh = pickle.dumps(moto_patches.capture_backends())
+
+    @contextmanager
+    def world(self, plan: Plan | EventPlan | None = None, *, has_events: bool = True) -> Iterator[World]:
+        """A fresh deployment that meets `plan`; without events only the schedule moves anything."""
+        moto_patches.restore_backends(*pickle.loads(self._fresh))
+        self.wire.begin(plan if isinstance(plan, Plan) else None)
+        self._world = World(self, plan if isinstance(plan, EventPlan) else None, has_events=has_events)
+        with wiring.using(self._world.ports):
+            yield self._world
+
+    def _now(self) -> float:
+        assert self._world is not None
+        return self._world.clock.now().timestamp()
+
+
+@contextmanager
+def a_rig() -> Iterator[Rig]:
+    """moto's state, the environment and boto3's default session are this block's until it ends."""
+    with ExitStack() as stack:
+        stack.enter_context(applied(ENVIRONMENT))
+        moto_patches.reset()
+        stack.callback(moto_patches.reset)
+        wire = Wire()
+        stack.enter_context(connected(wire))
+        wiring.forget_ports()
+        stack.callback(wiring.forget_ports)
+        yield Rig(wire)
+
+
+@cache
+def _gateway() -> Gateway:
+    return Gateway(app_module.app)
+
+
+def _request(method: str, path: str, headers: dict[str, str], data: Any) -> Request:
+    environ = EnvironBuilder(path=path, method=method, headers=list(headers.items()), data=data).get_environ()
+    environ["RAW_URI"] = environ["REQUEST_URI"] = path
+    return Request(environ)
