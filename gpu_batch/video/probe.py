@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import av
 import numpy as np
@@ -12,6 +13,7 @@ from chalicelib.domain.cells import Cell
 from chalicelib.domain.media import Media, MediaLimits, WholeReason
 from gpu_batch.video.boxes import malformed, read_movie
 from gpu_batch.video.decoders import coded_size, open_decoder, try_decode
+from gpu_batch.video.heads import judge_samples
 from gpu_batch.video.limits import check_duration, check_pixels
 from gpu_batch.video.sniff import MOV, MP4, SNIFF_BYTES, Container, sniff_container
 from gpu_batch.video.source import Source
@@ -96,11 +98,12 @@ def _probe_mp4(source: Source, container: Container, limits: MediaLimits) -> Pro
     config = DecoderConfig(
         codec, track.codec_tag, track.timebase, track.rotation, reorder_depth(timeline.pts), track.descriptions
     )
-    cuts, whole_reason = find_cuts(source, config, track, timeline)
+    judge = partial(judge_samples, source, config, track)
+    cuts, whole_reason = find_cuts(judge, source.size_bytes, track, timeline)
     if cuts is None:
         return _whole(source, container, limits, whole_reason)
     size = _size_of_frames(source, config, track, cuts, limits)
-    table = pack_table(source, config, track, timeline, cuts)
+    table = pack_table(source.size_bytes, config, track, timeline, cuts)
     media = _media_of(container, config, cuts, table, size)
     return Probe(media, table, table.cells, whole_reason)
 

@@ -1,22 +1,24 @@
-"""Building the sample table of an MP4 track: find where it can be cut, prove it, pack one chunk for each cell."""
+"""Building the sample table of a track: find where it can be cut, prove it, pack one chunk for each cell."""
 
 from __future__ import annotations
 
 from array import array
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import TypeAlias
 
 import numpy as np
 
 from chalicelib.contracts.sample_table import CellSamples, DecoderConfig, SampleFlag, Samples, pack_chunk
 from chalicelib.domain.cells import Cell, cut_cells
 from chalicelib.domain.media import Pts, WholeReason
-from gpu_batch.video.heads import judge_samples
 from gpu_batch.video.keyframes import Verdict
-from gpu_batch.video.source import Source
 from gpu_batch.video.timeline import Timeline
 from gpu_batch.video.track import Flags, Int64s, Track
+
+Judge: TypeAlias = Callable[[Sequence[int]], dict[int, Verdict]]
+"""Says what the bitstream holds at positions of a track, in decode order."""
 
 MAX_PROOF_ROUNDS = 3
 """Cutting anew without the keyframes that were refuted chooses others, which need proof in their turn."""
@@ -48,13 +50,13 @@ class Cuts:
 
 
 def find_cuts(
-    source: Source, config: DecoderConfig, track: Track, timeline: Timeline
+    judge: Judge, size_bytes: int, track: Track, timeline: Timeline
 ) -> tuple[Cuts | None, WholeReason | None]:
-    """Where a track is cut into cells, every boundary proved, and why there is only one cell or none.
+    """Where a track of a file of `size_bytes` is cut into cells, every boundary proved, and why there is one or none.
 
     Gives no cuts when no keyframe at all is proved: then only libav's own way through the container is right.
     """
-    pts, is_present = timeline.pts, track.offsets + track.sizes <= source.size_bytes
+    pts, is_present = timeline.pts, track.offsets + track.sizes <= size_bytes
     candidates = _cut_candidates(pts, track.is_key & (track.sizes > 0) & is_present)
     shown = np.flatnonzero(timeline.is_shown)
     if not len(candidates) or not len(shown):
@@ -62,7 +64,7 @@ def find_cuts(
     first_shown, last_shown = int(np.min(pts[shown])), int(np.max(pts[shown]))
     before = [key for key in candidates if pts[key] <= first_shown]
     start = before[-1] if before else candidates[0]
-    verdicts = judge_samples(source, config, track, [start])
+    verdicts = judge([start])
     is_shown = _decodable(timeline, start, verdicts[start])
     if not is_shown.any():
         return None, WholeReason.UNPROVED_KEYFRAMES
@@ -73,7 +75,7 @@ def find_cuts(
         keyframe_pts = [first_shown, *(int(pts[key]) for key in others)]
         starts = cut_cells(keyframe_pts, _end_pts(track, timeline), track.timebase)
         chosen = [start, *(others[position - 1] for position in starts[1:])]
-        verdicts |= judge_samples(source, config, track, [key for key in chosen if key not in verdicts])
+        verdicts |= judge([key for key in chosen if key not in verdicts])
         refuted = {key for key in others if key in verdicts and not verdicts[key].is_proved}
         others = [key for key in others if key not in refuted]
         if not refuted:
@@ -128,7 +130,7 @@ def reorder_depth(pts: Int64s) -> int:
     return min(int(np.max(np.arange(len(pts)) - rank)), MAX_REORDER_DEPTH)
 
 
-def pack_table(source: Source, config: DecoderConfig, track: Track, timeline: Timeline, cuts: Cuts) -> SampleTable:
+def pack_table(size_bytes: int, config: DecoderConfig, track: Track, timeline: Timeline, cuts: Cuts) -> SampleTable:
     """The packed table of a track that is cut at `cuts`."""
     pts = timeline.pts
     shown_pts = np.sort(pts[cuts.is_shown])
@@ -136,7 +138,7 @@ def pack_table(source: Source, config: DecoderConfig, track: Track, timeline: Ti
         track.is_key * SampleFlag.KEY
         + track.is_disposable * SampleFlag.DISPOSABLE
         + cuts.is_shown * SampleFlag.SHOWN
-        + (track.offsets + track.sizes > source.size_bytes) * SampleFlag.MISSING
+        + (track.offsets + track.sizes > size_bytes) * SampleFlag.MISSING
     )
     columns = (track.offsets, track.sizes, timeline.dts, pts, flags, track.description_indexes)
     bounds = [*cuts.keyframes, cuts.end]
