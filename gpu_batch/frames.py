@@ -16,9 +16,11 @@ import av
 
 from chalicelib.contracts.sample_table import CellSamples, DecoderConfig
 from chalicelib.domain.media import MediaLimits, Pts
-from chalicelib.domain.sampling import Sampling, SamplingKind, select_sampled
+from chalicelib.domain.sampling import Sampling, SamplingKind, is_nearest_keyframe, select_sampled
 from gpu_batch.video.damage import Damage
 from gpu_batch.video.decode import Frame, decode_cells
+from gpu_batch.video.feed import Wanted, claimed_keyframes, spans_to_read
+from gpu_batch.video.run_reader import Span
 from gpu_batch.video.source import Source
 from gpu_batch.video.whole import decode_whole
 
@@ -67,7 +69,9 @@ class TableFrames:
         limits: MediaLimits,
         sampling: Sampling,
         check: Callable[[], None],
+        load_cell: Callable[[int], CellSamples] | None = None,
     ) -> None:
+        """`load_cell` gives cells before the run, which are hardly ever needed."""
         self.damage = Damage()
         self._config = config
         self._cells = cells
@@ -75,28 +79,50 @@ class TableFrames:
         self._limits = limits
         self._sampling = sampling
         self._check = check
+        self._load_cell = load_cell
         self._shown_pts = {cell.index: sorted(cell.frames.elements()) for cell in cells}
+        self._ranks = {cell.index: self._wanted_ranks(cell) for cell in cells}
+        self._wanted = self._find_wanted()
+
+    @property
+    def spans(self) -> list[Span]:
+        """The bytes that the frames will be made of, as far as is known before."""
+        return spans_to_read(self._cells, self._wanted)
 
     def __iter__(self) -> Iterator[SampledFrame]:
-        wanted = {cell.index: self._wanted_ranks(cell) for cell in self._cells}
         current = iter(self._cells)
         cell = next(current)
-        for frame in decode_cells(self._config, self._cells, self._source, self._limits, self.damage):
+        frames = decode_cells(
+            self._config,
+            self._cells,
+            self._source,
+            self._limits,
+            self.damage,
+            wanted=self._wanted,
+            load_cell=self._load_cell,
+        )
+        for frame in frames:
             self._check()
             while frame.pts >= cell.end_pts:
                 cell = next(current)
             rank = bisect_left(self._shown_pts[cell.index], frame.pts) + frame.ordinal
-            if self._is_wanted(frame, rank, wanted[cell.index]):
+            if self._sampling.kind is not SamplingKind.PER_SECOND or rank in self._ranks[cell.index]:
                 yield SampledFrame(FramePlace(cell.index, frame.pts, frame.ordinal, rank), frame.image)
 
     def shown(self, cell: int) -> int:
         """See `RunFrames`."""
         return len(self._shown_pts[cell])
 
-    def _is_wanted(self, frame: Frame, rank: int, wanted: set[int]) -> bool:
-        if self._sampling.kind is SamplingKind.PER_SECOND:
-            return rank in wanted
-        return self._sampling.kind is SamplingKind.EVERY_FRAME or frame.is_key
+    def _find_wanted(self) -> Wanted | None:
+        match self._sampling.kind:
+            case SamplingKind.EVERY_FRAME:
+                return None
+            case SamplingKind.PER_SECOND:
+                shown = self._shown_pts
+                times = {index: frozenset(shown[index][rank] for rank in ranks) for index, ranks in self._ranks.items()}
+                return Wanted(times, only_keyframes=False)
+            case SamplingKind.KEYFRAMES:
+                return Wanted(self._wanted_keyframes(), only_keyframes=True)
 
     def _wanted_ranks(self, cell: CellSamples) -> set[int]:
         """Ranks of the frames that n per second chooses, as a single pass over the whole video would."""
@@ -113,6 +139,35 @@ class TableFrames:
             next_pts=cell.next_pts,
         )
         return set(chosen)
+
+    def _wanted_keyframes(self) -> dict[int, frozenset[Pts]]:
+        """By cell the keyframes that the container claims, thinned out as the sampling says."""
+        before = self._last_key_before() if self._sampling.within_seconds is not None else None
+        wanted: dict[int, frozenset[Pts]] = {}
+        for cell in self._cells:
+            keys = claimed_keyframes(cell)
+            if not keys:
+                continue
+            after = cell.end_pts if cell.next_pts is not None else None
+            last_pts = max(self._shown_pts[cell.index], default=cell.start_pts)
+            wanted[cell.index] = frozenset(
+                pts
+                for prev_pts, pts, next_pts in zip([before, *keys[:-1]], keys, [*keys[1:], after], strict=True)
+                if is_nearest_keyframe(
+                    self._sampling, prev_pts, pts, next_pts, last_pts=last_pts, timebase=self._config.timebase
+                )
+            )
+            before = keys[-1]
+        return wanted
+
+    def _last_key_before(self) -> Pts | None:
+        """PTS of the last keyframe before the run that the container claims."""
+        for index in reversed(range(self._cells[0].index)):
+            if self._load_cell is None:
+                break
+            if keys := claimed_keyframes(self._load_cell(index)):
+                return keys[-1]
+        return None
 
 
 class WholeFrames:

@@ -195,6 +195,27 @@ class DecoderConfig:
         )
 
 
+def join_cells(cells: Sequence[CellSamples]) -> CellSamples:
+    """Consecutive cells as one, which is named by the first; the tail of the last is the tail."""
+    if len(cells) == 1:
+        return cells[0]
+    first, last = cells[0], cells[-1]
+    joined = Samples(array("q"), array("I"), array("q"), array("q"), array("B"), array("B"))
+    for cell in cells:
+        count = len(cell.samples) if cell is last else cell.own
+        for name in ("offsets", "sizes", "dts", "pts", "flags", "descriptions"):
+            getattr(joined, name).extend(getattr(cell.samples, name)[:count])
+    return CellSamples(
+        index=first.index,
+        start_pts=first.start_pts,
+        end_pts=last.end_pts,
+        prev_pts=first.prev_pts,
+        next_pts=last.next_pts,
+        own=sum(cell.own for cell in cells),
+        samples=joined,
+    )
+
+
 def pack_chunk(cell: CellSamples) -> bytes:
     """The chunk of one cell, in the layout of the module docstring."""
     samples = cell.samples

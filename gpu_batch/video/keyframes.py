@@ -53,7 +53,7 @@ def judge_keyframe(codec: str, description: Description, sample: bytes) -> Verdi
     return Verdict.REFUTED
 
 
-def _nal_units(description: Description, sample: bytes) -> Iterator[bytes]:
+def nal_units(description: Description, sample: bytes) -> Iterator[bytes]:
     """The NAL units of a sample, the last one cut off where the bytes end; an empty one is no unit at all."""
     width, position = description.nal_length_size, 0
     for _ in range(MAX_UNITS):
@@ -69,7 +69,7 @@ def _nal_units(description: Description, sample: bytes) -> Iterator[bytes]:
 
 def _judge_h264(description: Description, sample: bytes) -> Verdict:
     is_recovery_point = False
-    for unit in _nal_units(description, sample):
+    for unit in nal_units(description, sample):
         if not unit:
             return Verdict.REFUTED
         kind = unit[0] & 0x1F
@@ -105,7 +105,7 @@ def _has_exact_recovery_point(unit: bytes) -> bool:
 
 
 def _judge_hevc(description: Description, sample: bytes) -> Verdict:
-    for unit in _nal_units(description, sample):
+    for unit in nal_units(description, sample):
         if not unit:
             return Verdict.REFUTED
         kind = unit[0] >> 1 & 0x3F
