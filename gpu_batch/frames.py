@@ -1,7 +1,7 @@
 """The frames of a run of cells that a job looks at, each with its place in its cell.
 
 Which frames are sampled, and what rank each has, is decided from the sample table where there is one: a damaged GOP
-changes neither. `check` is called for every frame that is decoded, sampled or not, and may raise to stop.
+changes neither.
 """
 
 from __future__ import annotations
@@ -49,8 +49,8 @@ class RunFrames(Protocol):
 
     damage: Damage
 
-    def __iter__(self) -> Iterator[SampledFrame]:
-        """The frames, in order of (pts, ordinal)."""
+    def decode(self, check: Callable[[], None]) -> Iterator[SampledFrame]:
+        """The frames, in order of (pts, ordinal). `check` is called between frames, and may raise to stop."""
         ...
 
     def shown(self, cell: int) -> int:
@@ -68,17 +68,16 @@ class TableFrames:
         source: Source,
         limits: MediaLimits,
         sampling: Sampling,
-        check: Callable[[], None],
         load_cell: Callable[[int], CellSamples] | None = None,
     ) -> None:
         """`load_cell` gives cells before the run, which are hardly ever needed."""
         self.damage = Damage()
         self._config = config
         self._cells = cells
-        self._source = source
+        self.source = source
+        """Where the bytes come from; may be replaced before `decode`."""
         self._limits = limits
         self._sampling = sampling
-        self._check = check
         self._load_cell = load_cell
         self._shown_pts = {cell.index: sorted(cell.frames.elements()) for cell in cells}
         self._ranks = {cell.index: self._wanted_ranks(cell) for cell in cells}
@@ -89,20 +88,21 @@ class TableFrames:
         """The bytes that the frames will be made of, as far as is known before."""
         return spans_to_read(self._cells, self._wanted)
 
-    def __iter__(self) -> Iterator[SampledFrame]:
+    def decode(self, check: Callable[[], None]) -> Iterator[SampledFrame]:
+        """See `RunFrames`."""
         current = iter(self._cells)
         cell = next(current)
         frames = decode_cells(
             self._config,
             self._cells,
-            self._source,
+            self.source,
             self._limits,
             self.damage,
             wanted=self._wanted,
             load_cell=self._load_cell,
         )
         for frame in frames:
-            self._check()
+            check()
             while frame.pts >= cell.end_pts:
                 cell = next(current)
             rank = bisect_left(self._shown_pts[cell.index], frame.pts) + frame.ordinal
@@ -179,19 +179,18 @@ class WholeFrames:
         limits: MediaLimits,
         sampling: Sampling,
         timebase: Fraction,
-        check: Callable[[], None],
     ) -> None:
         self.damage = Damage()
         self._source = source
         self._limits = limits
         self._sampling = sampling
-        self._check = check
         self._timebase = timebase
         self._shown = 0
 
-    def __iter__(self) -> Iterator[SampledFrame]:
+    def decode(self, check: Callable[[], None]) -> Iterator[SampledFrame]:
+        """See `RunFrames`."""
         chosen = select_sampled(
-            self._ranked(),
+            self._ranked(check),
             self._sampling,
             self._timebase,
             pts_of=lambda ranked: ranked[1].pts,
@@ -204,8 +203,8 @@ class WholeFrames:
         """See `RunFrames`."""
         return self._shown
 
-    def _ranked(self) -> Iterator[tuple[int, Frame]]:
+    def _ranked(self, check: Callable[[], None]) -> Iterator[tuple[int, Frame]]:
         for frame in decode_whole(self._source, self._limits, self.damage):
-            self._check()
+            check()
             yield self._shown, frame
             self._shown += 1

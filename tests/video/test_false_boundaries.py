@@ -78,7 +78,7 @@ def test_sampled_frames_are_those_of_a_single_pass(corpus: dict[str, Path], samp
     found = [
         Seen(frame.place.pts, fingerprint(frame.image))
         for part in runs_of(cells, run)
-        for frame in TableFrames(table.config, part, source, LIMITS, sampling, lambda: None, cells.__getitem__)
+        for frame in TableFrames(table.config, part, source, LIMITS, sampling, cells.__getitem__).decode(lambda: None)
     ]
     assert found == list(expected)
 

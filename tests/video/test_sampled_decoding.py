@@ -38,8 +38,8 @@ def sample(table: SampleTable, source: Source, sampling: Sampling, length: int) 
     cells = cells_of(table)
     seen: list[Seen] = []
     for run in runs_of(cells, length):
-        frames = TableFrames(table.config, run, source, LIMITS, sampling, lambda: None, cells.__getitem__)
-        seen += [see(Frame(one.place.pts, one.place.ordinal, False, one.image)) for one in frames]
+        frames = TableFrames(table.config, run, source, LIMITS, sampling, cells.__getitem__)
+        seen += [see(Frame(one.place.pts, one.place.ordinal, False, one.image)) for one in frames.decode(lambda: None)]
         assert frames.damage.ranges == ()
     return seen
 
