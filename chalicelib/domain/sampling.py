@@ -184,22 +184,32 @@ def select_sampled(
         yield held[0]
 
 
-def count_points(sampling: Sampling, sampled_pts: Iterable[Pts], end_pts: Pts, timebase: Fraction) -> tuple[int, int]:
-    """How many grid points k/n seconds lie before `end_pts`, and to how many of them no sampled frame is near.
+@dataclass(slots=True)
+class PointCount:
+    """Counts the grid points that a sampling with `within_seconds` was asked for, and those that it could serve.
 
-    Only for a sampling with `within_seconds`; `sampled_pts` are what it chose, rising.
+    Grid points are k/n seconds from 0 to before the end of the video.
     """
+
+    covered: int = 0
+    next_point: int = 0
+    """The first k that no frame so far is near to, or was before."""
+
+    def add(self, sampling: Sampling, pts: Pts, end_pts: Pts, timebase: Fraction) -> None:
+        """Count the points that the sampled frame at `pts` is near to; frames come in order of time."""
+        assert sampling.n is not None
+        assert sampling.within_seconds is not None
+        step, reach = 1 / (timebase * sampling.n), sampling.within_seconds / timebase
+        first = max(self.next_point, math.ceil((pts - reach) / step))
+        after = min(points_before(sampling, end_pts, timebase), math.floor((pts + reach) / step) + 1)
+        self.covered += max(0, after - first)
+        self.next_point = max(self.next_point, after)
+
+
+def points_before(sampling: Sampling, end_pts: Pts, timebase: Fraction) -> int:
+    """How many grid points k/n seconds lie before `end_pts`, from 0 on."""
     assert sampling.n is not None
-    assert sampling.within_seconds is not None
-    step, reach = 1 / (timebase * sampling.n), sampling.within_seconds / timebase
-    points = max(0, math.ceil(end_pts / step))
-    covered, first_free = 0, 0
-    for pts in sampled_pts:
-        first = max(first_free, math.ceil((pts - reach) / step))
-        after = min(points, math.floor((pts + reach) / step) + 1)
-        covered += max(0, after - first)
-        first_free = max(first_free, after)
-    return points, points - covered
+    return max(0, math.ceil(end_pts * timebase * sampling.n))
 
 
 def _select_keyframes(

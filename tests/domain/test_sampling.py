@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.domain.errors import InvalidRequest
-from chalicelib.domain.sampling import Sampling, SamplingKind, count_points, select_sampled
+from chalicelib.domain.sampling import PointCount, Sampling, SamplingKind, points_before, select_sampled
 
 TIMEBASE = Fraction(1, 1000)
 
@@ -167,6 +167,15 @@ def near(n: str, within_seconds: str) -> Sampling:
     return Sampling(SamplingKind.KEYFRAMES, Fraction(n), Fraction(within_seconds))
 
 
+def count_points(sampling: Sampling, chosen: list[int], end_pts: int) -> tuple[int, int]:
+    """Grid points before the end, and those without a chosen frame near them."""
+    count = PointCount()
+    for pts in chosen:
+        count.add(sampling, pts, end_pts, TIMEBASE)
+    points = points_before(sampling, end_pts, TIMEBASE)
+    return points, points - count.covered
+
+
 def keyframes_nearest_to_the_grid(frames: list[Shown], sampling: Sampling) -> list[Shown]:
     """By brute force: for each point up to the last frame, the nearest keyframe if it is near enough."""
     assert sampling.n is not None
@@ -195,7 +204,7 @@ def test_points_without_a_sampled_frame_near_them_are_counted(
     chosen = [frame.pts for frame in sampled(frames, Sampling(SamplingKind.KEYFRAMES, n, within))]
     points = [Fraction(k) / n for k in range(math.ceil((frames[-1].pts + 1) * TIMEBASE * n))]
     skipped = [point for point in points if not any(abs(pts * TIMEBASE - point) <= within for pts in chosen)]
-    counted = count_points(Sampling(SamplingKind.KEYFRAMES, n, within), chosen, frames[-1].pts + 1, TIMEBASE)
+    counted = count_points(Sampling(SamplingKind.KEYFRAMES, n, within), chosen, frames[-1].pts + 1)
     assert counted == (len(points), len(skipped))
 
 
@@ -203,7 +212,7 @@ def test_a_point_without_a_keyframe_near_it_is_skipped() -> None:
     frames = [Shown(index * 100, is_key=index in (0, 12, 30)) for index in range(40)]
     assert [frame.pts for frame in sampled(frames, near("1", "1/4"))] == [0, 1200, 3000]
     assert [frame.pts for frame in sampled(frames, near("1", "1/10"))] == [0, 3000]
-    assert count_points(near("1", "1/10"), [0, 3000], 4000, TIMEBASE) == (4, 2)
+    assert count_points(near("1", "1/10"), [0, 3000], 4000) == (4, 2)
 
 
 def test_within_seconds_comes_with_n_and_with_keyframes() -> None:
