@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 
 import av
 import numpy as np
@@ -11,13 +10,14 @@ import numpy as np
 from chalicelib.contracts.sample_table import DecoderConfig
 from chalicelib.domain.cells import Cell
 from chalicelib.domain.media import Media, MediaLimits, WholeReason
-from gpu_batch.video.boxes import malformed, read_movie
+from gpu_batch.video.boxes import HEAD_BYTES, malformed, read_movie
 from gpu_batch.video.decoders import coded_size, open_decoder, try_decode
-from gpu_batch.video.heads import judge_samples
+from gpu_batch.video.heads import SampleJudge
+from gpu_batch.video.held import HeldSource
 from gpu_batch.video.limits import check_duration, check_pixels
 from gpu_batch.video.sniff import MOV, MP4, SNIFF_BYTES, Container, sniff_container
 from gpu_batch.video.source import Source
-from gpu_batch.video.table import Cuts, SampleTable, find_cuts, pack_table, reorder_depth
+from gpu_batch.video.table import Cuts, Proof, SampleTable, find_cuts, pack_table, reorder_depth
 from gpu_batch.video.timeline import apply_edits
 from gpu_batch.video.track import Track, read_track
 from gpu_batch.video.whole import probe_whole
@@ -70,13 +70,14 @@ def probe_video(source: Source, limits: MediaLimits) -> Probe:
             than `limits`.
         Passing: the source failed.
     """
-    container = sniff_container(source.read(0, SNIFF_BYTES))
+    source = HeldSource(source)
+    container = sniff_container(source.hold(0, HEAD_BYTES)[:SNIFF_BYTES])
     if container in (MP4, MOV):
         return _probe_mp4(source, container, limits)
     return _whole(source, container, limits, WholeReason.NOT_INDEXED)
 
 
-def _probe_mp4(source: Source, container: Container, limits: MediaLimits) -> Probe:
+def _probe_mp4(source: HeldSource, container: Container, limits: MediaLimits) -> Probe:
     movie = read_movie(source, limits)
     if movie.is_fragmented:
         return _whole(source, container, limits, WholeReason.NOT_INDEXED)
@@ -98,8 +99,8 @@ def _probe_mp4(source: Source, container: Container, limits: MediaLimits) -> Pro
     config = DecoderConfig(
         codec, track.codec_tag, track.timebase, track.rotation, reorder_depth(timeline.pts), track.descriptions
     )
-    judge = partial(judge_samples, source, config, track)
-    cuts, whole_reason = find_cuts(judge, source.size_bytes, track, timeline)
+    judge = SampleJudge(source, config, track)
+    cuts, whole_reason = find_cuts(judge, source.size_bytes, track, timeline, proof=Proof.SPOT)
     if cuts is None:
         return _whole(source, container, limits, whole_reason)
     size = _size_of_frames(source, config, track, cuts, limits)
