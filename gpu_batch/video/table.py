@@ -24,6 +24,7 @@ Judge: TypeAlias = Callable[[Sequence[int]], dict[int, Verdict]]
 
 MAX_PROOF_ROUNDS = 3
 """Cutting anew without the keyframes that were refuted chooses others, which need proof in their turn."""
+NOWHERE = 1 << 62
 MAX_REORDER_DEPTH = 16
 """Frames: the most that H.264 and HEVC allow."""
 
@@ -175,51 +176,70 @@ def reorder_depth(pts: Int64s) -> int:
 def pack_table(size_bytes: int, config: DecoderConfig, track: Track, timeline: Timeline, cuts: Cuts) -> SampleTable:
     """The packed table of a track that is cut at `cuts`."""
     pts, ends = timeline.pts, track.offsets + track.sizes
-    shown_pts = np.sort(pts[cuts.is_shown])
+    shown_pts = np.sort(pts[cuts.is_shown], kind="stable")
     is_missing = ends > size_bytes
-    flags = (
-        track.is_key * SampleFlag.KEY
-        + track.is_disposable * SampleFlag.DISPOSABLE
-        + cuts.is_shown * SampleFlag.SHOWN
-        + is_missing * SampleFlag.MISSING
-    )
+    flags = np.zeros(len(pts), np.uint8)
+    for is_set, flag in (
+        (track.is_key, SampleFlag.KEY),
+        (track.is_disposable, SampleFlag.DISPOSABLE),
+        (cuts.is_shown, SampleFlag.SHOWN),
+        (is_missing, SampleFlag.MISSING),
+    ):
+        flags |= is_set.astype(np.uint8) * np.uint8(flag)
     packer = ChunkPacker(Columns(track.offsets, track.sizes, timeline.dts, pts, flags, track.description_indexes))
     bounds = [*cuts.keyframes, cuts.end]
     times = [int(shown_pts[0]), *(int(pts[key]) for key in cuts.keyframes[1:]), _end_pts(track, timeline)]
     places = np.searchsorted(shown_pts, times).tolist()
+    shown_around = np.concatenate((shown_pts, [0]))[places].tolist(), shown_pts[np.array(places) - 1].tolist()
+    tails = _tail_lengths(pts, bounds)
+    ranges = _byte_ranges(np.where(is_missing, NOWHERE, track.offsets), np.where(is_missing, 0, ends), bounds, tails)
     cells: list[Cell] = []
     chunks: list[bytes] = []
     table_offset = 0
     for index, (first, after) in enumerate(pairwise(bounds)):
-        last_bound = bounds[min(index + 2, len(bounds) - 1)]
-        tail = _tail_length(pts[after:last_bound]) if after < cuts.end else 0
         low, high = places[index : index + 2]
         head = ChunkHead(
             index=index,
             start_pts=times[index],
             end_pts=times[index + 1],
-            prev_pts=int(shown_pts[low - 1]) if low else None,
-            next_pts=int(shown_pts[high]) if high < len(shown_pts) else None,
+            prev_pts=shown_around[1][index] if low else None,
+            next_pts=shown_around[0][index + 1] if high < len(shown_pts) else None,
             own=after - first,
         )
-        chunk = packer.pack(head, first, after + tail)
-        rows = slice(first, after + tail)
-        byte_range = _byte_range(track.offsets[rows], ends[rows], is_missing[rows])
+        chunk = packer.pack(head, first, after + tails[index])
         cells.append(
-            Cell(index, head.start_pts, head.end_pts, table_offset, len(chunk), *byte_range, frames=high - low)
+            Cell(index, head.start_pts, head.end_pts, table_offset, len(chunk), *ranges[index], frames=high - low)
         )
         chunks.append(chunk)
         table_offset += len(chunk)
     return SampleTable(config, tuple(cells), b"".join(chunks))
 
 
-def _byte_range(offsets: Int64s, ends: Int64s, is_missing: Flags) -> tuple[int, int]:
-    """First byte, and one past the last, of all samples that lie inside the source; (0, 0) when none does."""
-    if is_missing.all():
-        return 0, 0
-    if is_missing.any():
-        offsets, ends = offsets[~is_missing], ends[~is_missing]
-    return int(offsets.min()), int(ends.max())
+def _tail_lengths(pts: Int64s, bounds: Sequence[int]) -> list[int]:
+    """For each cell how many samples of the next one its last frames need."""
+    lowest = np.minimum.reduceat(pts[: bounds[-1]], bounds[:-1])
+    is_open = (lowest < pts[bounds[:-1]]).tolist()
+    opens = [*is_open[1:], False]
+    ends = [*bounds[2:], bounds[-1]]
+    return [
+        _tail_length(pts[after:end]) if needs_tail else 0
+        for needs_tail, after, end in zip(opens, bounds[1:], ends, strict=True)
+    ]
+
+
+def _byte_ranges(starts: Int64s, ends: Int64s, bounds: Sequence[int], tails: Sequence[int]) -> list[tuple[int, int]]:
+    """For each cell, its tail included: first byte, and one past the last; (0, 0) when all of its samples are missing.
+
+    A sample that is missing starts `NOWHERE` and ends at 0.
+    """
+    own = bounds[:-1]
+    lows = np.minimum.reduceat(starts[: bounds[-1]], own).tolist()
+    highs = np.maximum.reduceat(ends[: bounds[-1]], own).tolist()
+    for index, (after, tail) in enumerate(zip(bounds[1:], tails, strict=True)):
+        if tail:
+            lows[index] = min(lows[index], int(starts[after : after + tail].min()))
+            highs[index] = max(highs[index], int(ends[after : after + tail].max()))
+    return [(low, high) if high else (0, 0) for low, high in zip(lows, highs, strict=True)]
 
 
 def _tail_length(pts: Int64s) -> int:

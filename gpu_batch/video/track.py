@@ -235,13 +235,14 @@ def _read_offsets(table: Box, sizes: Int64s) -> tuple[Int64s, Int64s]:
     samples_per_chunk = np.repeat(runs[:, 1], lengths)
     if samples_per_chunk.sum() < count:
         raise malformed(f"the index lists {count} frames but places only {samples_per_chunk.sum()} (stsc)")
-    first_samples = np.cumsum(samples_per_chunk) - samples_per_chunk
-    chunk_of = np.searchsorted(first_samples, np.arange(count), side="right") - 1
     if (chunks < 0).any():
         raise malformed("the index places frames beyond any file size (co64)")
+    # Chunks behind the last frame, and what a chunk holds beyond it, do not count.
+    ends = np.minimum(np.cumsum(samples_per_chunk), count)
+    held = np.diff(ends, prepend=0)
     before = np.cumsum(sizes) - sizes
-    offsets = chunks[chunk_of] + before - before[first_samples[chunk_of]]
-    return offsets, np.repeat(runs[:, 2] - 1, lengths)[chunk_of]
+    starts = chunks - before[np.minimum(ends - held, count - 1)]
+    return np.repeat(starts, held) + before, np.repeat(np.repeat(runs[:, 2] - 1, lengths), held)
 
 
 def refuse_overlaps(offsets: Int64s, sizes: Int64s, file_size_bytes: int) -> None:
@@ -258,12 +259,11 @@ def refuse_overlaps(offsets: Int64s, sizes: Int64s, file_size_bytes: int) -> Non
 def _expand(box: Box, dtype: str, count: int, what: str) -> Int64s:
     """Run-length pairs as one value for each sample; a list too short repeats its last value, as in libav."""
     runs = _table(box, dtype, 2)
-    lengths = np.minimum(runs[:, 0].astype(np.int64) & 0xFFFFFFFF, count)
-    ends = np.cumsum(lengths)
     if not len(runs):
         raise malformed(f"the index gives no {what} to its frames ({box.kind!r})")
-    run_of = np.minimum(np.searchsorted(ends, np.arange(count), side="right"), len(runs) - 1)
-    return runs[:, 1][run_of]
+    ends = np.minimum(np.cumsum(np.minimum(runs[:, 0] & 0xFFFFFFFF, count)), count)
+    ends[-1] = count
+    return np.repeat(runs[:, 1], np.diff(ends, prepend=0))
 
 
 def _read_compositions(table: Box, count: int) -> Int64s:
