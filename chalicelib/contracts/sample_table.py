@@ -141,6 +141,18 @@ class CellSamples:
 
 
 @dataclass(frozen=True, slots=True)
+class ChunkHead:
+    """What a chunk says of its cell besides the samples; see `CellSamples`."""
+
+    index: int
+    start_pts: Pts
+    end_pts: Pts
+    prev_pts: Pts | None
+    next_pts: Pts | None
+    own: int
+
+
+@dataclass(frozen=True, slots=True)
 class Description:
     """One sample description of the track: what a decoder is opened with."""
 
@@ -228,10 +240,16 @@ def pack_chunk(cell: CellSamples) -> bytes:
         samples.flags,
         samples.descriptions,
     )
-    around = (cell.prev_pts is not None) | (cell.next_pts is not None) << 1
     packed = zlib.compress(b"".join(_little_endian(column) for column in columns), 6)
-    times = (cell.start_pts, cell.end_pts, cell.prev_pts or 0, cell.next_pts or 0)
-    return _HEADER.pack(_MAGIC, VERSION, around, *times, cell.index, cell.own, len(samples), len(packed)) + packed
+    head = ChunkHead(cell.index, cell.start_pts, cell.end_pts, cell.prev_pts, cell.next_pts, cell.own)
+    return frame_chunk(head, len(samples), packed)
+
+
+def frame_chunk(head: ChunkHead, count: int, packed: bytes) -> bytes:
+    """The chunk whose `count` samples are the zlib stream `packed` of the columns, already in their layout."""
+    around = (head.prev_pts is not None) | (head.next_pts is not None) << 1
+    times = (head.start_pts, head.end_pts, head.prev_pts or 0, head.next_pts or 0)
+    return _HEADER.pack(_MAGIC, VERSION, around, *times, head.index, head.own, count, len(packed)) + packed
 
 
 def unpack_chunks(data: bytes) -> Iterator[CellSamples]:
