@@ -25,6 +25,7 @@ from chalicelib.domain.media import MediaLimits, Pts
 from gpu_batch.video.damage import Damage, DamageCause, DamagedRange
 from gpu_batch.video.decoders import open_decoder, try_decode
 from gpu_batch.video.keyframes import judge_keyframe
+from gpu_batch.video.packaging import unpack_sample
 from gpu_batch.video.run_reader import RunReader
 from gpu_batch.video.source import Source
 
@@ -124,7 +125,8 @@ class _CellDecoder:
         samples = self._cell.samples
         if samples.flags[position] & SampleFlag.MISSING:
             return b""
-        return self._reader.read(samples.offsets[position], samples.sizes[position])
+        content = self._reader.read(samples.offsets[position], samples.sizes[position])
+        return unpack_sample(self._config.packaging, content)
 
     def _note_gop(self, position: int, content: bytes) -> None:
         samples = self._cell.samples
