@@ -1,7 +1,7 @@
 """Whether a sample is what its container claims: a place to start decoding, with all that is displayed later intact.
 
-Sources: ITU-T H.264 sections 7.3.1, 7.4.1 and D.2.8; ITU-T H.265 section 7.4.2.2; VP9 bitstream section 6.2; AV1
-bitstream sections 5.3 and 5.9.2.
+Sources: ITU-T H.264 sections 7.3.1, 7.4.1 and D.2.8; ITU-T H.265 section 7.4.2.2; RFC 6386 (VP8) sections 9.1 and 9.7
+to 9.11; VP9 bitstream section 6.2; AV1 bitstream sections 5.3 and 5.9.2.
 """
 
 from __future__ import annotations
@@ -44,6 +44,9 @@ def judge_keyframe(codec: str, description: Description, sample: bytes) -> Verdi
         return _judge_h264(description, sample)
     if codec == "hevc":
         return _judge_hevc(description, sample)
+    if codec == "vp8":
+        # Bit 0 of the frame tag is clear: such a frame resets every reference and every probability.
+        return Verdict.REFUTED if sample[0] & 1 else Verdict.PROVED_CLOSED
     if codec == "vp9":
         return _judge_vp9(sample)
     if codec == "av1":

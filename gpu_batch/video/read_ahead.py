@@ -43,10 +43,11 @@ class ReadAhead:
         if offset >= end:
             return b""
         first, last = offset // PIECE_BYTES, (end - 1) // PIECE_BYTES
-        pieces = [self._piece(index) for index in range(first, last + 1)]
-        pieces[-1] = pieces[-1][: end - last * PIECE_BYTES]
-        pieces[0] = pieces[0][offset - first * PIECE_BYTES :]
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        parts = []
+        for index in range(first, last + 1):
+            start = index * PIECE_BYTES
+            parts.append(self._piece(index)[max(0, offset - start) : end - start])
+        return parts[0] if len(parts) == 1 else b"".join(parts)
 
     def _piece(self, index: int) -> bytes:
         # A jump to the end, where some containers keep their index, must not make the rest be fetched in vain.

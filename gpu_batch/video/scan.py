@@ -154,12 +154,13 @@ def _packets(
     opened: av.container.InputContainer, stream: av.VideoStream, size_bytes: int
 ) -> Iterator[tuple[av.Packet[Any], bytes, int]]:
     """Each packet with its bytes, and where the next one of the stream lies (the last: where the file ends)."""
+    extradata = stream.codec_context.extradata or b""
     waiting: av.Packet[Any] | None = None
     for packet in opened.demux(stream):
         if packet.size == 0 and packet.pos is None:
             # What PyAV gives at the end, to empty the decoder.
             continue
-        _refuse_oddity(packet)
+        _refuse_oddity(packet, extradata)
         if waiting is not None:
             yield waiting, bytes(waiting), packet.pos or 0
         waiting = packet
@@ -167,7 +168,7 @@ def _packets(
         yield waiting, bytes(waiting), size_bytes
 
 
-def _refuse_oddity(packet: av.Packet[Any]) -> None:
+def _refuse_oddity(packet: av.Packet[Any], extradata: bytes) -> None:
     if packet.pos is None or packet.size == 0:
         raise NoTable(WholeReason.NOT_INDEXED, "a packet does not say where it lies")
     if packet.pts is None:
@@ -175,7 +176,8 @@ def _refuse_oddity(packet: av.Packet[Any]) -> None:
     if packet.is_corrupt or packet.is_discard:
         raise NoTable(WholeReason.NOT_INDEXED, "a packet is damaged, or to be thrown away")
     # By these a demuxer tells a decoder, in the middle, what no bare decoder hears of.
-    if packet.has_sidedata("new_extradata") or packet.has_sidedata("param_change") or packet.has_sidedata("palette"):
+    has_news = packet.has_sidedata("new_extradata") and bytes(packet.get_sidedata("new_extradata")) != extradata
+    if has_news or packet.has_sidedata("param_change") or packet.has_sidedata("palette"):
         raise NoTable(WholeReason.NOT_INDEXED, "the description of the stream changes")
 
 
@@ -343,7 +345,9 @@ def _sets_of(codec: str, description: Description) -> ParameterSets | None:
 
 
 def _shows_nothing(codec: str, content: bytes) -> bool:
-    """Whether a VP9 sample is a lone frame that later ones refer to, but that is not shown itself."""
+    """Whether a VP8 or VP9 sample is a lone frame that later ones refer to, but that is not shown itself."""
+    if codec == "vp8":
+        return not content[0] & 0x10
     if codec != "vp9" or content[-1] & 0xE0 == 0xC0:
         return False
     # Two bits marker, two of profile (one more for profile 3), show_existing_frame, frame_type, show_frame.

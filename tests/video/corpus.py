@@ -17,6 +17,8 @@ from typing import Any, cast
 import av
 import numpy as np
 
+from tests.video.matroska import Storage, restore
+
 os.environ.setdefault("SVT_LOG", "1")  # SVT-AV1 writes its settings to the terminal otherwise
 
 WIDTH, HEIGHT = 160, 96
@@ -39,6 +41,8 @@ class Recipe:
     codec_tag: str | None = None
     pts: Callable[[int], int] = lambda index: index * TICKS_PER_FRAME
     with_audio: bool = False
+    is_audio_first: bool = False
+    width: int = WIDTH
     encoder_timebase: Fraction = TIMEBASE
 
 
@@ -92,6 +96,14 @@ RECIPES = {
     "h264_main_profile": Recipe(
         "h264_main_profile.mp4", options=x264("keyint=24:min-keyint=24:open-gop=1") | {"profile": "main"}
     ),
+    "h264_shallow_reorder": Recipe(
+        "h264_shallow_reorder.mp4",
+        options={
+            "preset": "veryfast",
+            "profile": "main",
+            "x264-params": "scenecut=0:bframes=1:b-pyramid=none:threads=1:keyint=24:min-keyint=24",
+        },
+    ),
     "h264_intra_refresh": Recipe("h264_intra_refresh.mp4", options=x264("keyint=24:intra-refresh=1:bframes=0")),
     "h264_fragmented": Recipe(
         "h264_fragmented.mp4",
@@ -117,6 +129,10 @@ RECIPES = {
     "mpegts_open": Recipe("mpegts_open.ts", options=OPEN_264),
     "mpegts_hevc": Recipe("mpegts_hevc.ts", "libx265", options=OPEN_265),
     "mpegts_audio": Recipe("mpegts_audio.ts", options=x264("keyint=24:min-keyint=24"), with_audio=True),
+    "mpegts_audio_first": Recipe(
+        "mpegts_audio_first.ts", options=x264("keyint=24:min-keyint=24"), with_audio=True, is_audio_first=True
+    ),
+    "mpegts_narrow": Recipe("mpegts_narrow.ts", options=x264("keyint=24:min-keyint=24"), frames=48, width=128),
     "mpegts_short_gops": Recipe(
         "mpegts_short_gops.ts", frames=200, options=x264("keyint=5:min-keyint=5:open-gop=1:b-adapt=0"), with_audio=True
     ),
@@ -166,6 +182,11 @@ RECIPES = {
         options={"cpu-used": "8", "deadline": "good", "g": "24", "auto-alt-ref": "1", "lag-in-frames": "16"},
     ),
     "webm_vp8": Recipe("webm_vp8.webm", "libvpx", options={"cpu-used": "8", "deadline": "realtime", "g": "24"}),
+    "webm_vp8_hidden_frames": Recipe(
+        "webm_vp8_hidden_frames.webm",
+        "libvpx",
+        options={"cpu-used": "4", "deadline": "good", "g": "24", "auto-alt-ref": "1", "lag-in-frames": "16"},
+    ),
     "webm_av1": Recipe("webm_av1.webm", "libsvtav1", options={"preset": "12", "g": "24", "svtav1-params": "lp=1"}),
     "mjpeg_avi": Recipe("mjpeg_avi.avi", "mjpeg", frames=40, pixel_format="yuvj420p"),
     "h264_avi": Recipe("h264_avi.avi", options=x264("keyint=24:min-keyint=24"), encoder_timebase=Fraction(1, 25)),
@@ -209,17 +230,20 @@ def picture(index: int) -> np.ndarray:
 
 def _encode(recipe: Recipe, path: Path) -> None:
     with av.open(str(path), "w", options=recipe.container_options) as output:
+        audio = _add_noise(output) if recipe.is_audio_first else None
         stream = cast("av.VideoStream", output.add_stream(recipe.codec, rate=25))
-        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, recipe.pixel_format
+        stream.width, stream.height, stream.pix_fmt = recipe.width, HEIGHT, recipe.pixel_format
         stream.codec_context.thread_count = 1
         stream.codec_context.gop_size = recipe.gop
         stream.codec_context.options = dict(recipe.options)
         stream.codec_context.time_base = recipe.encoder_timebase
         if recipe.codec_tag:
             stream.codec_context.codec_tag = recipe.codec_tag
-        audio = _add_noise(output) if recipe.with_audio else None
+        if recipe.with_audio and audio is None:
+            audio = _add_noise(output)
         for index in range(recipe.frames):
-            frame = av.VideoFrame.from_ndarray(picture(index), format="rgb24").reformat(format=recipe.pixel_format)
+            image = np.ascontiguousarray(picture(index)[:, : recipe.width])
+            frame = av.VideoFrame.from_ndarray(image, format="rgb24").reformat(format=recipe.pixel_format)
             frame.time_base = recipe.encoder_timebase
             frame.pts = int(recipe.pts(index) * TIMEBASE / recipe.encoder_timebase)
             output.mux(stream.encode(frame))
@@ -283,6 +307,48 @@ def _patch(change: Callable[[bytearray], None]) -> Callable[[Path, Path], None]:
         content = bytearray(source.read_bytes())
         change(content)
         target.write_bytes(content)
+
+    return derive
+
+
+def _join(second: str, container: str) -> Callable[[Path, Path], None]:
+    """Copy the video packets, and behind them those of another file of the corpus, on one timeline."""
+
+    def derive(source: Path, target: Path) -> None:
+        with av.open(str(source)) as opened, av.open(str(target), "w", format=container) as output:
+            stream = output.add_stream_from_template(opened.streams.video[0])
+            end = 0
+            for path in (source, source.with_name(RECIPES[second].file_name)):
+                with av.open(str(path)) as part:
+                    start = end
+                    for packet in _packets(part):
+                        packet.pts, packet.dts = (packet.pts or 0) + start, (packet.dts or 0) + start
+                        end = max(end, packet.pts + 3600)
+                        packet.stream = stream
+                        output.mux(packet)
+
+    return derive
+
+
+def _flv_tags(content: bytes) -> Iterator[bytes]:
+    """The tags of an FLV file, each with the size that follows it."""
+    position = 13
+    while position < len(content):
+        size = 11 + int.from_bytes(content[position + 1 : position + 4]) + 4
+        yield content[position : position + size]
+        position += size
+
+
+def _repeat_flv_header(change: Callable[[bytes], bytes]) -> Callable[[Path, Path], None]:
+    """Put the decoder configuration in front of the second keyframe again, changed."""
+
+    def derive(source: Path, target: Path) -> None:
+        content = source.read_bytes()
+        tags = list(_flv_tags(content))
+        header = next(tag for tag in tags if tag[0] == 9 and tag[11:13] == b"\x17\0")
+        second = [index for index, tag in enumerate(tags) if tag[0] == 9 and tag[11:13] == b"\x17\1"][1]
+        again = header[:4] + tags[second][4:8] + header[8:]
+        target.write_bytes(content[:13] + b"".join([*tags[:second], change(again), *tags[second:]]))
 
     return derive
 
@@ -368,6 +434,16 @@ DERIVED = {
     "mpegts_no_vui": ("h264_no_vui", _remux(0, "mpegts")),
     "mkv_no_vui": ("h264_no_vui", _remux(0, "matroska")),
     "flv_no_vui": ("h264_no_vui", _remux(0, "flv")),
+    "h264_shallow_no_vui": ("h264_shallow_reorder", _patch(_drop_vui)),
+    "mpegts_shallow_no_vui": ("h264_shallow_no_vui", _remux(0, "mpegts")),
+    "mpegts_new_size": ("mpegts", _join("mpegts_narrow", "mpegts")),
+    "mkv_new_size": ("mpegts", _join("mpegts_narrow", "matroska")),
+    "flv_repeated_header": ("flv", _repeat_flv_header(bytes)),
+    "flv_new_header": ("flv", _repeat_flv_header(lambda tag: tag[:-8] + bytes([tag[-8] ^ 1]) + tag[-7:])),
+    "mkv_plain": ("mkv", restore(Storage.PLAIN)),
+    "mkv_groups": ("mkv", restore(Storage.GROUPS)),
+    "mkv_laced": ("mkv", restore(Storage.LACED)),
+    "mkv_stripped": ("mkv", restore(Storage.STRIPPED)),
     "mpegts_twice": ("mpegts", _splice(slice(None), slice(None))),
     "mpegts_from_the_middle": ("mpegts", _splice(slice(0, 3), slice(60, None))),
     "mpegts_open_from_the_middle": ("mpegts_open", _splice(slice(0, 3), slice(60, None))),
