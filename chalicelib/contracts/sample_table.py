@@ -53,6 +53,7 @@ _MAGIC = b"ST"
 _HEADER = struct.Struct("<2sBB4q4I")
 _BYTES_PER_SAMPLE = 3 * 8 + 4 + 2
 MAX_CELL_LIST_BYTES = 64 << 10
+TRANSPORT_PACKET_BYTES = 188
 MAX_SAMPLES_PER_CHUNK = 1 << 24
 """Refuses a chunk that would take more memory than any real video's: this is 4 days at 50 frames a second."""
 
@@ -166,6 +167,30 @@ class Description:
 
 
 @dataclass(frozen=True, slots=True)
+class TransportPackets:
+    """A sample that lies in an MPEG transport stream: one PES packet, in pieces between packets of other streams.
+
+    Its bytes in the source start with a transport packet that starts the PES packet, and end before the next one.
+    """
+
+    pid: int
+    """Packet identifier of the video stream."""
+    packet_size: int
+    """188 bytes, or more when each packet carries something in front or behind (192 in M2TS)."""
+    sync_at: int
+    """Where the byte 0x47 stands, counted from the start of a packet."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.pid < 8192:
+            raise ValueError(f"pid must be between 0 and 8191 but got {self.pid}")
+        if not 0 <= self.sync_at <= self.packet_size - TRANSPORT_PACKET_BYTES:
+            raise ValueError(
+                f"packet_size must hold {TRANSPORT_PACKET_BYTES} bytes from sync_at {self.sync_at} on "
+                f"but got {self.packet_size}"
+            )
+
+
+@dataclass(frozen=True, slots=True)
 class DecoderConfig:
     """What a bare decoder cannot learn from samples; travels in the work order as JSON."""
 
@@ -179,13 +204,15 @@ class DecoderConfig:
     reorder_depth: int
     """How many frames the decoder must hold back so that they come out in order."""
     descriptions: tuple[Description, ...]
+    packaging: TransportPackets | None = None
+    """How the bytes of a sample are got out of its range of the source; None: they are that range, as they stand."""
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values; `from_json` gives back an equal value."""
         descriptions = [
             asdict(one) | {"extradata": base64.b64encode(one.extradata).decode()} for one in self.descriptions
         ]
-        return {
+        form = {
             "codec": self.codec,
             "codec_tag": self.codec_tag,
             "timebase": str(self.timebase),
@@ -193,18 +220,33 @@ class DecoderConfig:
             "reorder_depth": self.reorder_depth,
             "descriptions": descriptions,
         }
+        # Left out where there is none: what was stored before packaging was known reads the same.
+        return form if self.packaging is None else form | {"packaging": {"kind": "mpegts"} | asdict(self.packaging)}
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> DecoderConfig:
-        """Read what `to_json` wrote."""
+        """Read what `to_json` wrote.
+
+        Raises:
+            WrongVersion: the samples are packed in a way that this release does not know.
+        """
         descriptions = (one | {"extradata": base64.b64decode(one["extradata"])} for one in value["descriptions"])
         return cls(
             **value
             | {
                 "timebase": Fraction(value["timebase"]),
                 "descriptions": tuple(Description(**one) for one in descriptions),
+                "packaging": _packaging_of(value.get("packaging", {"kind": "raw"})),
             }
         )
+
+
+def _packaging_of(form: dict[str, Any]) -> TransportPackets | None:
+    if form["kind"] == "raw":
+        return None
+    if form["kind"] != "mpegts":
+        raise WrongVersion(f"packaging must be raw or mpegts but got {form['kind']}; probe the video again")
+    return TransportPackets(form["pid"], form["packet_size"], form["sync_at"])
 
 
 def join_cells(cells: Sequence[CellSamples]) -> CellSamples:

@@ -33,6 +33,7 @@ from gpu_batch.video.decoders import open_decoder, try_decode
 from gpu_batch.video.disposable import allows_dropping, is_disposable
 from gpu_batch.video.feed import Wanted, claimed_gops, mark_needed, spans_to_read
 from gpu_batch.video.keyframes import Verdict, judge_keyframe
+from gpu_batch.video.packaging import unpack_sample
 from gpu_batch.video.run_reader import RunReader
 from gpu_batch.video.source import Source
 
@@ -228,7 +229,8 @@ class _CellDecoder:
         samples = self._cell.samples
         if samples.flags[position] & SampleFlag.MISSING:
             return b""
-        return self._reader.read(samples.offsets[position], samples.sizes[position])
+        content = self._reader.read(samples.offsets[position], samples.sizes[position])
+        return unpack_sample(self._config.packaging, content)
 
     def _description(self, position: int) -> Description:
         return self._config.descriptions[self._cell.samples.descriptions[position]]

@@ -12,7 +12,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from chalicelib.contracts.sample_table import Description
-from gpu_batch.video.keyframes import INTRA_ONLY_CODECS, nal_units
+from gpu_batch.video.keyframes import INTRA_ONLY_CODECS
+from gpu_batch.video.nal_units import nal_units
 
 _LAST_HEVC_NON_REFERENCE, _FIRST_HEVC_NON_PICTURE, _HEVC_SPS = 14, 32, 33
 _PARAMETER_SETS_BY_CODEC = {"h264": frozenset({7, 8, 13, 15}), "hevc": frozenset({32, 33, 34})}
@@ -26,7 +27,9 @@ def allows_dropping(codec: str, description: Description, keyframe: bytes) -> bo
     """
     if codec != "hevc":
         return codec == "h264" or codec in INTRA_ONLY_CODECS
-    in_band = (unit for unit in nal_units(description, keyframe) if unit and unit[0] >> 1 & 0x3F == _HEVC_SPS)
+    in_band = (
+        unit for unit in nal_units(description.nal_length_size, keyframe) if unit and unit[0] >> 1 & 0x3F == _HEVC_SPS
+    )
     sets = [*_configured_sps(description.extradata), *in_band]
     return bool(sets) and all(len(unit) > 2 and not unit[2] >> 1 & 7 for unit in sets)
 
@@ -38,7 +41,7 @@ def is_disposable(codec: str, description: Description, sample: bytes) -> bool:
     if codec not in _PARAMETER_SETS_BY_CODEC:
         return False
     is_hevc, has_picture = codec == "hevc", False
-    for unit in nal_units(description, sample):
+    for unit in nal_units(description.nal_length_size, sample):
         if not unit:
             return False
         kind = unit[0] >> 1 & 0x3F if is_hevc else unit[0] & 0x1F

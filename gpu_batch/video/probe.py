@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import av
 import numpy as np
@@ -16,12 +16,13 @@ from gpu_batch.video.fragments import read_fragments
 from gpu_batch.video.heads import SampleJudge
 from gpu_batch.video.held import HeldSource
 from gpu_batch.video.limits import check_duration, check_pixels
+from gpu_batch.video.scan import NoTable, table_by_scan
 from gpu_batch.video.sniff import MOV, MP4, SNIFF_BYTES, Container, sniff_container
 from gpu_batch.video.source import Source
 from gpu_batch.video.table import Cuts, Proof, SampleTable, find_cuts, pack_table, reorder_depth
 from gpu_batch.video.timeline import Timeline, apply_edits
 from gpu_batch.video.track import Track, TrackHeader, lists_samples, read_header, read_track
-from gpu_batch.video.whole import probe_whole
+from gpu_batch.video.whole import WholeFacts, probe_whole
 
 CODEC_BY_TAG = {
     "avc1": "h264",
@@ -63,7 +64,7 @@ class Probe:
 
 
 def probe_video(source: Source, limits: MediaLimits) -> Probe:
-    """The facts of a video, read with few small requests.
+    """The facts of a video, read with few small requests where its container has an index, else in one pass.
 
     Raises:
         BadInput: the file is empty, not allowed, malformed, without a video stream, encrypted, of an unsupported
@@ -75,7 +76,7 @@ def probe_video(source: Source, limits: MediaLimits) -> Probe:
     container = sniff_container(source.hold(0, HEAD_BYTES)[:SNIFF_BYTES])
     if container in (MP4, MOV):
         return _probe_mp4(source, container, limits)
-    return _whole(source, container, limits, WholeReason.NOT_INDEXED)
+    return _probe_by_scan(source, container, limits)
 
 
 def _probe_mp4(source: HeldSource, container: Container, limits: MediaLimits) -> Probe:
@@ -127,10 +128,29 @@ def _read_samples(
     return (track, timeline) if timeline is not None else WholeReason.NOT_MONOTONIC
 
 
+def _probe_by_scan(source: Source, container: Container, limits: MediaLimits) -> Probe:
+    """A container without an index to be trusted: one pass over the file shows whether it can have a table."""
+    facts = probe_whole(source, container, limits)
+    try:
+        found = table_by_scan(source, container, facts, limits)
+    except NoTable as objection:
+        return _whole_of(source, facts, objection.reason)
+    media = replace(
+        facts.media,
+        duration_seconds=found.duration_seconds,
+        frame_count=found.frame_count,
+        keyframes=found.keyframes,
+    )
+    return Probe(media, found.table, found.table.cells, found.whole_reason)
+
+
 def _whole(source: Source, container: Container, limits: MediaLimits, reason: WholeReason | None) -> Probe:
-    media, start_pts, end_pts = probe_whole(source, container, limits)
-    cell = Cell(0, start_pts, end_pts, 0, 0, 0, source.size_bytes, media.frame_count or 0)
-    return Probe(media, None, (cell,), reason)
+    return _whole_of(source, probe_whole(source, container, limits), reason)
+
+
+def _whole_of(source: Source, facts: WholeFacts, reason: WholeReason | None) -> Probe:
+    cell = Cell(0, facts.first.pts, facts.end_pts, 0, 0, 0, source.size_bytes, facts.media.frame_count or 0)
+    return Probe(facts.media, None, (cell,), reason)
 
 
 def _media_of(

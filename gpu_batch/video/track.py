@@ -46,7 +46,8 @@ class Track:
     descriptions: tuple[Description, ...]
     is_uniform: bool
     """All sample descriptions are of the same codec."""
-    timescale: int
+    timescale: int | Fraction
+    """Ticks per second; not whole in some containers."""
     movie_timescale: int
     rotation: int
     """Degrees clockwise; 0 for a matrix that is no quarter turn."""

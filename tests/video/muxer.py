@@ -232,7 +232,7 @@ class Style:
 def mux_fragments(
     stream: Stream,
     cuts: Sequence[int],
-    style: Style = Style(),  # noqa: B008 - frozen
+    style: Style = Style(),
     edits: Sequence[Edit] = (),
     table: bytes = EMPTY_TABLE,
 ) -> bytes:

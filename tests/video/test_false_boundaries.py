@@ -15,6 +15,7 @@ from gpu_batch.frames import TableFrames
 from gpu_batch.video.boxes import read_movie
 from gpu_batch.video.damage import Damage
 from gpu_batch.video.decode import decode_cells
+from gpu_batch.video.held import HeldSource
 from gpu_batch.video.keyframes import Verdict
 from gpu_batch.video.source import BytesSource, FileSource
 from gpu_batch.video.table import SampleTable, find_cuts, pack_table
@@ -27,7 +28,7 @@ NAMES = ["h264_closed", "h264_open", "h264_open_pyramid", "hevc_closed", "hevc_o
 
 def with_false_boundaries(path: Path, every: int) -> SampleTable:
     """The table of a file whose index calls more samples sync samples than it has, and is believed."""
-    source = FileSource(path)
+    source = HeldSource(FileSource(path))
     track = read_track(read_movie(source, LIMITS).moov, source.size_bytes)
     is_key = track.is_key | (np.arange(len(track.sizes)) % every == 0)
     track = replace(track, is_key=is_key)
