@@ -253,7 +253,8 @@ def _track_of(header: TrackHeader, runs: list[_Run], file_size_bytes: int) -> Tr
         raise malformed("a fragment places frames before the start of the file")
     refuse_overlaps(offsets, sizes, file_size_bytes)
     dts = _decode_times(runs, counts, firsts, durations)
-    if (np.diff(dts) <= 0).any():
+    is_key = flags & NO_SYNC == 0
+    if (np.diff(dts) <= 0).any() or not _keeps_order(dts, durations, is_key, firsts[1:]):
         return None
     return Track(
         codec_tag=header.codec_tag,
@@ -268,7 +269,7 @@ def _track_of(header: TrackHeader, runs: list[_Run], file_size_bytes: int) -> Tr
         dts=dts,
         pts=dts + compositions,
         durations=durations,
-        is_key=flags & NO_SYNC == 0,
+        is_key=is_key,
         is_disposable=flags >> 22 & 3 == 2,
         description_indexes=np.full(len(dts), min(descriptions) - 1, np.int64),
     )
@@ -312,6 +313,17 @@ def _decode_times(runs: list[_Run], counts: Int64s, firsts: Int64s, durations: I
     last_timed = np.maximum.accumulate(np.where(is_timed, np.arange(len(runs)), -1))
     shifts = np.where(last_timed >= 0, (stated - running[firsts])[last_timed], 0)
     return running + np.repeat(shifts, counts)
+
+
+def _keeps_order(dts: Int64s, durations: Int64s, is_key: NDArray[np.bool_], firsts: Int64s) -> bool:
+    """Whether frames that are decoded out of order are still displayed in the order that they were coded for.
+
+    A run that does not start where the one before ends moves what follows against what came before: harmless from a
+    keyframe on, to later times, or by less than a frame.
+    """
+    jumps = dts[firsts] - dts[firsts - 1] - durations[firsts - 1]
+    is_harmless = (np.abs(jumps) < max(1, int(durations.min()))) | (is_key[firsts] & (jumps > 0))
+    return bool(is_harmless.all())
 
 
 def _shifts_late(track: Track, first_count: int) -> bool:
