@@ -26,13 +26,14 @@ from typing import Any
 import av
 from av.video.codeccontext import VideoCodecContext
 
-from chalicelib.contracts.sample_table import CellSamples, DecoderConfig, Description, SampleFlag, join_cells
+from chalicelib.contracts.sample_table import CellSamples, DecoderConfig, Description, SampleFlag, Samples, join_cells
 from chalicelib.domain.media import MediaLimits, Pts
 from gpu_batch.video.damage import Damage, DamageCause, DamagedRange
 from gpu_batch.video.decoders import open_decoder, try_decode
 from gpu_batch.video.disposable import allows_dropping, is_disposable
 from gpu_batch.video.feed import Wanted, claimed_gops, mark_needed, spans_to_read
-from gpu_batch.video.keyframes import Verdict, judge_keyframe
+from gpu_batch.video.in_band import judge_sample
+from gpu_batch.video.keyframes import Verdict
 from gpu_batch.video.packaging import unpack_sample
 from gpu_batch.video.run_reader import RunReader
 from gpu_batch.video.source import Source
@@ -124,11 +125,14 @@ def _sound_groups(
 
 
 def _starts_soundly(config: DecoderConfig, cell: CellSamples, reader: RunReader) -> bool:
-    samples = cell.samples
-    content = b""
-    if not samples.flags[0] & SampleFlag.MISSING:
-        content = reader.read(samples.offsets[0], samples.sizes[0])
-    return judge_keyframe(config.codec, config.descriptions[samples.descriptions[0]], content).is_proved
+    return judge_sample(config, cell.samples.descriptions[0], _read_sample(config, cell.samples, 0, reader)).is_proved
+
+
+def _read_sample(config: DecoderConfig, samples: Samples, position: int, reader: RunReader) -> bytes:
+    """The bytes of a sample as a decoder takes them; none when the file lacks them."""
+    if samples.flags[position] & SampleFlag.MISSING:
+        return b""
+    return unpack_sample(config.packaging, reader.read(samples.offsets[position], samples.sizes[position]))
 
 
 class _CellDecoder:
@@ -226,11 +230,7 @@ class _CellDecoder:
         return is_disposable(self._config.codec, self._description(position), content)
 
     def _content(self, position: int) -> bytes:
-        samples = self._cell.samples
-        if samples.flags[position] & SampleFlag.MISSING:
-            return b""
-        content = self._reader.read(samples.offsets[position], samples.sizes[position])
-        return unpack_sample(self._config.packaging, content)
+        return _read_sample(self._config, self._cell.samples, position, self._reader)
 
     def _description(self, position: int) -> Description:
         return self._config.descriptions[self._cell.samples.descriptions[position]]
@@ -239,9 +239,8 @@ class _CellDecoder:
         """Whether decoding may start at a GOP, and damage before it ends there: what the bitstream says of it."""
         if gop not in self._verdict_by_gop:
             position = self._gops[gop].position
-            self._verdict_by_gop[gop] = judge_keyframe(
-                self._config.codec, self._description(position), self._content(position)
-            )
+            description_index = self._cell.samples.descriptions[position]
+            self._verdict_by_gop[gop] = judge_sample(self._config, description_index, self._content(position))
         return self._verdict_by_gop[gop]
 
     def _packet(self, position: int, content: bytes) -> av.Packet[Any]:

@@ -5,7 +5,7 @@ Sources: ISO/IEC 14496-12, section 8.8; FFmpeg libavformat/mov.c, `mov_read_tfhd
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -244,16 +244,17 @@ def _track_of(header: TrackHeader, runs: list[_Run], file_size_bytes: int) -> Tr
     counts = np.array([run.count for run in runs], np.int64)
     firsts = np.cumsum(counts) - counts
     durations, sizes, flags, compositions = _unpack_rows(runs, counts, firsts)
-    if not sizes.all() or int(durations.max()) >= 1 << 31:
+    if not sizes.all() or int(np.max(durations)) >= 1 << 31:
         return None
     before = np.cumsum(sizes) - sizes
     starts = np.array([run.start for run in runs], np.int64)
     offsets = np.repeat(starts - before[firsts], counts) + before
-    if int(offsets.min()) < 0:
+    if int(np.min(offsets)) < 0:
         raise malformed("a fragment places frames before the start of the file")
     refuse_overlaps(offsets, sizes, file_size_bytes)
     dts = _decode_times(runs, counts, firsts, durations)
-    if (np.diff(dts) <= 0).any():
+    is_key = flags & NO_SYNC == 0
+    if (np.diff(dts) <= 0).any() or not _keeps_order(dts, durations, is_key, firsts[1:]):
         return None
     return Track(
         codec_tag=header.codec_tag,
@@ -268,7 +269,7 @@ def _track_of(header: TrackHeader, runs: list[_Run], file_size_bytes: int) -> Tr
         dts=dts,
         pts=dts + compositions,
         durations=durations,
-        is_key=flags & NO_SYNC == 0,
+        is_key=is_key,
         is_disposable=flags >> 22 & 3 == 2,
         description_indexes=np.full(len(dts), min(descriptions) - 1, np.int64),
     )
@@ -288,8 +289,8 @@ def _unpack_rows(runs: list[_Run], counts: Int64s, firsts: Int64s) -> list[Int64
     layouts = np.array([run.layout for run in runs])
     for layout in set(layouts.tolist()) - {0}:
         of_layout = np.flatnonzero(layouts == layout)
-        rows = np.frombuffer(b"".join(runs[index].rows for index in of_layout), ">u4")
-        rows = rows.reshape(-1, layout.bit_count())
+        packed = b"".join(runs[index].rows for index in of_layout)
+        rows = np.frombuffer(packed, ">u4").reshape(-1, layout.bit_count())
         places = _places(firsts[of_layout], counts[of_layout])
         present = [index for index, flag in enumerate(ROW_FIELDS) if layout & flag]
         for column, index in enumerate(present):
@@ -310,8 +311,20 @@ def _decode_times(runs: list[_Run], counts: Int64s, firsts: Int64s, durations: I
     is_timed = np.array([run.time is not None for run in runs])
     stated = np.array([run.time or 0 for run in runs], np.int64)
     last_timed = np.maximum.accumulate(np.where(is_timed, np.arange(len(runs)), -1))
-    shifts = np.where(last_timed >= 0, (stated - running[firsts])[last_timed], 0)
-    return running + np.repeat(shifts, counts)
+    shifts: Int64s = np.where(last_timed >= 0, (stated - running[firsts])[last_timed], 0)
+    times: Int64s = running + np.repeat(shifts, counts)
+    return times
+
+
+def _keeps_order(dts: Int64s, durations: Int64s, is_key: NDArray[np.bool_], firsts: Int64s) -> bool:
+    """Whether frames that are decoded out of order are still displayed in the order that they were coded for.
+
+    A run that does not start where the one before ends moves what follows against what came before: harmless from a
+    keyframe on, to later times, or by less than a frame.
+    """
+    jumps = dts[firsts] - dts[firsts - 1] - durations[firsts - 1]
+    is_harmless = (np.abs(jumps) < max(1, int(np.min(durations)))) | (is_key[firsts] & (jumps > 0))
+    return bool(is_harmless.all())
 
 
 def _shifts_late(track: Track, first_count: int) -> bool:
@@ -331,18 +344,14 @@ def _with_missing_end(track: Track, places: Places, file_size_bytes: int) -> Tra
     start = max(int(track.pts[last]) + max(1, int(track.durations[last])), int(track.dts[-1]) + 1)
     stated_end = min(int(places.duration * track.timescale), MAX_TICKS)
     duration = min(max(1, stated_end - start), (1 << 31) - 1)
-    extra = {
-        "offsets": file_size_bytes,
-        "sizes": 1,
-        "dts": start,
-        "pts": start,
-        "durations": duration,
-        "is_key": True,
-        "is_disposable": False,
-        "description_indexes": int(track.description_indexes[-1]),
-    }
-    columns = {name: np.append(getattr(track, name), value) for name, value in extra.items()}
-    return Track(
-        **{name: getattr(track, name) for name in track.__slots__ if name not in columns},
-        **{name: column.astype(getattr(track, name).dtype) for name, column in columns.items()},
+    return replace(
+        track,
+        offsets=np.append(track.offsets, file_size_bytes),
+        sizes=np.append(track.sizes, 1),
+        dts=np.append(track.dts, start),
+        pts=np.append(track.pts, start),
+        durations=np.append(track.durations, duration),
+        is_key=np.append(track.is_key, [True]),
+        is_disposable=np.append(track.is_disposable, [False]),
+        description_indexes=np.append(track.description_indexes, track.description_indexes[-1]),
     )

@@ -7,7 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 from chalicelib.contracts.sample_table import DecoderConfig
 from gpu_batch.video.held import HeldSource
-from gpu_batch.video.keyframes import INTRA_ONLY_CODECS, Verdict, judge_keyframe
+from gpu_batch.video.in_band import judge_sample
+from gpu_batch.video.keyframes import INTRA_ONLY_CODECS, Verdict
 from gpu_batch.video.source import Source
 from gpu_batch.video.track import Track
 
@@ -43,8 +44,7 @@ class SampleJudge:
         for head_size in HEAD_SIZES:
             heads = _read_heads(self._source, track, open_positions[: MAX_HEAD_BYTES // head_size], head_size)
             for position, head in heads.items():
-                description = config.descriptions[int(track.description_indexes[position])]
-                verdicts[position] = judge_keyframe(config.codec, description, head)
+                verdicts[position] = judge_sample(config, int(track.description_indexes[position]), head)
             open_positions = [position for position in open_positions if verdicts[position] is Verdict.MORE]
             if not open_positions:
                 break

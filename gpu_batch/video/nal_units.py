@@ -24,6 +24,17 @@ def nal_units(nal_length_size: int, sample: bytes) -> Iterator[bytes]:
     return _behind_lengths(nal_length_size, sample) if nal_length_size else _behind_start_codes(sample)
 
 
+def kind_of(codec: str, unit: bytes) -> int:
+    """The type of a unit of H.264 or HEVC. Source: ITU-T H.264 table 7-1; ITU-T H.265 table 7-1."""
+    return unit[0] & 0x1F if codec == "h264" else unit[0] >> 1 & 0x3F
+
+
+def is_picture(codec: str, unit: bytes) -> bool:
+    """Whether a unit holds a part of a coded picture."""
+    kind = kind_of(codec, unit)
+    return 1 <= kind <= 5 if codec == "h264" else kind < 32
+
+
 def _behind_lengths(width: int, sample: bytes) -> Iterator[bytes]:
     position = 0
     for _ in range(MAX_UNITS):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from gpu_batch.video.h264_sps import Bits, Sps, Unreadable, read_sps
-from gpu_batch.video.nal_units import nal_units, without_emulation
+from gpu_batch.video.nal_units import kind_of, nal_units, without_emulation
 
 RANK_BY_KIND = {"h264": {7: 0, 8: 1}, "hevc": {32: 0, 33: 1, 34: 2}}
 """Kinds of NAL units that are parameter sets; each kind refers to sets of the rank before."""
@@ -37,7 +37,7 @@ class ParameterSets:
 
     def is_one(self, unit: bytes) -> bool:
         """Whether a NAL unit is a parameter set."""
-        return _kind_of(self._codec, unit) in self._rank_by_kind
+        return kind_of(self._codec, unit) in self._rank_by_kind
 
     def add(self, unit: bytes) -> None:
         """Learn a parameter set; any other unit, such as the SEI that a configuration record may hold, is passed over.
@@ -45,7 +45,7 @@ class ParameterSets:
         Raises:
             Unreadable: its id cannot be read.
         """
-        kind = _kind_of(self._codec, unit)
+        kind = kind_of(self._codec, unit)
         if kind not in self._rank_by_kind:
             return
         key = (kind, _id_of(self._codec, kind, unit))
@@ -115,6 +115,8 @@ def units_of_extradata(codec: str, extradata: bytes) -> Iterator[bytes]:
             count = extradata[position + 1 : position + 3]
             position += 3
         for _ in range(int.from_bytes(count)):
+            if position >= len(extradata):
+                return
             size = int.from_bytes(extradata[position : position + 2])
             unit = extradata[position + 2 : position + 2 + size]
             position += 2 + size
@@ -129,10 +131,6 @@ def nal_length_size_of(codec: str, extradata: bytes) -> int:
     if codec == "hevc" and len(extradata) > 22 and (extradata[0] or extradata[1] or extradata[2] > 1):
         return (extradata[21] & 3) + 1
     return 0
-
-
-def _kind_of(codec: str, unit: bytes) -> int:
-    return unit[0] & 0x1F if codec == "h264" else unit[0] >> 1 & 0x3F
 
 
 def _id_of(codec: str, kind: int, unit: bytes) -> int:

@@ -237,8 +237,8 @@ def _byte_ranges(starts: Int64s, ends: Int64s, bounds: Sequence[int], tails: Seq
     highs = np.maximum.reduceat(ends[: bounds[-1]], own).tolist()
     for index, (after, tail) in enumerate(zip(bounds[1:], tails, strict=True)):
         if tail:
-            lows[index] = min(lows[index], int(starts[after : after + tail].min()))
-            highs[index] = max(highs[index], int(ends[after : after + tail].max()))
+            lows[index] = min(lows[index], int(np.min(starts[after : after + tail])))
+            highs[index] = max(highs[index], int(np.max(ends[after : after + tail])))
     return [(low, high) if high else (0, 0) for low, high in zip(lows, highs, strict=True)]
 
 

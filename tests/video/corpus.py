@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import os
 import struct
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import lru_cache
 from pathlib import Path
@@ -18,6 +18,7 @@ import av
 import numpy as np
 
 from tests.video.matroska import Storage, restore
+from tests.video.muxer import Edit, Stream, Style, box, mux_fragments, mux_plain, take_stream
 
 os.environ.setdefault("SVT_LOG", "1")  # SVT-AV1 writes its settings to the terminal otherwise
 
@@ -41,8 +42,9 @@ class Recipe:
     codec_tag: str | None = None
     pts: Callable[[int], int] = lambda index: index * TICKS_PER_FRAME
     with_audio: bool = False
-    is_audio_first: bool = False
     width: int = WIDTH
+    audio_is_first: bool = False
+    """The sound is the first track."""
     encoder_timebase: Fraction = TIMEBASE
 
 
@@ -79,6 +81,9 @@ RECIPES = {
     "h264_short_open_gops": Recipe(
         "h264_short_open_gops.mp4", frames=200, options=x264("keyint=5:min-keyint=5:open-gop=1:b-adapt=0")
     ),
+    "h264_audio_first": Recipe(
+        "h264_audio_first.mp4", options=x264("keyint=24:min-keyint=24"), with_audio=True, audio_is_first=True
+    ),
     "h264_mov": Recipe("h264_mov.mov", options=x264("keyint=24:min-keyint=24")),
     "h264_interlaced": Recipe("h264_interlaced.mp4", options=x264("keyint=24:min-keyint=24:tff=1")),
     "h264_one_keyframe": Recipe("h264_one_keyframe.mp4", frames=40, options=x264("keyint=250:min-keyint=250")),
@@ -110,6 +115,51 @@ RECIPES = {
         options=x264("keyint=24:min-keyint=24"),
         container_options={"movflags": "frag_keyframe+empty_moov"},
     ),
+    **{
+        f"frag_{name}": Recipe(
+            f"frag_{name}.mp4",
+            options=x264("keyint=24:min-keyint=24"),
+            container_options={"movflags": f"empty_moov+{flags}"} | more,
+            with_audio=name in ("sidx", "dash", "audio", "separate"),
+        )
+        for name, flags, more in (
+            ("default_base", "frag_keyframe+default_base_moof", {}),
+            ("sidx", "frag_keyframe+default_base_moof+global_sidx", {}),
+            ("dash", "frag_keyframe+default_base_moof+dash", {}),
+            ("audio", "frag_keyframe", {}),
+            ("separate", "frag_keyframe+separate_moof", {}),
+            ("negative_cts", "frag_keyframe+negative_cts_offsets", {}),
+            ("several_gops", "skip_sidx", {"frag_duration": "2000000"}),
+            ("short", "default_base_moof", {"frag_duration": "200000"}),
+            ("every_frame", "frag_every_frame", {}),
+            ("edit", "frag_keyframe+delay_moov", {}),
+        )
+    },
+    "frag_hybrid": Recipe(
+        "frag_hybrid.mp4", options=x264("keyint=24:min-keyint=24"), container_options={"movflags": "frag_keyframe"}
+    ),
+    "frag_open": Recipe(
+        "frag_open.mp4",
+        options=x264("keyint=24:min-keyint=24:open-gop=1:bframes=7:b-adapt=0:b-pyramid=normal:ref=4:weightp=2"),
+        container_options={"movflags": "empty_moov+frag_keyframe"},
+    ),
+    "frag_hevc_open": Recipe(
+        "frag_hevc_open.mp4",
+        "libx265",
+        options=OPEN_265,
+        codec_tag="hvc1",
+        container_options={"movflags": "empty_moov+frag_keyframe+default_base_moof"},
+    ),
+    "frag_vfr": Recipe(
+        "frag_vfr.mp4",
+        options=x264("keyint=24:min-keyint=24"),
+        pts=lambda index: index * TICKS_PER_FRAME + (index * index * 37) % 450,
+        container_options={"movflags": "empty_moov+frag_keyframe"},
+    ),
+    "h264_in_band": Recipe("h264_in_band.mp4", options=x264("keyint=24:min-keyint=24:repeat-headers=1")),
+    "h264_in_band_other": Recipe(
+        "h264_in_band_other.mp4", options=x264("keyint=24:min-keyint=24:repeat-headers=1:cabac=0:ref=2:bframes=1")
+    ),
     "hevc_closed": Recipe(
         "hevc_closed.mp4", "libx265", options=x265("keyint=24:min-keyint=24:open-gop=0"), codec_tag="hev1"
     ),
@@ -130,7 +180,7 @@ RECIPES = {
     "mpegts_hevc": Recipe("mpegts_hevc.ts", "libx265", options=OPEN_265),
     "mpegts_audio": Recipe("mpegts_audio.ts", options=x264("keyint=24:min-keyint=24"), with_audio=True),
     "mpegts_audio_first": Recipe(
-        "mpegts_audio_first.ts", options=x264("keyint=24:min-keyint=24"), with_audio=True, is_audio_first=True
+        "mpegts_audio_first.ts", options=x264("keyint=24:min-keyint=24"), with_audio=True, audio_is_first=True
     ),
     "mpegts_narrow": Recipe("mpegts_narrow.ts", options=x264("keyint=24:min-keyint=24"), frames=48, width=128),
     "mpegts_short_gops": Recipe(
@@ -230,7 +280,7 @@ def picture(index: int) -> np.ndarray:
 
 def _encode(recipe: Recipe, path: Path) -> None:
     with av.open(str(path), "w", options=recipe.container_options) as output:
-        audio = _add_noise(output) if recipe.is_audio_first else None
+        audio = _add_noise(output) if recipe.audio_is_first else None
         stream = cast("av.VideoStream", output.add_stream(recipe.codec, rate=25))
         stream.width, stream.height, stream.pix_fmt = recipe.width, HEIGHT, recipe.pixel_format
         stream.codec_context.thread_count = 1
@@ -239,8 +289,7 @@ def _encode(recipe: Recipe, path: Path) -> None:
         stream.codec_context.time_base = recipe.encoder_timebase
         if recipe.codec_tag:
             stream.codec_context.codec_tag = recipe.codec_tag
-        if recipe.with_audio and audio is None:
-            audio = _add_noise(output)
+        audio = audio or (_add_noise(output) if recipe.with_audio else None)
         for index in range(recipe.frames):
             image = np.ascontiguousarray(picture(index)[:, : recipe.width])
             frame = av.VideoFrame.from_ndarray(image, format="rgb24").reformat(format=recipe.pixel_format)
@@ -419,7 +468,86 @@ def _drop_vui(content: bytearray) -> None:
     content[start + 2 : start + 2 + size] = int(kept, 2).to_bytes(size)
 
 
+def _as_fragments(style: Style, fragment_samples: int = 24, edits: Sequence[Edit] = ()) -> Callable[[Path, Path], None]:
+    """The same frames in fragments of so many samples."""
+
+    def derive(source: Path, target: Path) -> None:
+        stream = take_stream(source)
+        cuts = range(0, len(stream.samples), fragment_samples)
+        target.write_bytes(mux_fragments(stream, cuts, style, edits))
+
+    return derive
+
+
+def _in_band(stream: Stream, tag: bytes, record: bytes) -> Stream:
+    """The track under another name, its configuration record cut down to the sizes that it states."""
+    (entry,) = stream.entries
+    at = entry.index(record)
+    size = int.from_bytes(entry[at - 4 : at])
+    bare = box(record, entry[at + 4 : at + 9] + b"\xe0\0")
+    entry = entry[8 : at - 4] + bare + entry[at - 4 + size :]
+    return replace(stream, entries=(box(tag, entry),))
+
+
+def _forget_sets(source: Path, target: Path) -> None:
+    """Parameter sets in band, and only in front of the first keyframe."""
+    stream = _in_band(take_stream(source), b"avc3", b"avcC")
+    samples = [stream.samples[0], *(replace(one, content=_without_sets(one.content)) for one in stream.samples[1:])]
+    target.write_bytes(mux_plain(replace(stream, samples=tuple(samples))))
+
+
+def _without_sets(content: bytes) -> bytes:
+    kept, position = b"", 0
+    while position < len(content):
+        size = 4 + int.from_bytes(content[position : position + 4])
+        if content[position + 4] & 31 not in (7, 8):
+            kept += content[position : position + size]
+        position += size
+    return kept
+
+
+def _append(other: str, *, in_band: bool) -> Callable[[Path, Path], None]:
+    """The file, then another one: with a sample description each, or with one and all parameter sets in band."""
+
+    def derive(source: Path, target: Path) -> None:
+        first, second = take_stream(source), take_stream(source.with_name(f"{other}.mp4"))
+        if in_band:
+            first, second = (_in_band(stream, b"avc3", b"avcC") for stream in (first, second))
+            joined = replace(first, samples=first.samples + second.samples)
+        else:
+            joined = first.then(second)
+        target.write_bytes(mux_plain(joined))
+
+    return derive
+
+
+def _with_edits(*edits: Edit) -> Callable[[Path, Path], None]:
+    def derive(source: Path, target: Path) -> None:
+        target.write_bytes(mux_plain(take_stream(source), edits))
+
+    return derive
+
+
 DERIVED = {
+    "h264_in_band_change": ("h264_in_band", _append("h264_in_band_other", in_band=True)),
+    "h264_in_band_once": ("h264_in_band", _forget_sets),
+    "h264_two_descriptions": ("h264_in_band", _append("h264_main_profile", in_band=False)),
+    "h264_three_edits": ("h264_open", _with_edits(Edit(1000, 1024), Edit(800, 20480), Edit(900, 8192))),
+    "box_frag": ("h264_open_pyramid", _as_fragments(Style())),
+    "box_frag_offset": ("h264_open_pyramid", _as_fragments(Style(base="offset", runs=3))),
+    "box_frag_implicit": ("h264_open_pyramid", _as_fragments(Style(base="implicit", runs=2), 10)),
+    "box_frag_defaults": ("h264_closed", _as_fragments(Style(defaults=True))),
+    "box_frag_no_time": ("h264_open_pyramid", _as_fragments(Style(has_tfdt=False), 11)),
+    "box_frag_signed": ("h264_negative_cts", _as_fragments(Style(signed=True, runs=2), 31)),
+    "box_frag_front": ("h264_open_pyramid", _as_fragments(Style(sidx="front"), 17)),
+    "box_frag_mfra": ("h264_open_pyramid", _as_fragments(Style(mfra=True), 5)),
+    "box_frag_gaps": ("h264_closed", _as_fragments(Style(tfdt_step=700), 24)),
+    "box_frag_rounded": ("h264_open_pyramid", _as_fragments(Style(tfdt_step=1), 7)),
+    "box_frag_torn": ("h264_open_pyramid", _as_fragments(Style(tfdt_step=700), 24)),
+    "box_frag_edit": ("h264_open_pyramid", _as_fragments(Style(), 24, [Edit(0, 1536)])),
+    "box_frag_late": ("h264_open_pyramid", _as_fragments(Style(), 24, [Edit(1000, -1), Edit(0, 1024)])),
+    "box_frag_back": ("h264_open_pyramid", _as_fragments(Style(tfdt_step=-700), 24)),
+    "box_frag_shift": ("h264_negative_cts", _as_fragments(Style(signed=True, sidx="front"), 1)),
     "h264_edit": ("h264_closed", _remux(-33 * TICKS_PER_FRAME)),
     "h264_edit_between_frames": ("h264_closed", _remux(-33 * TICKS_PER_FRAME - 200)),
     "h264_vfr_edit": ("h264_vfr", _remux(-33 * TICKS_PER_FRAME)),

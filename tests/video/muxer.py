@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -102,7 +103,7 @@ def take_stream(video: Path | bytes) -> Stream:
         Sample(content[offset : offset + size], duration, composition, key)
         for offset, size, duration, composition, key in rows
     )
-    return Stream((stsd.content[8:],), track.timescale, tuple(samples))
+    return Stream((stsd.content[8:],), int(track.timescale), tuple(samples))
 
 
 def columns_of(samples: Sequence[Sample]) -> Columns:
@@ -129,7 +130,7 @@ def sample_boxes(columns: Columns, chunks: Chunks) -> bytes:
     runs = np.stack([chunks.lengths, chunks.descriptions], axis=1)
     is_new = np.append(True, (np.diff(runs, axis=0) != 0).any(axis=1)) if len(runs) else np.zeros(0, np.bool_)
     stsc = np.column_stack([np.flatnonzero(is_new) + 1, runs[is_new, 0], runs[is_new, 1] + 1])
-    wide = len(chunks.offsets) and int(chunks.offsets.max()) >= 1 << 32
+    wide = len(chunks.offsets) and int(np.max(chunks.offsets)) >= 1 << 32
     return b"".join(
         (
             counted(b"stts", run_lengths(columns.durations)),
@@ -193,7 +194,7 @@ def mux_plain(stream: Stream, edits: Sequence[Edit] = ()) -> bytes:
     ends = np.cumsum([len(one.content) for one in samples])
     chunks = Chunks(
         np.array([len(head) + 8 + (int(ends[at - 1]) if at else 0) for at in starts], np.int64),
-        np.diff(np.array([*starts, len(samples)], np.int64)),
+        np.array([after - first for first, after in pairwise([*starts, len(samples)])], np.int64),
         np.array([samples[at].description for at in starts], np.int64),
     )
     table = sample_boxes(columns_of(samples), chunks)
@@ -244,7 +245,7 @@ def mux_fragments(
     )
     head = box(b"ftyp", FTYP_BRANDS) + index
     bounds = [*cuts, len(stream.samples)]
-    groups = [stream.samples[first:after] for first, after in zip(bounds, bounds[1:], strict=False)]
+    groups = [stream.samples[first:after] for first, after in pairwise(bounds)]
     sidx_size = {"": 0, "front": 32 + 12 * len(groups), "tree": (32 + 24) + 2 * 32 + 12 * len(groups)}[style.sidx]
     base, time = len(head) + sidx_size, 0
     fragments: list[bytes] = []
@@ -292,13 +293,18 @@ def _fragment(group: Sequence[Sample], style: Style, base: int, time: int, numbe
     def moof(data_start: int) -> bytes:
         trafs: list[bytes] = []
         position, now = 0, time
-        for part in np.array_split(np.arange(len(group)), style.trafs):
-            traf, position, now = _traf([group[i] for i in part], style, base, data_start, position, now)
+        for part in _parts(group, style.trafs):
+            traf, position, now = _traf(part, style, base, data_start, position, now)
             trafs.append(traf)
         return box(b"moof", full_box(b"mfhd", 0, 0, struct.pack(">I", number)), *trafs)
 
     size = len(moof(0))
     return moof(size + 8) + box(b"mdat", *(one.content for one in group))
+
+
+def _parts(group: Sequence[Sample], count: int) -> list[Sequence[Sample]]:
+    size = -(-len(group) // count)
+    return [group[start : start + size] for start in range(0, len(group), size)]
 
 
 def _traf(
@@ -316,8 +322,7 @@ def _traf(
         parts.append(full_box(b"tfdt", 1, 0, struct.pack(">Q", time)))
     # Without base flags, the second track fragment counts from the end of the first one's data.
     origin = data_start + position if style.base == "implicit" and position else 0
-    for index, run in enumerate(np.array_split(np.arange(len(group)), style.runs)):
-        samples = [group[i] for i in run]
+    for samples in _parts(group, style.runs):
         has_offset = style.has_offsets or not position
         run_flags = 0x200 | 0x800 | (0x01 if has_offset else 0)
         fields = struct.pack(">I", len(samples))
@@ -337,5 +342,4 @@ def _traf(
         parts.append(full_box(b"trun", int(style.signed), run_flags, fields, *rows))
         position += sum(len(one.content) for one in samples)
         time += sum(one.duration for one in samples)
-        assert index >= 0
     return box(b"traf", *parts), position, time

@@ -35,7 +35,6 @@ MANY_CELLS = [
     "h264_short_gops",
     "h264_short_open_gops",
     "h264_mov",
-    "h264_fragmented",
     "h264_interlaced",
     "h264_negative_cts",
     "h264_vfr",
@@ -89,13 +88,48 @@ MANY_CELLS = [
     "flv_repeated_header",
     "h264_shallow_reorder",
     "h264_shallow_no_vui",
+    "h264_in_band_change",
+    "h264_two_descriptions",
+    "h264_audio_first",
+    "h264_fragmented",
+    "frag_default_base",
+    "frag_sidx",
+    "frag_dash",
+    "frag_audio",
+    "frag_separate",
+    "frag_negative_cts",
+    "frag_several_gops",
+    "frag_short",
+    "frag_every_frame",
+    "frag_edit",
+    "frag_open",
+    "frag_hevc_open",
+    "frag_vfr",
+    "box_frag",
+    "box_frag_offset",
+    "box_frag_implicit",
+    "box_frag_defaults",
+    "box_frag_no_time",
+    "box_frag_signed",
+    "box_frag_front",
+    "box_frag_mfra",
+    "box_frag_gaps",
+    "box_frag_rounded",
+    "box_frag_edit",
+    "box_frag_late",
 ]
 REASON_BY_ONE_CELL = {
     "h264_one_keyframe": WholeReason.SHORT,
     "h264_one_frame": WholeReason.SHORT,
     "h264_intra_refresh": WholeReason.UNPROVED_KEYFRAMES,
+    "h264_in_band_once": WholeReason.UNPROVED_KEYFRAMES,
 }
 REASON_BY_WHOLE = {
+    "frag_hybrid": WholeReason.NOT_INDEXED,
+    "box_frag_torn": WholeReason.NOT_MONOTONIC,
+    "box_frag_back": WholeReason.NOT_MONOTONIC,
+    "box_frag_shift": WholeReason.NOT_MONOTONIC,
+    "h264_three_edits": WholeReason.NOT_MONOTONIC,
     "h264_two_edits": WholeReason.NOT_MONOTONIC,
     "mpeg4": WholeReason.NOT_INDEXED,
     "mpegts_mpeg2": WholeReason.NOT_INDEXED,
@@ -211,5 +245,6 @@ def test_without_the_reorder_depth_frames_would_be_lost(corpus: dict[str, Path])
 
 def test_every_recipe_of_the_corpus_is_tested_for_exactness(corpus: dict[str, Path]) -> None:
     tested = {*MANY_CELLS, *REASON_BY_ONE_CELL, *REASON_BY_WHOLE}
-    assert set(RECIPES) - tested == {"h264_main_profile"}
-    assert set(corpus) - tested == {"h264_main_profile", "h264_rotated_180", "h264_rotated_270"}
+    material = {"h264_main_profile", "h264_in_band", "h264_in_band_other"}
+    assert set(RECIPES) - tested == material
+    assert set(corpus) - tested == material | {"h264_rotated_180", "h264_rotated_270"}
