@@ -17,7 +17,7 @@ from typing import Any, cast
 import av
 import numpy as np
 
-from tests.video.matroska import Storage, restore
+from tests.video.matroska import Storage, hide_frames, restore
 
 os.environ.setdefault("SVT_LOG", "1")  # SVT-AV1 writes its settings to the terminal otherwise
 
@@ -176,17 +176,7 @@ RECIPES = {
     "mkv_mjpeg": Recipe("mkv_mjpeg.mkv", "mjpeg", frames=40, pixel_format="yuvj420p"),
     "mkv_prores": Recipe("mkv_prores.mkv", "prores_ks", frames=20, pixel_format="yuv422p10le"),
     "webm": Recipe("webm.webm", "libvpx-vp9", options={"cpu-used": "8", "deadline": "realtime", "g": "24"}),
-    "webm_hidden_frames": Recipe(
-        "webm_hidden_frames.webm",
-        "libvpx-vp9",
-        options={"cpu-used": "8", "deadline": "good", "g": "24", "auto-alt-ref": "1", "lag-in-frames": "16"},
-    ),
     "webm_vp8": Recipe("webm_vp8.webm", "libvpx", options={"cpu-used": "8", "deadline": "realtime", "g": "24"}),
-    "webm_vp8_hidden_frames": Recipe(
-        "webm_vp8_hidden_frames.webm",
-        "libvpx",
-        options={"cpu-used": "4", "deadline": "good", "g": "24", "auto-alt-ref": "1", "lag-in-frames": "16"},
-    ),
     "webm_av1": Recipe("webm_av1.webm", "libsvtav1", options={"preset": "12", "g": "24", "svtav1-params": "lp=1"}),
     "mjpeg_avi": Recipe("mjpeg_avi.avi", "mjpeg", frames=40, pixel_format="yuvj420p"),
     "h264_avi": Recipe("h264_avi.avi", options=x264("keyint=24:min-keyint=24"), encoder_timebase=Fraction(1, 25)),
@@ -444,6 +434,7 @@ DERIVED = {
     "mkv_groups": ("mkv", restore(Storage.GROUPS)),
     "mkv_laced": ("mkv", restore(Storage.LACED)),
     "mkv_stripped": ("mkv", restore(Storage.STRIPPED)),
+    "webm_hidden_frames": ("webm_vp8", hide_frames),
     "mpegts_twice": ("mpegts", _splice(slice(None), slice(None))),
     "mpegts_from_the_middle": ("mpegts", _splice(slice(0, 3), slice(60, None))),
     "mpegts_open_from_the_middle": ("mpegts_open", _splice(slice(0, 3), slice(60, None))),

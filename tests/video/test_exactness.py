@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from chalicelib.contracts.sample_table import SampleFlag
 from chalicelib.domain.media import WholeReason
 from gpu_batch.video.damage import Damage
 from gpu_batch.video.decode import decode_cells
@@ -81,7 +82,6 @@ MANY_CELLS = [
     "webm",
     "webm_hidden_frames",
     "webm_vp8",
-    "webm_vp8_hidden_frames",
     "webm_av1",
     "mjpeg_avi",
     "flv",
@@ -201,6 +201,15 @@ def test_what_is_sound_of_a_damaged_container_is_as_in_a_single_pass(corpus: dic
     sound = [frame for frame in frames if not damage.covers(frame.pts)]
     assert sound == [frame for frame in single_pass(corpus[name]) if not damage.covers(frame.pts)]
     assert damage.ranges
+
+
+def test_a_frame_that_is_not_to_be_shown_is_decoded_and_not_counted(corpus: dict[str, Path]) -> None:
+    cells = cells_of(table_of(corpus["webm_hidden_frames"]))
+    flags = [flag for cell in cells for flag in cell.samples.flags]
+    assert len(flags) == 96
+    assert (
+        sum(not flag & SampleFlag.SHOWN for flag in flags) == 96 - len(single_pass(corpus["webm_hidden_frames"])) > 10
+    )
 
 
 def test_without_the_reorder_depth_frames_would_be_lost(corpus: dict[str, Path]) -> None:
