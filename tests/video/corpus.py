@@ -17,6 +17,7 @@ from typing import Any, cast
 import av
 import numpy as np
 
+from gpu_batch.video.nal_units import nal_units
 from tests.video.matroska import Storage, hide_frames, restore
 
 os.environ.setdefault("SVT_LOG", "1")  # SVT-AV1 writes its settings to the terminal otherwise
@@ -301,8 +302,11 @@ def _patch(change: Callable[[bytearray], None]) -> Callable[[Path, Path], None]:
     return derive
 
 
-def _join(second: str, container: str) -> Callable[[Path, Path], None]:
-    """Copy the video packets, and behind them those of another file of the corpus, on one timeline."""
+def _join(second: str, container: str, *, sets_once: bool = False) -> Callable[[Path, Path], None]:
+    """Copy the video packets, and behind them those of another file of the corpus, on one timeline.
+
+    With `sets_once`, only the first keyframe of the second file comes with its parameter sets.
+    """
 
     def derive(source: Path, target: Path) -> None:
         with av.open(str(source)) as opened, av.open(str(target), "w", format=container) as output:
@@ -312,12 +316,19 @@ def _join(second: str, container: str) -> Callable[[Path, Path], None]:
                 with av.open(str(path)) as part:
                     start = end
                     for packet in _packets(part):
-                        packet.pts, packet.dts = (packet.pts or 0) + start, (packet.dts or 0) + start
-                        end = max(end, packet.pts + 3600)
-                        packet.stream = stream
-                        output.mux(packet)
+                        is_bare = sets_once and start and packet.is_keyframe and packet.pts != 7200
+                        copy = av.Packet(_without_sets(bytes(packet)) if is_bare else bytes(packet))
+                        copy.pts, copy.dts = (packet.pts or 0) + start, (packet.dts or 0) + start
+                        copy.is_keyframe, copy.time_base, copy.stream = packet.is_keyframe, packet.time_base, stream
+                        end = max(end, copy.pts + 3600)
+                        output.mux(copy)
 
     return derive
+
+
+def _without_sets(sample: bytes) -> bytes:
+    """An H.264 sample with start codes, without its parameter sets."""
+    return b"".join(b"\0\0\0\1" + unit for unit in nal_units(0, sample) if unit[0] & 0x1F not in (7, 8))
 
 
 def _flv_tags(content: bytes) -> Iterator[bytes]:
@@ -428,6 +439,7 @@ DERIVED = {
     "mpegts_shallow_no_vui": ("h264_shallow_no_vui", _remux(0, "mpegts")),
     "mpegts_new_size": ("mpegts", _join("mpegts_narrow", "mpegts")),
     "mkv_new_size": ("mpegts", _join("mpegts_narrow", "matroska")),
+    "mkv_new_size_once": ("mpegts", _join("mpegts_narrow", "matroska", sets_once=True)),
     "flv_repeated_header": ("flv", _repeat_flv_header(bytes)),
     "flv_new_header": ("flv", _repeat_flv_header(lambda tag: tag[:-8] + bytes([tag[-8] ^ 1]) + tag[-7:])),
     "mkv_plain": ("mkv", restore(Storage.PLAIN)),

@@ -76,6 +76,7 @@ MANY_CELLS = [
     "mkv_vfr",
     "mkv_interlaced",
     "mkv_new_size",
+    "mkv_new_size_once",
     "mkv_plain",
     "mkv_groups",
     "mkv_mjpeg",
@@ -159,8 +160,8 @@ def test_a_run_is_one_request_for_the_span_of_its_samples(corpus: dict[str, Path
         assert source.ranges == [(start, end - start)]
 
 
-def test_cutting_everywhere_reads_hardly_more_than_the_file(corpus: dict[str, Path]) -> None:
-    name = "h264_closed"
+@pytest.mark.parametrize("name", ["h264_closed", "mpegts", "m2ts", "mpegts_audio", "mkv_audio", "flv"])
+def test_cutting_everywhere_reads_hardly_more_than_the_file(corpus: dict[str, Path], name: str) -> None:
     source = CountingSource(FileSource(corpus[name]))
     decode_in_runs(table_of(corpus[name]), source, 1)
     assert source.bytes_read <= 1.02 * source.size_bytes
@@ -201,6 +202,11 @@ def test_what_is_sound_of_a_damaged_container_is_as_in_a_single_pass(corpus: dic
     sound = [frame for frame in frames if not damage.covers(frame.pts)]
     assert sound == [frame for frame in single_pass(corpus[name]) if not damage.covers(frame.pts)]
     assert damage.ranges
+
+
+def test_a_keyframe_whose_parameter_sets_were_sent_before_starts_no_cell(corpus: dict[str, Path]) -> None:
+    with_sets, without = (table_of(corpus[name]) for name in ("mkv_new_size", "mkv_new_size_once"))
+    assert [cell.start_pts for cell in without.cells] == [cell.start_pts for cell in with_sets.cells[:-1]]
 
 
 def test_a_frame_that_is_not_to_be_shown_is_decoded_and_not_counted(corpus: dict[str, Path]) -> None:
