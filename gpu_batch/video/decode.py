@@ -260,13 +260,14 @@ class _CellDecoder:
         """The frames that belong to the cell; the others were decoded for what refers to them."""
         for image in frames:
             pts = image.pts
+            # The next cell's keyframe counts: leading pictures of this cell may refer to it.
+            if pts is not None and image.is_corrupt and pts >= self._cell.start_pts:
+                self._corrupt.append(pts)
             if pts is None or self._seen[pts] >= self._shown[pts]:
                 continue
             ordinal = self._seen[pts]
             self._seen[pts] += 1
-            if image.is_corrupt:
-                self._corrupt.append(pts)
-            elif pts in self._expected:
+            if not image.is_corrupt and pts in self._expected:
                 yield Frame(pts, ordinal, self._is_key(pts), image)
 
     def _is_key(self, pts: Pts) -> bool:
@@ -295,7 +296,10 @@ class _CellDecoder:
             if self._is_leading(position) or (is_keyframe and self._has_leading(index)):
                 cause_by_gop.setdefault(index - 1, cause)
         for pts in self._corrupt:
-            cause_by_gop.setdefault(self._gop_of(pts), DamageCause.CORRUPT)
+            index = self._gop_of(pts)
+            cause_by_gop.setdefault(index, DamageCause.CORRUPT)
+            if pts == self._cell.samples.pts[self._gops[index].position] and self._has_leading(index):
+                cause_by_gop.setdefault(index - 1, DamageCause.CORRUPT)
         for pts in (self._expected - self._seen).elements():
             cause_by_gop.setdefault(self._gop_of(pts), DamageCause.MISSING_FRAMES)
         spreading: DamageCause | None = None

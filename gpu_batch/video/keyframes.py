@@ -54,6 +54,19 @@ def judge_keyframe(codec: str, description: Description, sample: bytes) -> Verdi
     return Verdict.REFUTED
 
 
+def shows_picture(codec: str, sample: bytes) -> bool:
+    """False for a lone VP8 or VP9 frame that later ones refer to, but that is not shown itself."""
+    if codec == "vp8":
+        return bool(sample[0] & 0x10)
+    # A VP9 sample that ends like this is several frames in one, of which the last is shown.
+    if codec != "vp9" or sample[-1] & 0xE0 == 0xC0:
+        return True
+    # As in `_judge_vp9`; then comes show_frame.
+    first = sample[0]
+    shift = 1 if first >> 4 & 3 == 3 else 2
+    return bool(first >> (shift + 1) & 1 or first >> (shift - 1) & 1)
+
+
 def _judge_h264(description: Description, sample: bytes) -> Verdict:
     is_recovery_point = False
     for unit in nal_units(description.nal_length_size, sample):

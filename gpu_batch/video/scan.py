@@ -21,7 +21,7 @@ from chalicelib.domain.media import MediaLimits, WholeReason
 from gpu_batch.video.decoders import DECODER_BY_CODEC
 from gpu_batch.video.first_frame import shows_first
 from gpu_batch.video.h264_sps import Unreadable
-from gpu_batch.video.keyframes import INTRA_ONLY_CODECS, Verdict, judge_keyframe
+from gpu_batch.video.keyframes import INTRA_ONLY_CODECS, Verdict, judge_keyframe, shows_picture
 from gpu_batch.video.limits import check_duration
 from gpu_batch.video.nal_units import nal_units
 from gpu_batch.video.packaging import unpack_sample
@@ -251,7 +251,7 @@ class _Columns:
         self._sizes.append(size)
         self._pts.append(packet.pts or 0)
         self._is_disposable.append(packet.is_disposable)
-        self._is_shown.append(not _shows_nothing(self.codec, content))
+        self._is_shown.append(shows_picture(self.codec, content))
         self._durations.append(packet.duration or 0)
         has_all_sets = self._learn_sets(content)
         if packet.is_keyframe:
@@ -342,18 +342,6 @@ def _sets_of(codec: str, description: Description) -> ParameterSets | None:
         return ParameterSets(codec, units_of_extradata(codec, description.extradata))
     except Unreadable as error:
         raise NoTable(WholeReason.NOT_INDEXED, "the extradata cannot be read") from error
-
-
-def _shows_nothing(codec: str, content: bytes) -> bool:
-    """Whether a VP8 or VP9 sample is a lone frame that later ones refer to, but that is not shown itself."""
-    if codec == "vp8":
-        return not content[0] & 0x10
-    if codec != "vp9" or content[-1] & 0xE0 == 0xC0:
-        return False
-    # Two bits marker, two of profile (one more for profile 3), show_existing_frame, frame_type, show_frame.
-    first = content[0]
-    shift = 1 if first >> 4 & 3 == 3 else 2
-    return not first >> (shift + 1) & 1 and not first >> (shift - 1) & 1
 
 
 def _made_up_dts(pts: Int64s) -> Int64s:

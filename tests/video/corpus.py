@@ -17,7 +17,8 @@ from typing import Any, cast
 import av
 import numpy as np
 
-from tests.video.matroska import Storage, restore
+from gpu_batch.video.nal_units import nal_units
+from tests.video.matroska import Storage, hide_frames, restore
 from tests.video.muxer import Edit, Stream, Style, box, mux_fragments, mux_plain, take_stream
 
 os.environ.setdefault("SVT_LOG", "1")  # SVT-AV1 writes its settings to the terminal otherwise
@@ -226,17 +227,7 @@ RECIPES = {
     "mkv_mjpeg": Recipe("mkv_mjpeg.mkv", "mjpeg", frames=40, pixel_format="yuvj420p"),
     "mkv_prores": Recipe("mkv_prores.mkv", "prores_ks", frames=20, pixel_format="yuv422p10le"),
     "webm": Recipe("webm.webm", "libvpx-vp9", options={"cpu-used": "8", "deadline": "realtime", "g": "24"}),
-    "webm_hidden_frames": Recipe(
-        "webm_hidden_frames.webm",
-        "libvpx-vp9",
-        options={"cpu-used": "8", "deadline": "good", "g": "24", "auto-alt-ref": "1", "lag-in-frames": "16"},
-    ),
     "webm_vp8": Recipe("webm_vp8.webm", "libvpx", options={"cpu-used": "8", "deadline": "realtime", "g": "24"}),
-    "webm_vp8_hidden_frames": Recipe(
-        "webm_vp8_hidden_frames.webm",
-        "libvpx",
-        options={"cpu-used": "4", "deadline": "good", "g": "24", "auto-alt-ref": "1", "lag-in-frames": "16"},
-    ),
     "webm_av1": Recipe("webm_av1.webm", "libsvtav1", options={"preset": "12", "g": "24", "svtav1-params": "lp=1"}),
     "mjpeg_avi": Recipe("mjpeg_avi.avi", "mjpeg", frames=40, pixel_format="yuvj420p"),
     "h264_avi": Recipe("h264_avi.avi", options=x264("keyint=24:min-keyint=24"), encoder_timebase=Fraction(1, 25)),
@@ -360,8 +351,11 @@ def _patch(change: Callable[[bytearray], None]) -> Callable[[Path, Path], None]:
     return derive
 
 
-def _join(second: str, container: str) -> Callable[[Path, Path], None]:
-    """Copy the video packets, and behind them those of another file of the corpus, on one timeline."""
+def _join(second: str, container: str, *, sets_once: bool = False) -> Callable[[Path, Path], None]:
+    """Copy the video packets, and behind them those of another file of the corpus, on one timeline.
+
+    With `sets_once`, only the first keyframe of the second file comes with its parameter sets.
+    """
 
     def derive(source: Path, target: Path) -> None:
         with av.open(str(source)) as opened, av.open(str(target), "w", format=container) as output:
@@ -371,12 +365,20 @@ def _join(second: str, container: str) -> Callable[[Path, Path], None]:
                 with av.open(str(path)) as part:
                     start = end
                     for packet in _packets(part):
-                        packet.pts, packet.dts = (packet.pts or 0) + start, (packet.dts or 0) + start
-                        end = max(end, packet.pts + 3600)
-                        packet.stream = stream
-                        output.mux(packet)
+                        is_bare = sets_once and start and packet.is_keyframe and packet.pts != 7200
+                        copy = av.Packet(_without_sets(bytes(packet)) if is_bare else bytes(packet))
+                        copy.pts, copy.dts = (packet.pts or 0) + start, (packet.dts or 0) + start
+                        copy.is_keyframe, copy.time_base, copy.stream = packet.is_keyframe, packet.time_base, stream
+                        end = max(end, copy.pts + 3600)
+                        output.mux(copy)
 
     return derive
+
+
+def _without_sets(sample: bytes, nal_length_size: int = 0) -> bytes:
+    """An H.264 sample without its parameter sets; 0 for start codes."""
+    kept = [unit for unit in nal_units(nal_length_size, sample) if unit[0] & 0x1F not in (7, 8)]
+    return b"".join((len(unit).to_bytes(4) if nal_length_size else b"\0\0\0\1") + unit for unit in kept)
 
 
 def _flv_tags(content: bytes) -> Iterator[bytes]:
@@ -492,18 +494,8 @@ def _in_band(stream: Stream, tag: bytes, record: bytes) -> Stream:
 def _forget_sets(source: Path, target: Path) -> None:
     """Parameter sets in band, and only in front of the first keyframe."""
     stream = _in_band(take_stream(source), b"avc3", b"avcC")
-    samples = [stream.samples[0], *(replace(one, content=_without_sets(one.content)) for one in stream.samples[1:])]
+    samples = [stream.samples[0], *(replace(one, content=_without_sets(one.content, 4)) for one in stream.samples[1:])]
     target.write_bytes(mux_plain(replace(stream, samples=tuple(samples))))
-
-
-def _without_sets(content: bytes) -> bytes:
-    kept, position = b"", 0
-    while position < len(content):
-        size = 4 + int.from_bytes(content[position : position + 4])
-        if content[position + 4] & 31 not in (7, 8):
-            kept += content[position : position + size]
-        position += size
-    return kept
 
 
 def _append(other: str, *, in_band: bool) -> Callable[[Path, Path], None]:
@@ -566,12 +558,14 @@ DERIVED = {
     "mpegts_shallow_no_vui": ("h264_shallow_no_vui", _remux(0, "mpegts")),
     "mpegts_new_size": ("mpegts", _join("mpegts_narrow", "mpegts")),
     "mkv_new_size": ("mpegts", _join("mpegts_narrow", "matroska")),
+    "mkv_new_size_once": ("mpegts", _join("mpegts_narrow", "matroska", sets_once=True)),
     "flv_repeated_header": ("flv", _repeat_flv_header(bytes)),
     "flv_new_header": ("flv", _repeat_flv_header(lambda tag: tag[:-8] + bytes([tag[-8] ^ 1]) + tag[-7:])),
     "mkv_plain": ("mkv", restore(Storage.PLAIN)),
     "mkv_groups": ("mkv", restore(Storage.GROUPS)),
     "mkv_laced": ("mkv", restore(Storage.LACED)),
     "mkv_stripped": ("mkv", restore(Storage.STRIPPED)),
+    "webm_hidden_frames": ("webm_vp8", hide_frames),
     "mpegts_twice": ("mpegts", _splice(slice(None), slice(None))),
     "mpegts_from_the_middle": ("mpegts", _splice(slice(0, 3), slice(60, None))),
     "mpegts_open_from_the_middle": ("mpegts_open", _splice(slice(0, 3), slice(60, None))),

@@ -11,6 +11,9 @@ from pathlib import Path
 
 import av
 
+SIZE = 160, 96
+"""Width and height of every file of the corpus."""
+
 
 class Storage(Enum):
     """How a block holds its frames."""
@@ -36,21 +39,32 @@ def restore(storage: Storage) -> Callable[[Path, Path], None]:
                 for packet in opened.demux(stream)
                 if packet.size
             ]
-        target.write_bytes(_write(storage, extradata, stream.width, stream.height, frames))
+        target.write_bytes(_write(storage, b"V_MPEG4/ISO/AVC", extradata, frames))
 
     return derive
 
 
-def _write(
-    storage: Storage, extradata: bytes, width: int, height: int, frames: Sequence[tuple[int, bool, bytes]]
-) -> bytes:
+def hide_frames(source: Path, target: Path) -> None:
+    """Copy the VP8 track of a file into a Matroska file, every fifth frame marked as not to be shown."""
+    with av.open(str(source)) as opened:
+        packets = [packet for packet in opened.demux(video=0) if packet.size]
+    frames = []
+    for index, packet in enumerate(packets):
+        content = bytes(packet)
+        if index % 5 == 2 and not packet.is_keyframe:
+            content = bytes([content[0] & ~0x10]) + content[1:]
+        frames.append((packet.pts or 0, packet.is_keyframe, content))
+    target.write_bytes(_write(Storage.PLAIN, b"V_VP8", b"", frames))
+
+
+def _write(storage: Storage, codec: bytes, extradata: bytes, frames: Sequence[tuple[int, bool, bytes]]) -> bytes:
     track = [
         _element(0xD7, b"\1"),
         _element(0x73C5, b"\1"),
         _element(0x83, b"\1"),
-        _element(0x86, b"V_MPEG4/ISO/AVC"),
+        _element(0x86, codec),
         _element(0x63A2, extradata),
-        _element(0xE0, _element(0xB0, width.to_bytes(2)), _element(0xBA, height.to_bytes(2))),
+        _element(0xE0, _element(0xB0, SIZE[0].to_bytes(2)), _element(0xBA, SIZE[1].to_bytes(2))),
     ]
     if storage is Storage.STRIPPED:
         stripping = _element(0x5034, _element(0x4254, b"\3"), _element(0x4255, b"\0"))

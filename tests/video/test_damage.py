@@ -42,6 +42,11 @@ def zeros(sample: bytes) -> bytes:
     return bytes(len(sample))
 
 
+def garble(sample: bytes) -> bytes:
+    middle = len(sample) // 2
+    return sample[:middle] + bytes(byte ^ 0x5A for byte in sample[middle:])
+
+
 def outside(frames: list[Seen], damaged: tuple[DamagedRange, ...]) -> list[Seen]:
     return [frame for frame in frames if not any(one.start_pts <= frame.pts < one.end_pts for one in damaged)]
 
@@ -67,6 +72,16 @@ def test_a_zeroed_sample_takes_its_gop_and_no_other(corpus: dict[str, Path], nam
 def test_a_zeroed_keyframe_of_an_open_gop_takes_the_gop_before_as_well(corpus: dict[str, Path], name: str) -> None:
     table, content = table_of(corpus[name]), corpus[name].read_bytes()
     decoded = decode_in_every_cut(table, spoil(content, table, 2, 0, zeros))
+    assert [one.start_pts for one in decoded.damaged] == [cell.start_pts for cell in table.cells[1:3]]
+    assert decoded.frames == outside(single_pass(corpus[name]), decoded.damaged)
+
+
+@pytest.mark.parametrize("name", ["h264_open", "h264_open_pyramid", "mkv_open"])
+def test_a_keyframe_decoded_with_errors_takes_the_leading_pictures_that_refer_to_it(
+    corpus: dict[str, Path], name: str
+) -> None:
+    table, content = table_of(corpus[name]), corpus[name].read_bytes()
+    decoded = decode_in_every_cut(table, spoil(content, table, 2, 0, garble))
     assert [one.start_pts for one in decoded.damaged] == [cell.start_pts for cell in table.cells[1:3]]
     assert decoded.frames == outside(single_pass(corpus[name]), decoded.damaged)
 
@@ -142,10 +157,6 @@ def test_most_garbled_h264_slices_are_noticed(corpus: dict[str, Path]) -> None:
     """CABAC has no checksum, so some damage decodes to other legal pictures; libav tells most."""
     table, content = table_of(corpus["h264_mov"]), corpus["h264_mov"].read_bytes()
 
-    def garble(sample: bytes) -> bytes:
-        middle = len(sample) // 2
-        return sample[:middle] + bytes(byte ^ 0x5A for byte in sample[middle:])
-
     noticed = sum(
         bool(decode_in_every_cut(table, spoil(content, table, 1, sample, garble)).damaged) for sample in range(1, 13)
     )
@@ -211,6 +222,31 @@ def test_a_damaged_gop_of_a_container_without_a_table_is_left_out_whole(corpus: 
     assert damage.ranges
     assert sound == outside(healthy, damage.ranges)
     assert len(sound) >= len(healthy) / 3
+
+
+def decode_as_probed(content: bytes) -> Decoded:
+    """What a job gives for a file: cell by cell where it has a table, else as a whole."""
+    table = probe_bytes(content).table
+    return decode_in_every_cut(table, content) if table else decode_as_whole(content)
+
+
+def decode_as_whole(content: bytes) -> Decoded:
+    damage = Damage()
+    frames = [see(frame) for frame in decode_whole(BytesSource(content), LIMITS, damage)]
+    return Decoded([frame for frame in frames if not damage.covers(frame.pts)], damage.ranges)
+
+
+@pytest.mark.parametrize("name", ["mkv", "mkv_open", "mpegts", "mpegts_audio", "flv", "webm"])
+@pytest.mark.parametrize("seed", range(6))
+def test_a_container_damaged_before_the_probe_gives_sound_frames_or_those_of_a_single_pass(
+    corpus: dict[str, Path], name: str, seed: int
+) -> None:
+    content, healthy = bytearray(corpus[name].read_bytes()), single_pass(corpus[name])
+    start = random.Random(seed).randrange(len(content) // 4, len(content) - 700)
+    content[start : start + 600] = bytes(600)
+    decoded = decode_as_probed(bytes(content))
+    assert set(decoded.frames) <= {*healthy, *decode_as_whole(bytes(content)).frames}
+    assert len(decoded.frames) >= len(healthy) / 3
 
 
 def test_probing_a_damaged_file_says_nothing_of_damage(corpus: dict[str, Path]) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from chalicelib.contracts.sample_table import SampleFlag
 from chalicelib.domain.media import WholeReason
 from gpu_batch.video.damage import Damage
 from gpu_batch.video.decode import decode_cells
@@ -75,13 +76,13 @@ MANY_CELLS = [
     "mkv_vfr",
     "mkv_interlaced",
     "mkv_new_size",
+    "mkv_new_size_once",
     "mkv_plain",
     "mkv_groups",
     "mkv_mjpeg",
     "webm",
     "webm_hidden_frames",
     "webm_vp8",
-    "webm_vp8_hidden_frames",
     "webm_av1",
     "mjpeg_avi",
     "flv",
@@ -193,8 +194,8 @@ def test_a_run_is_one_request_for_the_span_of_its_samples(corpus: dict[str, Path
         assert source.ranges == [(start, end - start)]
 
 
-def test_cutting_everywhere_reads_hardly_more_than_the_file(corpus: dict[str, Path]) -> None:
-    name = "h264_closed"
+@pytest.mark.parametrize("name", ["h264_closed", "mpegts", "m2ts", "mpegts_audio", "mkv_audio", "flv"])
+def test_cutting_everywhere_reads_hardly_more_than_the_file(corpus: dict[str, Path], name: str) -> None:
     source = CountingSource(FileSource(corpus[name]))
     decode_in_runs(table_of(corpus[name]), source, 1)
     assert source.bytes_read <= 1.02 * source.size_bytes
@@ -235,6 +236,20 @@ def test_what_is_sound_of_a_damaged_container_is_as_in_a_single_pass(corpus: dic
     sound = [frame for frame in frames if not damage.covers(frame.pts)]
     assert sound == [frame for frame in single_pass(corpus[name]) if not damage.covers(frame.pts)]
     assert damage.ranges
+
+
+def test_a_keyframe_whose_parameter_sets_were_sent_before_starts_no_cell(corpus: dict[str, Path]) -> None:
+    with_sets, without = (table_of(corpus[name]) for name in ("mkv_new_size", "mkv_new_size_once"))
+    assert [cell.start_pts for cell in without.cells] == [cell.start_pts for cell in with_sets.cells[:-1]]
+
+
+def test_a_frame_that_is_not_to_be_shown_is_decoded_and_not_counted(corpus: dict[str, Path]) -> None:
+    cells = cells_of(table_of(corpus["webm_hidden_frames"]))
+    flags = [flag for cell in cells for flag in cell.samples.flags]
+    assert len(flags) == 96
+    assert (
+        sum(not flag & SampleFlag.SHOWN for flag in flags) == 96 - len(single_pass(corpus["webm_hidden_frames"])) > 10
+    )
 
 
 def test_without_the_reorder_depth_frames_would_be_lost(corpus: dict[str, Path]) -> None:

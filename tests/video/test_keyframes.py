@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from chalicelib.contracts.sample_table import Description
-from gpu_batch.video.keyframes import Verdict, judge_keyframe
+from gpu_batch.video.keyframes import Verdict, judge_keyframe, shows_picture
 from gpu_batch.video.nal_units import MAX_UNITS
 
 NALS = Description(b"", 160, 96, 4)
@@ -113,3 +113,52 @@ def test_no_bytes_prove_nothing(codec: str) -> None:
 
 def test_every_frame_of_an_intra_codec_is_a_keyframe() -> None:
     assert judge_keyframe("mjpeg", PLAIN, b"\xff\xd8") is Verdict.PROVED_CLOSED
+
+
+@pytest.mark.parametrize(("first", "verdict"), [(0x30, Verdict.PROVED_CLOSED), (0x31, Verdict.REFUTED)])
+def test_vp8_is_proved_by_its_frame_tag(first: int, verdict: Verdict) -> None:
+    assert judge_keyframe("vp8", PLAIN, bytes([first, 0, 0])) is verdict
+
+
+@pytest.mark.parametrize(
+    ("codec", "content", "is_shown"),
+    [
+        ("vp8", b"\x30\0\0", True),
+        ("vp8", b"\x20\0\0", False),
+        ("vp9", bytes([0b10_00_0_1_1_0, 0]), True),
+        ("vp9", bytes([0b10_00_0_1_0_0, 0]), False),
+        ("vp9", bytes([0b10_00_1_0_0_0, 0]), True),
+        ("vp9", bytes([0b10_11_0_0_1_1, 0]), True),
+        ("vp9", bytes([0b10_11_0_0_1_0, 0]), False),
+        ("vp9", bytes([0b10_00_0_1_0_0, 0xC0]), True),
+        ("h264", b"\0", True),
+    ],
+)
+def test_a_frame_that_only_others_refer_to_shows_no_picture(codec: str, content: bytes, is_shown: bool) -> None:
+    assert shows_picture(codec, content) is is_shown
+
+
+ANNEX_B = Description(b"", 160, 96, 0)
+
+
+def marked(*units: bytes) -> bytes:
+    return b"".join(b"\0\0\0\1" + unit for unit in units)
+
+
+@pytest.mark.parametrize(
+    ("units", "verdict"),
+    [
+        ([b"\x09\xf0", b"\x67\x64", b"\x68\xee", IDR], Verdict.PROVED_CLOSED),
+        ([b"\x09\xf0", NON_IDR], Verdict.REFUTED),
+        ([recovery_point("11"), NON_IDR], Verdict.PROVED_OPEN),
+        ([b"\x67\x64"], Verdict.MORE),
+        ([b"", IDR], Verdict.REFUTED),
+        ([b"\x09\x10"] * MAX_UNITS + [IDR], Verdict.REFUTED),
+    ],
+)
+def test_units_behind_start_codes_prove_the_same(units: list[bytes], verdict: Verdict) -> None:
+    assert judge_keyframe("h264", ANNEX_B, marked(*units)) is verdict
+
+
+def test_an_hevc_unit_behind_a_start_code_is_judged_by_its_kind() -> None:
+    assert judge_keyframe("hevc", ANNEX_B, marked(bytes([21 << 1, 1, 1]))) is Verdict.PROVED_OPEN
