@@ -17,8 +17,9 @@ from gpu_batch.video.boxes import Box, Movie, malformed
 from gpu_batch.video.fragment_index import Places, find_places
 from gpu_batch.video.fragment_walk import walk_everywhere
 from gpu_batch.video.source import Source
+from gpu_batch.video.table import MAX_REORDER_DEPTH
 from gpu_batch.video.timeline import Timeline, delay_of_edits
-from gpu_batch.video.track import MAX_SAMPLES, MAX_TICKS, Int64s, Track, TrackHeader, refuse_overlaps
+from gpu_batch.video.track import MAX_OFFSET, MAX_SAMPLES, MAX_TICKS, Int64s, Track, TrackHeader, refuse_overlaps
 
 HAS_BASE, HAS_DESCRIPTION, HAS_DURATION, HAS_SIZE, HAS_FLAGS, BASE_IS_MOOF = 0x01, 0x02, 0x08, 0x10, 0x20, 0x020000
 """Flags of a track fragment header."""
@@ -29,7 +30,6 @@ ROW_FIELDS = (0x100, 0x200, 0x400, 0x800)
 DURATION, SIZE, FLAGS, COMPOSITION = range(4)
 NO_SYNC = 0x01010000
 """Of a sample's flags: it depends on others, or is no sync sample."""
-MAX_OFFSET = 1 << 62
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,9 +219,9 @@ def read_fragments(
         places.has_sidx and (any(taker.lacks_time for taker in takers) or _shifts_late(track, runs[0].count))
     ):
         return None
+    shift = max(0, -int(np.min(track.pts - track.dts)))
     if walked.is_cut_off or places.end > source.size_bytes:
         track = _with_missing_end(track, places, source.size_bytes)
-    shift = max(0, -int(np.min(track.pts - track.dts)))
     is_shown = np.ones(len(track.dts), np.bool_)
     return track, Timeline(track.dts + delay, track.pts + delay + shift, is_shown)
 
@@ -339,19 +339,38 @@ def _shifts_late(track: Track, first_count: int) -> bool:
 
 
 def _with_missing_end(track: Track, places: Places, file_size_bytes: int) -> Track:
-    """The track with one more keyframe that has no bytes, in place of all that is missing."""
+    """The track with one more keyframe that has no bytes, in place of all that is missing.
+
+    Where frames are missing between the last ones that are there, one more sample without bytes stands for them.
+    """
     last = int(np.argmax(track.pts))
-    start = max(int(track.pts[last]) + max(1, int(track.durations[last])), int(track.dts[-1]) + 1)
+    end_pts = int(track.pts[last]) + max(1, int(track.durations[last]))
+    next_dts = int(track.dts[-1]) + max(1, int(track.durations[-1]))
+    hole = _find_hole(track)
+    times = [(next_dts, hole, 1)] if hole is not None else []
+    start = max(end_pts, next_dts + len(times))
     stated_end = min(int(places.duration * track.timescale), MAX_TICKS)
-    duration = min(max(1, stated_end - start), (1 << 31) - 1)
+    times.append((start, start, min(max(1, stated_end - start), (1 << 31) - 1)))
+    dts, pts, durations = zip(*times, strict=True)
+    count = len(times)
     return replace(
         track,
-        offsets=np.append(track.offsets, file_size_bytes),
-        sizes=np.append(track.sizes, 1),
-        dts=np.append(track.dts, start),
-        pts=np.append(track.pts, start),
-        durations=np.append(track.durations, duration),
-        is_key=np.append(track.is_key, [True]),
-        is_disposable=np.append(track.is_disposable, [False]),
-        description_indexes=np.append(track.description_indexes, track.description_indexes[-1]),
+        offsets=np.append(track.offsets, [file_size_bytes] * count),
+        sizes=np.append(track.sizes, [1] * count),
+        dts=np.append(track.dts, dts),
+        pts=np.append(track.pts, pts),
+        durations=np.append(track.durations, durations),
+        is_key=np.append(track.is_key, [*[False] * (count - 1), True]),
+        is_disposable=np.append(track.is_disposable, [False] * count),
+        description_indexes=np.append(track.description_indexes, [track.description_indexes[-1]] * count),
     )
+
+
+def _find_hole(track: Track) -> int | None:
+    """A time between the last frames at which one is missing: it is decoded later than one that is shown later."""
+    pts = np.sort(track.pts[-MAX_REORDER_DEPTH - 1 :])
+    step = int(np.min(track.durations[-MAX_REORDER_DEPTH - 1 :])) + 1
+    # No sample that comes later is displayed before this.
+    earliest = int(track.dts[-1]) + int(np.min(track.pts - track.dts))
+    holes = np.flatnonzero((np.diff(pts) > step) & (pts[1:] > earliest))
+    return int(pts[holes[0]]) + step if len(holes) else None

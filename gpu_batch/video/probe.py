@@ -84,7 +84,7 @@ def _probe_mp4(source: HeldSource, container: Container, limits: MediaLimits) ->
     header = read_header(movie.moov)
     for description in header.descriptions:
         check_pixels(description.width, description.height, limits)
-    samples = _read_samples(source, movie, header, limits)
+    samples = read_samples(source, movie, header, limits)
     codec = CODEC_BY_TAG.get(header.codec_tag)
     if codec is None or not header.is_uniform or len(header.descriptions) > 255:
         return _whole(source, container, limits, WholeReason.NOT_INDEXED)
@@ -104,7 +104,7 @@ def _probe_mp4(source: HeldSource, container: Container, limits: MediaLimits) ->
     return Probe(media, table, table.cells, whole_reason)
 
 
-def _read_samples(
+def read_samples(
     source: HeldSource, movie: Movie, header: TrackHeader, limits: MediaLimits
 ) -> tuple[Track, Timeline] | WholeReason:
     """The samples of a track and when they are shown, or why only libav's own way through the file is right."""

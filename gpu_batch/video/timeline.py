@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gpu_batch.video.track import Edit, Flags, Int64s, Track, TrackHeader
+from gpu_batch.video.track import MAX_TICKS, Edit, Flags, Int64s, Track, TrackHeader
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +45,8 @@ def apply_edits(track: Track) -> Timeline | None:
     # The edit's first frame in decode order is decoded at the edit's start; if no picture is displayed then, all move
     # to the front.
     shift = delay - int(track.dts[np.argmax(is_inside)])
+    if abs(shift) > MAX_TICKS:
+        return None
     shift -= max(0, _earliest(track.pts[is_inside] + shift) - delay)
     return Timeline(track.dts + shift, track.pts + shift, is_shown)
 
@@ -52,7 +54,7 @@ def apply_edits(track: Track) -> Timeline | None:
 def delay_of_edits(header: TrackHeader) -> int | None:
     """Ticks by which an edit list moves the frames of fragments: libav reads no more of it for them.
 
-    None when it is more than an empty edit, a real one, or the two in this order.
+    None when it is more than an empty edit, a real one, or the two in this order, or when it moves them too far.
     """
     edits = list(header.edits)
     delay = 0
@@ -60,7 +62,8 @@ def delay_of_edits(header: TrackHeader) -> int | None:
         delay = _rescale(edits.pop(0), header)
     if len(edits) > 1 or any(edit.media_time < 0 for edit in edits):
         return None
-    return delay - sum(edit.media_time for edit in edits)
+    delay -= sum(edit.media_time for edit in edits)
+    return delay if abs(delay) <= MAX_TICKS else None
 
 
 def _earliest(pts: Int64s) -> int:

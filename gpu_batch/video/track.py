@@ -24,7 +24,9 @@ Flags = NDArray[np.bool_]
 
 MAX_SAMPLES = 1 << 23
 """77 hours at 30 frames a second: about a gigabyte of columns."""
-MAX_TICKS = 1 << 62
+MAX_TICKS = 1 << 61
+"""Far beyond any real time, and sums of a few of them are numbers of 64 bits."""
+MAX_OFFSET = 1 << 61
 SELF_CONTAINED = 1
 
 
@@ -283,7 +285,7 @@ def _read_offsets(table: Box, sizes: Int64s) -> tuple[Int64s, Int64s]:
     samples_per_chunk = np.repeat(runs[:, 1], lengths)
     if samples_per_chunk.sum() < count:
         raise malformed(f"the index lists {count} frames but places only {samples_per_chunk.sum()} (stsc)")
-    if (chunks < 0).any():
+    if (chunks < 0).any() or (chunks > MAX_OFFSET).any():
         raise malformed("the index places frames beyond any file size (co64)")
     # Chunks behind the last frame, and what a chunk holds beyond it, do not count.
     ends = np.minimum(np.cumsum(samples_per_chunk), count)
