@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from fractions import Fraction
 
 from chalicelib.contracts.blocks import analysis_id
 from chalicelib.contracts.cell_results import CellResult, DamagedRange
 from chalicelib.contracts.job_index import IndexEntry
-from chalicelib.contracts.sample_table import DecoderConfig, unpack_chunks
+from chalicelib.contracts.sample_table import CellSamples, DecoderConfig, unpack_chunks
 from chalicelib.contracts.work_order import OrderedMedia, WorkOrder
 from chalicelib.domain.cells import CELL_RULE, Cell
 from chalicelib.domain.errors import ErrorCode
 from chalicelib.domain.media import MediaLimits
 from chalicelib.domain.sampling import Sampling
 from chalicelib.domain.segments import Segment
-from gpu_batch.aws import Cloud
+from gpu_batch.aws import Cloud, S3Source
 from gpu_batch.cell_store import AnalyzedCell, AnalyzedFrame, CellStore
 from gpu_batch.errors import BadOrder
 from gpu_batch.frames import RunFrames, TableFrames, WholeFrames
@@ -26,7 +27,11 @@ from gpu_batch.models.loader import Model
 from gpu_batch.models.preprocess import PREPROCESSING_VERSION
 from gpu_batch.pipeline import run_models
 from gpu_batch.video.damage import Damage
-from gpu_batch.video.source import Source
+from gpu_batch.video.read_ahead import ReadAhead
+from gpu_batch.video.run_reader import cut_parts
+
+PARTS_AHEAD = 1
+"""Parts of the next segment (`run_reader.PART_BYTES` each) that are read while one is decoded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +43,28 @@ class SegmentResult:
     """Frames that a model really saw; fewer than analysed when stored cells were used."""
 
 
+@dataclass(frozen=True, slots=True)
+class _OpenedRun:
+    """Consecutive cells that some model lacks, and their frames; none of them is decoded yet."""
+
+    cells: list[int]
+    frames: RunFrames
+    source: S3Source
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """What is known of a segment before its first frame is decoded."""
+
+    found: list[dict[int, CellResult]]
+    """By model: what is stored of its cells."""
+    runs: list[list[int]]
+    first: _OpenedRun | None
+    """The first of the runs, its bytes on their way."""
+
+
 class Analyzer:
-    """Analyses segments of one job; made once per child."""
+    """Analyses segments of one job; made once per child, and closed at its end."""
 
     def __init__(
         self, cloud: Cloud, order: WorkOrder, models: Sequence[Model], cells: Sequence[Cell], *, threads: int
@@ -57,24 +82,45 @@ class Analyzer:
         self._limits = MediaLimits()
         self._decoder = DecoderConfig.from_json(json.loads(order.media.decoder)) if order.media.decoder else None
         self._stores = [self._store_of(model) for model in models]
+        self._pool = ThreadPoolExecutor(1 + PARTS_AHEAD, thread_name_prefix="ahead")
+        self._ahead: tuple[Segment, Future[_Prepared]] | None = None
 
-    def analyze(self, segment: Segment, check: Callable[[], None]) -> SegmentResult:
-        """The results of a segment, stored but not committed.
+    def close(self) -> None:
+        """Forget what was read ahead."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def analyze(self, segment: Segment, check: Callable[[], None], following: Segment | None = None) -> SegmentResult:
+        """The results of a segment, stored but not committed; meanwhile the `following` one is read ahead.
 
         Raises:
             BadInput: the source is gone or was replaced.
             BadOrder: a model cannot be run on it.
             Passing: AWS did not answer.
         """
-        numbers = range(segment.first_cell, segment.end_cell)
-        found = [store.find(numbers) for store in self._stores]
-        inferred = 0
-        for run in missing_runs(numbers, found):
-            inferred += self._analyze_run(run, found, check)
-        cells_by_model = tuple(tuple(results[number] for number in numbers) for results in found)
+        prepared = self._take_prepared(segment) or self._prepare(segment)
+        if following is not None:
+            self._ahead = following, self._pool.submit(self._prepare, following, parts_ahead=PARTS_AHEAD)
+        numbers, inferred = range(segment.first_cell, segment.end_cell), 0
+        for number, run in enumerate(prepared.runs):
+            opened = prepared.first if prepared.first and not number else self._open_run(run)
+            inferred += self._analyze_run(opened, prepared.found, check)
+        cells_by_model = tuple(tuple(results[number] for number in numbers) for results in prepared.found)
         shown = sum(result.frames_shown for result in cells_by_model[0])
         entry = IndexEntry(segment.index, segment.start_pts, segment.end_pts, shown, cells_by_model)
         return SegmentResult(entry, inferred)
+
+    def _take_prepared(self, segment: Segment) -> _Prepared | None:
+        """What was read ahead, if it was this segment and all went well; an error comes again where it counts."""
+        ahead, self._ahead = self._ahead, None
+        if ahead is None or ahead[0] != segment or ahead[1].cancel() or ahead[1].exception() is not None:
+            return None
+        return ahead[1].result()
+
+    def _prepare(self, segment: Segment, *, parts_ahead: int = 0) -> _Prepared:
+        numbers = range(segment.first_cell, segment.end_cell)
+        found = [store.find(numbers) for store in self._stores]
+        runs = missing_runs(numbers, found)
+        return _Prepared(found, runs, self._open_run(runs[0], parts_ahead) if runs else None)
 
     def _store_of(self, model: Model) -> CellStore:
         order = self._order
@@ -95,19 +141,20 @@ class Analyzer:
         )
 
     def _analyze_run(
-        self, run: Sequence[int], found: Sequence[dict[int, CellResult]], check: Callable[[], None]
+        self, opened: _OpenedRun, found: Sequence[dict[int, CellResult]], check: Callable[[], None]
     ) -> int:
         """Decode consecutive cells, infer with the models that lack them, store and note the results.
 
         Frames that were inferred.
         """
+        run, frames = opened.cells, opened.frames
         wanted = [index for index, results in enumerate(found) if any(number not in results for number in run)]
         models = [self._models[index] for index in wanted]
         analyzed = {(index, number): AnalyzedCell(number) for index in wanted for number in run}
-        source = self._cloud.open_source(self._order.source)
-        frames = self._open_run(run, source, check)
         inferred = 0
-        for result in run_models(frames, models, self._media.rotation, threads=self._threads, check=check):
+        for result in run_models(
+            frames.decode(check), models, self._media.rotation, threads=self._threads, check=check
+        ):
             inferred += 1
             place = result.place
             for index, rows in zip(wanted, result.rows_by_model, strict=True):
@@ -117,8 +164,8 @@ class Analyzer:
             "run of cells decoded",
             cells=len(run),
             frames=inferred,
-            requests=source.requests,
-            bytes_read=source.bytes_read,
+            requests=opened.source.requests,
+            bytes_read=opened.source.bytes_read,
         )
         for (index, number), cell in analyzed.items():
             if number not in found[index]:
@@ -126,13 +173,24 @@ class Analyzer:
                 found[index][number] = self._stores[index].write(self._sound(cell, frames))
         return inferred
 
-    def _open_run(self, run: Sequence[int], source: Source, check: Callable[[], None]) -> RunFrames:
+    def _open_run(self, run: list[int], parts_ahead: int = 0) -> _OpenedRun:
+        source = self._cloud.open_source(self._order.source)
         if self._decoder is None:
-            return WholeFrames(source, self._limits, self._sampling, self._timebase, check)
-        first, last = self._cells[run[0]], self._cells[run[-1]]
-        size = last.table_offset + last.table_size - first.table_offset
-        chunks = list(unpack_chunks(self._cloud.get_object(self._media.table_key, first.table_offset, size)))
-        return TableFrames(self._decoder, chunks, source, self._limits, self._sampling, check)
+            return _OpenedRun(run, WholeFrames(source, self._limits, self._sampling, self._timebase), source)
+        cells = self._load_cells(run[0], run[-1])
+        frames = TableFrames(self._decoder, cells, source, self._limits, self._sampling, self._load_cell)
+        if parts_ahead:
+            parts = cut_parts(frames.spans)[:parts_ahead]
+            frames.source = ReadAhead(source, parts, self._pool)
+        return _OpenedRun(run, frames, source)
+
+    def _load_cells(self, first: int, last: int) -> list[CellSamples]:
+        start = self._cells[first].table_offset
+        size = self._cells[last].table_offset + self._cells[last].table_size - start
+        return list(unpack_chunks(self._cloud.get_object(self._media.table_key, start, size)))
+
+    def _load_cell(self, index: int) -> CellSamples:
+        return self._load_cells(index, index)[0]
 
     def _sound(self, cell: AnalyzedCell, frames: RunFrames) -> AnalyzedCell:
         """The cell without the frames of damaged GOPs, which are left out whole."""

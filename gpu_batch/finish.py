@@ -25,6 +25,7 @@ from chalicelib.contracts.work_order import OrderedMedia, WorkOrder
 from chalicelib.domain.errors import ErrorCode, Failure
 from chalicelib.domain.jobs import JobState, MissingRange, join_missing
 from chalicelib.domain.models import manifest_from_json
+from chalicelib.domain.sampling import PointCount, Sampling, points_before
 from chalicelib.domain.segments import Segment
 from chalicelib.domain.units import UnitKind, UnitState
 from gpu_batch.aws import Cloud, Superseded
@@ -50,6 +51,9 @@ class _Progress:
     bases: list[int | None] = field(default_factory=list)
     missing: list[Item] = field(default_factory=list)
     segments_failed: int = 0
+    points_covered: int = 0
+    next_point: int = 0
+    """See `PointCount`."""
 
 
 def run_finish(cloud: Cloud, order: WorkOrder, *, claimed_by: str, stop: Stop) -> None:
@@ -100,6 +104,8 @@ class _Finish:
             )
             for index, manifest in enumerate(manifests)
         ]
+        sampling = order.parsed_sampling
+        self._thinned = sampling if sampling.within_seconds is not None else None
         self._progress = _Progress()
         self._restore()
 
@@ -155,6 +161,9 @@ class _Finish:
             frames_analyzed=progress.frames_analyzed,
             frames_inferred=progress.frames_inferred,
         )
+        if self._thinned is not None:
+            points = points_before(self._thinned, self._order.segments[-1].end_pts, self._timebase)
+            summary |= {"points": points, "points_skipped": points - progress.points_covered}
         missing = [missing_to_map(gap) for gap in join_missing(map(missing_from_map, progress.missing))]
         state = JobState.SUCCEEDED
         if missing:
@@ -192,8 +201,17 @@ class _Finish:
                 raise BadInput(f"block {ref.sk} was removed", code=ErrorCode.SOURCE_GONE, hint="Start a new job")
             block = unpack_block(item["body"])
             self._summary.push(block, model)
+            if self._thinned is not None and not model:
+                self._count_points(self._thinned, block.pts)
             if self._order.tracking:
                 self._write_ids(model, self._tracks[model].push(block, cell, number))
+
+    def _count_points(self, sampling: Sampling, sampled_pts: Iterable[int]) -> None:
+        progress, end_pts = self._progress, self._order.segments[-1].end_pts
+        points = PointCount(progress.points_covered, progress.next_point)
+        for pts in sampled_pts:
+            points.add(sampling, pts, end_pts, self._timebase)
+        progress.points_covered, progress.next_point = points.covered, points.next_point
 
     def _write_ids(self, model: int, columns: Iterable[IdColumn]) -> None:
         self._put(

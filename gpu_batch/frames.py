@@ -1,7 +1,7 @@
 """The frames of a run of cells that a job looks at, each with its place in its cell.
 
 Which frames are sampled, and what rank each has, is decided from the sample table where there is one: a damaged GOP
-changes neither. `check` is called for every frame that is decoded, sampled or not, and may raise to stop.
+changes neither.
 """
 
 from __future__ import annotations
@@ -16,9 +16,11 @@ import av
 
 from chalicelib.contracts.sample_table import CellSamples, DecoderConfig
 from chalicelib.domain.media import MediaLimits, Pts
-from chalicelib.domain.sampling import Sampling, SamplingKind, select_sampled
+from chalicelib.domain.sampling import Sampling, SamplingKind, is_nearest_keyframe, select_sampled
 from gpu_batch.video.damage import Damage
 from gpu_batch.video.decode import Frame, decode_cells
+from gpu_batch.video.feed import Wanted, claimed_keyframes, spans_to_read
+from gpu_batch.video.run_reader import Span
 from gpu_batch.video.source import Source
 from gpu_batch.video.whole import decode_whole
 
@@ -47,8 +49,8 @@ class RunFrames(Protocol):
 
     damage: Damage
 
-    def __iter__(self) -> Iterator[SampledFrame]:
-        """The frames, in order of (pts, ordinal)."""
+    def decode(self, check: Callable[[], None]) -> Iterator[SampledFrame]:
+        """The frames, in order of (pts, ordinal). `check` is called between frames, and may raise to stop."""
         ...
 
     def shown(self, cell: int) -> int:
@@ -66,37 +68,61 @@ class TableFrames:
         source: Source,
         limits: MediaLimits,
         sampling: Sampling,
-        check: Callable[[], None],
+        load_cell: Callable[[int], CellSamples] | None = None,
     ) -> None:
+        """`load_cell` gives cells before the run, which are hardly ever needed."""
         self.damage = Damage()
         self._config = config
         self._cells = cells
-        self._source = source
+        self.source = source
+        """Where the bytes come from; may be replaced before `decode`."""
         self._limits = limits
         self._sampling = sampling
-        self._check = check
+        self._load_cell = load_cell
         self._shown_pts = {cell.index: sorted(cell.frames.elements()) for cell in cells}
+        self._ranks = {cell.index: self._wanted_ranks(cell) for cell in cells}
+        self._wanted = self._find_wanted()
 
-    def __iter__(self) -> Iterator[SampledFrame]:
-        wanted = {cell.index: self._wanted_ranks(cell) for cell in self._cells}
+    @property
+    def spans(self) -> list[Span]:
+        """The bytes that the frames will be made of, as far as is known before."""
+        return spans_to_read(self._cells, self._wanted)
+
+    def decode(self, check: Callable[[], None]) -> Iterator[SampledFrame]:
+        """See `RunFrames`."""
         current = iter(self._cells)
         cell = next(current)
-        for frame in decode_cells(self._config, self._cells, self._source, self._limits, self.damage):
-            self._check()
+        frames = decode_cells(
+            self._config,
+            self._cells,
+            self.source,
+            self._limits,
+            self.damage,
+            wanted=self._wanted,
+            load_cell=self._load_cell,
+        )
+        for frame in frames:
+            check()
             while frame.pts >= cell.end_pts:
                 cell = next(current)
             rank = bisect_left(self._shown_pts[cell.index], frame.pts) + frame.ordinal
-            if self._is_wanted(frame, rank, wanted[cell.index]):
+            if self._sampling.kind is not SamplingKind.PER_SECOND or rank in self._ranks[cell.index]:
                 yield SampledFrame(FramePlace(cell.index, frame.pts, frame.ordinal, rank), frame.image)
 
     def shown(self, cell: int) -> int:
         """See `RunFrames`."""
         return len(self._shown_pts[cell])
 
-    def _is_wanted(self, frame: Frame, rank: int, wanted: set[int]) -> bool:
-        if self._sampling.kind is SamplingKind.PER_SECOND:
-            return rank in wanted
-        return self._sampling.kind is SamplingKind.EVERY_FRAME or frame.is_key
+    def _find_wanted(self) -> Wanted | None:
+        match self._sampling.kind:
+            case SamplingKind.EVERY_FRAME:
+                return None
+            case SamplingKind.PER_SECOND:
+                shown = self._shown_pts
+                times = {index: frozenset(shown[index][rank] for rank in ranks) for index, ranks in self._ranks.items()}
+                return Wanted(times, only_keyframes=False)
+            case SamplingKind.KEYFRAMES:
+                return Wanted(self._wanted_keyframes(), only_keyframes=True)
 
     def _wanted_ranks(self, cell: CellSamples) -> set[int]:
         """Ranks of the frames that n per second chooses, as a single pass over the whole video would."""
@@ -114,6 +140,35 @@ class TableFrames:
         )
         return set(chosen)
 
+    def _wanted_keyframes(self) -> dict[int, frozenset[Pts]]:
+        """By cell the keyframes that the container claims, thinned out as the sampling says."""
+        before = self._last_key_before() if self._sampling.within_seconds is not None else None
+        wanted: dict[int, frozenset[Pts]] = {}
+        for cell in self._cells:
+            keys = claimed_keyframes(cell)
+            if not keys:
+                continue
+            after = cell.end_pts if cell.next_pts is not None else None
+            last_pts = max(self._shown_pts[cell.index], default=cell.start_pts)
+            wanted[cell.index] = frozenset(
+                pts
+                for prev_pts, pts, next_pts in zip([before, *keys[:-1]], keys, [*keys[1:], after], strict=True)
+                if is_nearest_keyframe(
+                    self._sampling, prev_pts, pts, next_pts, last_pts=last_pts, timebase=self._config.timebase
+                )
+            )
+            before = keys[-1]
+        return wanted
+
+    def _last_key_before(self) -> Pts | None:
+        """PTS of the last keyframe before the run that the container claims."""
+        for index in reversed(range(self._cells[0].index)):
+            if self._load_cell is None:
+                break
+            if keys := claimed_keyframes(self._load_cell(index)):
+                return keys[-1]
+        return None
+
 
 class WholeFrames:
     """By libav's demuxer, in a single pass: a video that is one cell."""
@@ -124,19 +179,18 @@ class WholeFrames:
         limits: MediaLimits,
         sampling: Sampling,
         timebase: Fraction,
-        check: Callable[[], None],
     ) -> None:
         self.damage = Damage()
         self._source = source
         self._limits = limits
         self._sampling = sampling
-        self._check = check
         self._timebase = timebase
         self._shown = 0
 
-    def __iter__(self) -> Iterator[SampledFrame]:
+    def decode(self, check: Callable[[], None]) -> Iterator[SampledFrame]:
+        """See `RunFrames`."""
         chosen = select_sampled(
-            self._ranked(),
+            self._ranked(check),
             self._sampling,
             self._timebase,
             pts_of=lambda ranked: ranked[1].pts,
@@ -149,8 +203,8 @@ class WholeFrames:
         """See `RunFrames`."""
         return self._shown
 
-    def _ranked(self) -> Iterator[tuple[int, Frame]]:
+    def _ranked(self, check: Callable[[], None]) -> Iterator[tuple[int, Frame]]:
         for frame in decode_whole(self._source, self._limits, self.damage):
-            self._check()
+            check()
             yield self._shown, frame
             self._shown += 1

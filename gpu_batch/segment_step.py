@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack, closing
+from functools import cache
+from itertools import pairwise
 
 from chalicelib.contracts.claims import UnitKey
 from chalicelib.contracts.items import failure_to_map, segment_from_item
@@ -11,6 +14,7 @@ from chalicelib.contracts.sample_table import unpack_cells
 from chalicelib.contracts.work_order import WorkOrder
 from chalicelib.domain.errors import ErrorCode
 from chalicelib.domain.models import manifest_from_json
+from chalicelib.domain.segments import Segment
 from chalicelib.domain.units import UnitKind, UnitState
 from gpu_batch.analyze import Analyzer
 from gpu_batch.aws import Claim, Cloud, Superseded
@@ -30,42 +34,57 @@ def run_segments(cloud: Cloud, order: WorkOrder, indices: Sequence[int], *, clai
     if order.media is None:
         raise BadOrder("an order to analyse must have media facts", code=ErrorCode.INTERNAL)
     cells = unpack_cells(cloud.get_object(order.media.cells_key))
-    analyzers: list[Analyzer] = []
-
-    def get_analyzer() -> Analyzer:
-        # Models are loaded under the first claim, so that a model that kills its worker is counted against it.
-        if not analyzers:
-            models = [_load(cloud, index, order) for index in range(len(order.models))]
-            analyzers.append(Analyzer(cloud, order, models, cells, threads=_threads()))
-        return analyzers[0]
-
+    keys = [UnitKey(order.pk, UnitKind.SEGMENT, index) for index in indices]
+    following = _following(cloud, keys)
     failed: list[BadInput | BadOrder] = []
-    for index in indices:
-        key = UnitKey(order.pk, UnitKind.SEGMENT, index)
-        claim = cloud.claim(key, claimed_by=claimed_by, lease_seconds=order.lease_seconds)
-        logger.bind(segment_index=index, attempt=claim.item["attempt"] if claim else None)
-        if claim is None:
-            logger.info("segment is not to be had")
-            continue
-        logger.info("segment claimed")
-        try:
-            _run_claimed(cloud, order, claim, get_analyzer, stop)
-        except Superseded:
-            logger.warning("segment was taken away")
-        except (BadInput, BadOrder) as error:
-            _fail(cloud, claim, error)
-            failed.append(error)
+    with ExitStack() as until_end:
+
+        def make_analyzer() -> Analyzer:
+            models = [_load(cloud, index, order) for index in range(len(order.models))]
+            return until_end.enter_context(closing(Analyzer(cloud, order, models, cells, threads=_threads())))
+
+        # Models are loaded under the first claim, so that a model that kills its worker is counted against it.
+        get_analyzer = cache(make_analyzer)
+        for key in keys:
+            claim = cloud.claim(key, claimed_by=claimed_by, lease_seconds=order.lease_seconds)
+            logger.bind(segment_index=key.index, attempt=claim.item["attempt"] if claim else None)
+            if claim is None:
+                logger.info("segment is not to be had")
+                continue
+            logger.info("segment claimed")
+            try:
+                _run_claimed(cloud, order, claim, get_analyzer, following.get(key.index), stop)
+            except Superseded:
+                logger.warning("segment was taken away")
+            except (BadInput, BadOrder) as error:
+                _fail(cloud, claim, error)
+                failed.append(error)
     logger.bind(segment_index=None, attempt=None)
     if failed:
         raise failed[0]
 
 
+def _following(cloud: Cloud, keys: Sequence[UnitKey]) -> dict[int, Segment]:
+    """By index of a segment the one that this child takes after it, while that was still to be had."""
+    found = cloud.get_many(cloud.meta_table, [(key.pk, key.sk) for key in keys[1:]])
+    return {
+        key.index: segment_from_item(found[after.pk, after.sk])
+        for key, after in pairwise(keys)
+        if found.get((after.pk, after.sk), {}).get("state") == UnitState.OPEN
+    }
+
+
 def _run_claimed(
-    cloud: Cloud, order: WorkOrder, claim: Claim, get_analyzer: Callable[[], Analyzer], stop: Stop
+    cloud: Cloud,
+    order: WorkOrder,
+    claim: Claim,
+    get_analyzer: Callable[[], Analyzer],
+    following: Segment | None,
+    stop: Stop,
 ) -> None:
     with holding(cloud, claim, order, stop) as check:
         check()
-        result = get_analyzer().analyze(segment_from_item(claim.item), check)
+        result = get_analyzer().analyze(segment_from_item(claim.item), check, following)
     item = result.entry.to_item(order.tenant, order.job_id)
     facts = {"frames_inferred": result.frames_inferred, "frames_shown": result.entry.frames_shown}
     cloud.end(claim, UnitState.DONE, facts=facts, more=[cloud.put_entry(cloud.results_table, item)])

@@ -9,7 +9,9 @@ The form, in the JOB item and in the API:
                  "ranges": [[start, end], …]}, …]}
 
 Labels come in order of detections, most first. A range is a time in which the label is seen without a pause longer than
-`gap_seconds`; `frames_inferred` is less than `frames_analyzed` when stored results were used.
+`gap_seconds`; `frames_inferred` is less than `frames_analyzed` when stored results were used. What sampling left out
+is `frames_shown` minus `frames_analyzed`; a job on keyframes near a grid also has `points`, the grid's, and
+`points_skipped`, those without a keyframe near them.
 """
 
 from __future__ import annotations

@@ -81,7 +81,7 @@ def job_request(form: schemas.JobIn) -> JobRequest:
     """What a client asked for, as the domain has it."""
     return JobRequest(
         models=tuple(form.models),
-        sampling=Sampling.from_json(form.sampling.model_dump()),
+        sampling=Sampling.from_json(form.sampling.model_dump(exclude_none=True)),
         score_min=form.score_min,
         labels=tuple(form.labels or ()),
         segment_seconds=fraction(form.segment_seconds),

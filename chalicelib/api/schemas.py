@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from chalicelib.domain.sampling import MAX_PER_SECOND
+from chalicelib.domain.sampling import MAX_PER_SECOND, MAX_WITHIN_SECONDS
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=255)]
 ContentType = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.+-]+/[A-Za-z0-9_.+-]+$", max_length=100)]
@@ -51,9 +51,14 @@ class PerSecondIn(In):
 
 
 class KeyframesIn(In):
-    """Analyse keyframes only."""
+    """Analyse keyframes only, reading only their bytes.
+
+    With `n` and `within_seconds`: for every 1/n of a second the keyframe nearest to it, if there is one so near.
+    """
 
     kind: Literal["keyframes"]
+    n: Annotated[float, Field(ge=MIN_PER_SECOND, le=MAX_PER_SECOND)] | None = None
+    within_seconds: Annotated[float, Field(gt=0, le=MAX_WITHIN_SECONDS)] | None = None
 
 
 SamplingForm = Annotated[EveryFrameIn | PerSecondIn | KeyframesIn, Field(discriminator="kind")]

@@ -53,6 +53,7 @@ _MAGIC = b"ST"
 _HEADER = struct.Struct("<2sBB4q4I")
 _BYTES_PER_SAMPLE = 3 * 8 + 4 + 2
 MAX_CELL_LIST_BYTES = 64 << 10
+TRANSPORT_PACKET_BYTES = 188
 MAX_SAMPLES_PER_CHUNK = 1 << 24
 """Refuses a chunk that would take more memory than any real video's: this is 4 days at 50 frames a second."""
 
@@ -141,6 +142,18 @@ class CellSamples:
 
 
 @dataclass(frozen=True, slots=True)
+class ChunkHead:
+    """What a chunk says of its cell besides the samples; see `CellSamples`."""
+
+    index: int
+    start_pts: Pts
+    end_pts: Pts
+    prev_pts: Pts | None
+    next_pts: Pts | None
+    own: int
+
+
+@dataclass(frozen=True, slots=True)
 class Description:
     """One sample description of the track: what a decoder is opened with."""
 
@@ -151,6 +164,30 @@ class Description:
     height: int
     nal_length_size: int
     """Bytes before each NAL unit in H.264 and HEVC samples, else 0."""
+
+
+@dataclass(frozen=True, slots=True)
+class TransportPackets:
+    """A sample that lies in an MPEG transport stream: one PES packet, in pieces between packets of other streams.
+
+    Its bytes in the source start with a transport packet that starts the PES packet, and end before the next one.
+    """
+
+    pid: int
+    """Packet identifier of the video stream."""
+    packet_size: int
+    """188 bytes, or more when each packet carries something in front or behind (192 in M2TS)."""
+    sync_at: int
+    """Where the byte 0x47 stands, counted from the start of a packet."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.pid < 8192:
+            raise ValueError(f"pid must be between 0 and 8191 but got {self.pid}")
+        if not 0 <= self.sync_at <= self.packet_size - TRANSPORT_PACKET_BYTES:
+            raise ValueError(
+                f"packet_size must hold {TRANSPORT_PACKET_BYTES} bytes from sync_at {self.sync_at} on "
+                f"but got {self.packet_size}"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,13 +204,15 @@ class DecoderConfig:
     reorder_depth: int
     """How many frames the decoder must hold back so that they come out in order."""
     descriptions: tuple[Description, ...]
+    packaging: TransportPackets | None = None
+    """How the bytes of a sample are got out of its range of the source; None: they are that range, as they stand."""
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values; `from_json` gives back an equal value."""
         descriptions = [
             asdict(one) | {"extradata": base64.b64encode(one.extradata).decode()} for one in self.descriptions
         ]
-        return {
+        form = {
             "codec": self.codec,
             "codec_tag": self.codec_tag,
             "timebase": str(self.timebase),
@@ -181,18 +220,54 @@ class DecoderConfig:
             "reorder_depth": self.reorder_depth,
             "descriptions": descriptions,
         }
+        # Left out where there is none: what was stored before packaging was known reads the same.
+        return form if self.packaging is None else form | {"packaging": {"kind": "mpegts"} | asdict(self.packaging)}
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> DecoderConfig:
-        """Read what `to_json` wrote."""
+        """Read what `to_json` wrote.
+
+        Raises:
+            WrongVersion: the samples are packed in a way that this release does not know.
+        """
         descriptions = (one | {"extradata": base64.b64decode(one["extradata"])} for one in value["descriptions"])
         return cls(
             **value
             | {
                 "timebase": Fraction(value["timebase"]),
                 "descriptions": tuple(Description(**one) for one in descriptions),
+                "packaging": _packaging_of(value.get("packaging", {"kind": "raw"})),
             }
         )
+
+
+def _packaging_of(form: dict[str, Any]) -> TransportPackets | None:
+    if form["kind"] == "raw":
+        return None
+    if form["kind"] != "mpegts":
+        raise WrongVersion(f"packaging must be raw or mpegts but got {form['kind']}; probe the video again")
+    return TransportPackets(form["pid"], form["packet_size"], form["sync_at"])
+
+
+def join_cells(cells: Sequence[CellSamples]) -> CellSamples:
+    """Consecutive cells as one, which is named by the first; the tail of the last is the tail."""
+    if len(cells) == 1:
+        return cells[0]
+    first, last = cells[0], cells[-1]
+    joined = Samples(array("q"), array("I"), array("q"), array("q"), array("B"), array("B"))
+    for cell in cells:
+        count = len(cell.samples) if cell is last else cell.own
+        for name in ("offsets", "sizes", "dts", "pts", "flags", "descriptions"):
+            getattr(joined, name).extend(getattr(cell.samples, name)[:count])
+    return CellSamples(
+        index=first.index,
+        start_pts=first.start_pts,
+        end_pts=last.end_pts,
+        prev_pts=first.prev_pts,
+        next_pts=last.next_pts,
+        own=sum(cell.own for cell in cells),
+        samples=joined,
+    )
 
 
 def pack_chunk(cell: CellSamples) -> bytes:
@@ -207,10 +282,16 @@ def pack_chunk(cell: CellSamples) -> bytes:
         samples.flags,
         samples.descriptions,
     )
-    around = (cell.prev_pts is not None) | (cell.next_pts is not None) << 1
     packed = zlib.compress(b"".join(_little_endian(column) for column in columns), 6)
-    times = (cell.start_pts, cell.end_pts, cell.prev_pts or 0, cell.next_pts or 0)
-    return _HEADER.pack(_MAGIC, VERSION, around, *times, cell.index, cell.own, len(samples), len(packed)) + packed
+    head = ChunkHead(cell.index, cell.start_pts, cell.end_pts, cell.prev_pts, cell.next_pts, cell.own)
+    return frame_chunk(head, len(samples), packed)
+
+
+def frame_chunk(head: ChunkHead, count: int, packed: bytes) -> bytes:
+    """The chunk whose `count` samples are the zlib stream `packed` of the columns, already in their layout."""
+    around = (head.prev_pts is not None) | (head.next_pts is not None) << 1
+    times = (head.start_pts, head.end_pts, head.prev_pts or 0, head.next_pts or 0)
+    return _HEADER.pack(_MAGIC, VERSION, around, *times, head.index, head.own, count, len(packed)) + packed
 
 
 def unpack_chunks(data: bytes) -> Iterator[CellSamples]:

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from math import ceil
 
 from chalicelib.domain.media import Pts
 
-CELL_RULE = 1
+CELL_RULE = 2
 """Number of the rule below; part of the key of stored results, so it rises with every change to what is cut where."""
 MAX_CELLS = 4096
 """Cells per video: bounds the list that a Lambda reads to plan a job."""
@@ -65,8 +66,10 @@ def cut_cells(keyframe_pts: Sequence[Pts], end_pts: Pts, timebase: Fraction) -> 
     minimum = min(Fraction(span, CELLS_PER_SHORT_VIDEO), FULL_CELL_SECONDS / timebase)
     # The cells but the last are at least `minimum` long, so this many ticks never make more than MAX_CELLS of them.
     minimum = max(minimum, Fraction(max(end_pts - keyframe_pts[0], 0), MAX_CELLS))
+    # Ticks are whole, so rounding up changes nothing but the speed.
+    whole_minimum = ceil(minimum)
     starts = [0]
     for position, pts in enumerate(keyframe_pts):
-        if position and pts - keyframe_pts[starts[-1]] >= minimum:
+        if position and pts - keyframe_pts[starts[-1]] >= whole_minimum:
             starts.append(position)
     return starts

@@ -12,10 +12,12 @@ from dataclasses import dataclass
 from chalicelib.domain.errors import ErrorCode
 from chalicelib.domain.media import MediaLimits
 from gpu_batch.errors import BadInput
-from gpu_batch.video.source import Source
+from gpu_batch.video.held import HeldSource
 
 HEAD_BYTES = 64 << 10
 """The first read of a file: holds the whole index of a short video that was made for streaming."""
+TAIL_BYTES = 1 << 20
+"""An end of a file that is read at once, whatever it is: less than a request costs in time."""
 MAX_TOP_LEVEL_BOXES = 1000
 """A file that is no video of fragments has a handful."""
 
@@ -85,44 +87,60 @@ class Movie:
     """What a walk over the top-level boxes finds."""
 
     moov: Box
+    end: int
+    """Where the box after the movie box starts in the file."""
     is_fragmented: bool
     """Samples lie in movie fragments, of which `moov` knows nothing."""
+    has_fragments_before: bool
+    """Some of them lie before the movie box, where no reader expects them."""
 
 
-def read_movie(source: Source, limits: MediaLimits) -> Movie:
+def read_movie(source: HeldSource, limits: MediaLimits) -> Movie:
     """The movie box, read exactly once wherever it lies; the media data is stepped over by its headers.
+
+    What is left of the file behind its media data is read as a whole where that is little: the index is all of it.
 
     Raises:
         BadInput: no movie box, one that is cut off, or one that is larger than `limits.max_index_bytes`.
     """
-    head = source.read(0, HEAD_BYTES)
-    position, is_fragmented = 0, False
-    moov: Box | None = None
+    source.hold(0, HEAD_BYTES)
+    position, has_fragments = 0, False
     for _ in range(MAX_TOP_LEVEL_BOXES):
-        if position + 8 > source.size_bytes or (moov and is_fragmented):
+        left = source.size_bytes - position
+        if left < 8:
             break
-        header = head[position : position + 16] if position + 16 <= len(head) else source.read(position, 16)
-        size, kind, header_size = _top_level_size(header, source.size_bytes - position)
+        if position >= HEAD_BYTES and left <= min(_affordable_tail(position), limits.max_index_bytes):
+            source.hold(position, left)
+        header = source.read(position, 16)
+        size, kind, header_size = top_level_size(header, left)
         if kind == b"moov":
-            moov = _read_moov(source, limits, head, position + header_size, size - header_size)
-            is_fragmented = moov.find(b"mvex") is not None
-            break
-        is_fragmented = is_fragmented or kind == b"moof"
+            moov = _read_moov(source, limits, position + header_size, size - header_size)
+            is_fragmented = has_fragments or moov.find(b"mvex") is not None
+            return Movie(moov, position + size, is_fragmented, has_fragments)
+        has_fragments = has_fragments or kind == b"moof"
         position += size
     else:
         raise malformed(
             f"the file must have its movie index (moov box) among its first {MAX_TOP_LEVEL_BOXES} boxes but has not",
             hint="Export the file anew, with the index at its start (fast start)",
         )
-    if moov is None:
-        raise malformed(
-            f"the file has no movie index (moov box) in its {source.size_bytes} bytes",
-            hint="The recording or the upload was cut off before the index was written; export the file anew",
-        )
-    return Movie(moov, is_fragmented)
+    raise malformed(
+        f"the file has no movie index (moov box) in its {source.size_bytes} bytes",
+        hint="The recording or the upload was cut off before the index was written; export the file anew",
+    )
 
 
-def _top_level_size(header: bytes, left: int) -> tuple[int, bytes, int]:
+def _affordable_tail(position: int) -> int:
+    """How many bytes at the end of a file are worth one request, after `position` bytes that were not read."""
+    return max(TAIL_BYTES, position // 16)
+
+
+def top_level_size(header: bytes, left: int) -> tuple[int, bytes, int]:
+    """Size, kind and header size of a box that starts with `header`, `left` bytes before the end of the file.
+
+    Raises:
+        BadInput: a size that is less than the header's.
+    """
     size, kind = struct.unpack_from(">I4s", header)
     header_size = 8
     if size == 1 and len(header) >= 16:
@@ -134,20 +152,20 @@ def _top_level_size(header: bytes, left: int) -> tuple[int, bytes, int]:
     return size, kind, header_size
 
 
-def _read_moov(source: Source, limits: MediaLimits, head: bytes, start: int, size: int) -> Box:
+def _read_moov(source: HeldSource, limits: MediaLimits, start: int, size: int) -> Box:
     if size > limits.max_index_bytes:
         raise BadInput(
             f"the movie index (moov box) must be at most {limits.max_index_bytes} bytes but states {size}",
             code=ErrorCode.RESOURCE_LIMIT,
             hint="Split the video into shorter files, or have the limit of the deployment raised",
         )
-    content = head[start : start + size] if start + size <= len(head) else source.read(start, size)
-    if len(content) < size:
+    content, at = source.locate(start, size)
+    if len(content) - at < size:
         raise malformed(
-            f"the movie index (moov box) must have {size} bytes but the file ends after {len(content)} of them",
+            f"the movie index (moov box) must have {size} bytes but the file ends after {len(content) - at} of them",
             hint="The upload or the recording was cut off; upload the complete file",
         )
-    return Box(b"moov", content, 0, len(content))
+    return Box(b"moov", content, at, at + size)
 
 
 def malformed(detail: str, *, hint: str | None = None) -> BadInput:

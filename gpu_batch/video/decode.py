@@ -1,8 +1,14 @@
 """Decoding a run of cells from a sample table: bit for bit the frames of a single pass, however the video was cut.
 
 Each cell is decoded on its own, by a fresh decoder that is fed the cell's samples and its tail. So what comes out of
-a cell, damage included, cannot depend on the run that it is part of. Frames keep their coded orientation:
-`Media.rotation` says how to turn them.
+a cell, damage included, cannot depend on the run that it is part of. Whether decoding may start at a cell is proved
+here, by the bytes of its first sample: where the container claimed too much, decoding starts at the last cell before
+that bears its claim out, and goes on from there. Frames keep their coded orientation: `Media.rotation` says how to turn
+them.
+
+When only some frames are wanted, samples that these do not need never reach the decoder: whole GOPs, what comes after
+the last wanted frame of a GOP, and samples that nothing refers to. What is not decoded is not judged, but for bytes
+that the file lacks.
 
 Damage is what libav notices: an error, a corrupt flag, a frame that does not come. What it does not notice in H.264,
 VP9 and AV1 it decodes to the same pixels every time; an HEVC slice that a flipped bit ends early leaves a part of its
@@ -13,18 +19,21 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
 import av
 from av.video.codeccontext import VideoCodecContext
 
-from chalicelib.contracts.sample_table import CellSamples, DecoderConfig, SampleFlag
+from chalicelib.contracts.sample_table import CellSamples, DecoderConfig, Description, SampleFlag, join_cells
 from chalicelib.domain.media import MediaLimits, Pts
 from gpu_batch.video.damage import Damage, DamageCause, DamagedRange
 from gpu_batch.video.decoders import open_decoder, try_decode
-from gpu_batch.video.keyframes import judge_keyframe
+from gpu_batch.video.disposable import allows_dropping, is_disposable
+from gpu_batch.video.feed import Wanted, claimed_gops, mark_needed, spans_to_read
+from gpu_batch.video.keyframes import Verdict, judge_keyframe
+from gpu_batch.video.packaging import unpack_sample
 from gpu_batch.video.run_reader import RunReader
 from gpu_batch.video.source import Source
 
@@ -41,78 +50,163 @@ class Frame:
 
 
 def decode_cells(
-    config: DecoderConfig, cells: Sequence[CellSamples], source: Source, limits: MediaLimits, damage: Damage
+    config: DecoderConfig,
+    cells: Sequence[CellSamples],
+    source: Source,
+    limits: MediaLimits,
+    damage: Damage,
+    *,
+    wanted: Wanted | None = None,
+    load_cell: Callable[[int], CellSamples] | None = None,
 ) -> Iterator[Frame]:
     """The shown frames of consecutive cells, in presentation order.
 
-    Reads the bytes of all cells as one range (in parts when large). A frame may come before its GOP turns out
-    damaged: ask `damage` when a cell's last frame is through, and drop what it covers.
+    Reads the bytes of all cells as one range (in parts when large), or, when only some frames are wanted, what these
+    need. A frame may come before its GOP turns out damaged: ask `damage` when a cell's last frame is through, and drop
+    what it covers.
+
+    Args:
+        config: how the samples are decoded.
+        cells: a run of them.
+        source: the video's bytes.
+        limits: what a decoder may spend.
+        damage: what is not sound is noted here.
+        wanted: the frames that are asked for; None: all.
+        load_cell: gives the cells before the run, in case its first one has no proved keyframe.
 
     Raises:
         Passing: the source failed.
     """
-    ranges = [cell.byte_range for cell in cells]
-    present = [byte_range for byte_range in ranges if byte_range[1]]
-    start = min((first for first, _ in present), default=0)
-    with RunReader(source, start, max((end for _, end in present), default=0)) as reader:
-        for cell in cells:
-            yield from _CellDecoder(config, cell, reader, limits).decode(damage)
+    with RunReader(source, spans_to_read(cells, wanted)) as reader:
+        for group in _sound_groups(config, cells, reader, wanted, load_cell):
+            decoder = _CellDecoder(config, join_cells(group), reader, limits, cells[0].start_pts)
+            if wanted is not None:
+                asked = frozenset(pts for cell in group for pts in wanted.of(cell))
+                decoder.want(asked, only_keyframes=wanted.only_keyframes)
+            yield from decoder.decode(damage)
 
 
-@dataclass(frozen=True, slots=True)
-class _Gop:
-    """A GOP inside a cell as the container claims it; its frames lie from `start_pts` to the start of the next."""
+def _sound_groups(
+    config: DecoderConfig,
+    cells: Sequence[CellSamples],
+    reader: RunReader,
+    wanted: Wanted | None,
+    load_cell: Callable[[int], CellSamples] | None,
+) -> Iterator[list[CellSamples]]:
+    """Cells with wanted frames, each with the cells before it that it cannot be decoded without: nearly always none."""
+    cell_by_index = {cell.index: cell for cell in cells}
+    group: list[CellSamples] = []
+    for cell in cells:
+        if wanted is not None and not wanted.of(cell):
+            continue
+        chain = [cell]
+        # A keyframe needs nothing before it, and one that is none is not wanted.
+        needs_proof = wanted is None or not wanted.only_keyframes
+        while needs_proof and not _starts_soundly(config, chain[0], reader):
+            index = chain[0].index - 1
+            if index in cell_by_index:
+                before = cell_by_index[index]
+            elif load_cell is not None and index >= 0:
+                before = load_cell(index)
+            else:
+                break
+            chain.insert(0, before)
+            if group and group[-1].index == index:
+                break
+        if group and chain[0].index == group[-1].index:
+            group += chain[1:]
+            continue
+        if group:
+            yield group
+        group = chain
+    if group:
+        yield group
 
-    position: int
-    """Of its keyframe among the samples."""
-    start_pts: Pts
-    is_proved: bool
-    """The bitstream bears the claim out: decoding may start here, and damage before it ends here."""
+
+def _starts_soundly(config: DecoderConfig, cell: CellSamples, reader: RunReader) -> bool:
+    samples = cell.samples
+    content = b""
+    if not samples.flags[0] & SampleFlag.MISSING:
+        content = reader.read(samples.offsets[0], samples.sizes[0])
+    return judge_keyframe(config.codec, config.descriptions[samples.descriptions[0]], content).is_proved
 
 
 class _CellDecoder:
-    """Decodes one cell and finds out which of its GOPs are sound."""
+    """Decodes one cell, or several that are joined, and finds out which of its GOPs are sound."""
 
-    def __init__(self, config: DecoderConfig, cell: CellSamples, reader: RunReader, limits: MediaLimits) -> None:
+    def __init__(
+        self,
+        config: DecoderConfig,
+        cell: CellSamples,
+        reader: RunReader,
+        limits: MediaLimits,
+        from_pts: Pts,
+    ) -> None:
+        """Frames and damage before `from_pts` are nobody's business: they are decoded for what comes after."""
         self._config = config
         self._cell = cell
         self._reader = reader
         self._limits = limits
-        self._expected = cell.frames
+        self._from_pts = from_pts
+        self._shown = cell.frames
+        self._expected = Counter({pts: count for pts, count in self._shown.items() if pts >= from_pts})
         self._seen: Counter[Pts] = Counter()
-        self._gops: list[_Gop] = []
+        self._gops = claimed_gops(cell)
+        self._verdict_by_gop: dict[int, Verdict] = {}
+        self._wants_all = True
         self._failed: list[tuple[int, DamageCause]] = []
         self._corrupt: list[Pts] = []
 
+    def want(self, wanted: Set[Pts], *, only_keyframes: bool) -> None:
+        """Ask for these frames only; of claimed keyframes, for those that are keyframes."""
+        if only_keyframes:
+            positions = (gop.position for index, gop in enumerate(self._gops) if self._is_wanted_key(index, wanted))
+            wanted = {self._cell.samples.pts[position] for position in positions}
+        self._wants_all = False
+        self._expected = Counter({pts: count for pts, count in self._expected.items() if pts in wanted})
+
+    def _is_wanted_key(self, gop: int, wanted: Set[Pts]) -> bool:
+        return self._cell.samples.pts[self._gops[gop].position] in wanted and self._verdict(gop).is_proved
+
     def decode(self, damage: Damage) -> Iterator[Frame]:
-        """The cell's frames; what is wrong with it goes to `damage` after the last."""
+        """The frames that are asked for; what is wrong with the cell goes to `damage` after the last."""
         samples = self._cell.samples
+        needed = self._mark_needed()
         decoder: VideoCodecContext | None = None
-        highest_pts = -(1 << 63)
+        may_drop = False
         for position in range(len(samples)):
-            content = self._content(position)
-            if samples.pts[position] > highest_pts:
-                self._note_gop(position, content)
-                highest_pts = samples.pts[position]
-            gop = self._gops[-1]
+            if samples.flags[position] & SampleFlag.MISSING:
+                self._failed.append((position, DamageCause.MISSING_BYTES))
+            starts_anew = needed[position] and not (position and needed[position - 1])
             has_new_description = position and samples.descriptions[position] != samples.descriptions[position - 1]
-            if decoder is not None and has_new_description:
+            if decoder is not None and (starts_anew or not needed[position] or has_new_description):
                 yield from self._drain(decoder, position - 1)
-                decoder = open_decoder(self._config, samples.descriptions[position], self._limits)
+                decoder = None
+                if has_new_description and needed[position] and not starts_anew:
+                    decoder = open_decoder(self._config, samples.descriptions[position], self._limits)
+            if not needed[position]:
+                continue
+            gop = self._gop_at(position)
+            starts_gop = position == self._gops[gop].position
             if decoder is None:
                 # After a failure, decoding goes on where it can: at the next keyframe.
-                if position and not (gop.position == position and gop.is_proved):
-                    if not content:
-                        self._failed.append((position, DamageCause.MISSING_BYTES))
+                if not (starts_anew or (starts_gop and self._verdict(gop).is_proved)):
                     continue
                 decoder = open_decoder(self._config, samples.descriptions[position], self._limits)
             if not samples.sizes[position]:
                 continue
+            content = self._content(position)
+            if not self._wants_all:
+                if starts_gop:
+                    may_drop = allows_dropping(self._config.codec, self._description(position), content)
+                if may_drop and self._is_needless(position, content):
+                    continue
             frames = try_decode(decoder, self._packet(position, content)) if content else None
             if frames is not None:
                 yield from self._take(frames)
                 continue
-            self._failed.append((position, DamageCause.UNDECODABLE if content else DamageCause.MISSING_BYTES))
+            if content:
+                self._failed.append((position, DamageCause.UNDECODABLE))
             if not self._is_leading(position):
                 yield from self._drain(decoder, position)
                 decoder = None
@@ -120,20 +214,35 @@ class _CellDecoder:
             yield from self._drain(decoder, len(samples) - 1)
         self._report(damage)
 
+    def _mark_needed(self) -> bytearray:
+        if self._wants_all:
+            return bytearray([1]) * len(self._cell.samples)
+        return mark_needed(self._cell, self._gops, self._expected.keys(), self._verdict)
+
+    def _is_needless(self, position: int, content: bytes) -> bool:
+        """Whether a sample may be dropped: it is not wanted, and nothing refers to it."""
+        if self._cell.samples.pts[position] in self._expected:
+            return False
+        return is_disposable(self._config.codec, self._description(position), content)
+
     def _content(self, position: int) -> bytes:
         samples = self._cell.samples
         if samples.flags[position] & SampleFlag.MISSING:
             return b""
-        return self._reader.read(samples.offsets[position], samples.sizes[position])
+        content = self._reader.read(samples.offsets[position], samples.sizes[position])
+        return unpack_sample(self._config.packaging, content)
 
-    def _note_gop(self, position: int, content: bytes) -> None:
-        samples = self._cell.samples
-        if position and not samples.flags[position] & SampleFlag.KEY:
-            return
-        description = self._config.descriptions[samples.descriptions[position]]
-        is_proved = judge_keyframe(self._config.codec, description, content).is_proved
-        start_pts = samples.pts[position] if position else self._cell.start_pts
-        self._gops.append(_Gop(position, start_pts, is_proved))
+    def _description(self, position: int) -> Description:
+        return self._config.descriptions[self._cell.samples.descriptions[position]]
+
+    def _verdict(self, gop: int) -> Verdict:
+        """Whether decoding may start at a GOP, and damage before it ends there: what the bitstream says of it."""
+        if gop not in self._verdict_by_gop:
+            position = self._gops[gop].position
+            self._verdict_by_gop[gop] = judge_keyframe(
+                self._config.codec, self._description(position), self._content(position)
+            )
+        return self._verdict_by_gop[gop]
 
     def _packet(self, position: int, content: bytes) -> av.Packet[Any]:
         packet = av.Packet(content)
@@ -152,18 +261,18 @@ class _CellDecoder:
         """The frames that belong to the cell; the others were decoded for what refers to them."""
         for image in frames:
             pts = image.pts
-            if pts is None or self._seen[pts] >= self._expected[pts]:
+            if pts is None or self._seen[pts] >= self._shown[pts]:
                 continue
             ordinal = self._seen[pts]
             self._seen[pts] += 1
             if image.is_corrupt:
                 self._corrupt.append(pts)
-            else:
+            elif pts in self._expected:
                 yield Frame(pts, ordinal, self._is_key(pts), image)
 
     def _is_key(self, pts: Pts) -> bool:
-        gop = self._gops[self._gop_of(pts)]
-        return gop.is_proved and pts == self._cell.samples.pts[gop.position]
+        gop = self._gop_of(pts)
+        return pts == self._cell.samples.pts[self._gops[gop].position] and self._verdict(gop).is_proved
 
     def _gop_of(self, pts: Pts) -> int:
         return max(0, bisect_right(self._gops, pts, key=lambda gop: gop.start_pts) - 1)
@@ -194,12 +303,13 @@ class _CellDecoder:
         ends = [*(gop.start_pts for gop in self._gops[1:]), self._cell.end_pts]
         for index, (gop, end_pts) in enumerate(zip(self._gops, ends, strict=True)):
             # Damage goes on over a keyframe that is none.
-            spreading = cause_by_gop.get(index) or (None if gop.is_proved else spreading)
+            if spreading and self._verdict(index).is_proved:
+                spreading = None
+            spreading = cause_by_gop.get(index) or spreading
             # The tail belongs to the next cell, which says itself whether it is sound.
-            if spreading and gop.start_pts < self._cell.end_pts:
+            if spreading and self._from_pts <= gop.start_pts < self._cell.end_pts:
                 damage.add(DamagedRange(gop.start_pts, min(end_pts, self._cell.end_pts), spreading))
 
     def _has_leading(self, index: int) -> bool:
-        samples, first = self._cell.samples, self._gops[index].position
-        after = self._gops[index + 1].position if index + 1 < len(self._gops) else len(samples)
-        return any(samples.pts[position] < samples.pts[first] for position in range(first, after))
+        samples, gop = self._cell.samples, self._gops[index]
+        return any(samples.pts[position] < samples.pts[gop.position] for position in range(gop.position, gop.end))

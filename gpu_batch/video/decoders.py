@@ -15,6 +15,7 @@ from gpu_batch.video.untrusted import decoder_options
 DECODER_BY_CODEC = {
     "h264": "h264",
     "hevc": "hevc",
+    "vp8": "vp8",
     "vp9": "vp9",
     "av1": "libdav1d",
     "mjpeg": "mjpeg",

@@ -1,20 +1,18 @@
 """Whether a sample is what its container claims: a place to start decoding, with all that is displayed later intact.
 
-Sources: ITU-T H.264 sections 7.3.1, 7.4.1 and D.2.8; ITU-T H.265 section 7.4.2.2; VP9 bitstream section 6.2; AV1
-bitstream sections 5.3 and 5.9.2.
+Sources: ITU-T H.264 sections 7.3.1, 7.4.1 and D.2.8; ITU-T H.265 section 7.4.2.2; RFC 6386 (VP8) sections 9.1 and 9.7
+to 9.11; VP9 bitstream section 6.2; AV1 bitstream sections 5.3 and 5.9.2.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from enum import Enum
 
 from chalicelib.contracts.sample_table import Description
+from gpu_batch.video.nal_units import MAX_UNITS, nal_units, without_emulation
 
 INTRA_ONLY_CODECS = frozenset({"mjpeg", "prores", "dnxhd"})
 
-MAX_UNITS = 1024
-"""Units (NAL, OBU) before the first picture of a sample: H.264 allows 288 parameter sets, few files have ten units."""
 MAX_SEI_MESSAGES = 64
 """Messages of one SEI unit that are looked at."""
 
@@ -46,6 +44,9 @@ def judge_keyframe(codec: str, description: Description, sample: bytes) -> Verdi
         return _judge_h264(description, sample)
     if codec == "hevc":
         return _judge_hevc(description, sample)
+    if codec == "vp8":
+        # Bit 0 of the frame tag is clear: such a frame resets every reference and every probability.
+        return Verdict.REFUTED if sample[0] & 1 else Verdict.PROVED_CLOSED
     if codec == "vp9":
         return _judge_vp9(sample)
     if codec == "av1":
@@ -53,23 +54,9 @@ def judge_keyframe(codec: str, description: Description, sample: bytes) -> Verdi
     return Verdict.REFUTED
 
 
-def _nal_units(description: Description, sample: bytes) -> Iterator[bytes]:
-    """The NAL units of a sample, the last one cut off where the bytes end; an empty one is no unit at all."""
-    width, position = description.nal_length_size, 0
-    for _ in range(MAX_UNITS):
-        if not width or position + width >= len(sample):
-            return
-        size = int.from_bytes(sample[position : position + width])
-        position += width
-        yield sample[position : position + size]
-        position += size
-    # So many units in front of a picture are an attack on time: as good as an empty one.
-    yield b""
-
-
 def _judge_h264(description: Description, sample: bytes) -> Verdict:
     is_recovery_point = False
-    for unit in _nal_units(description, sample):
+    for unit in nal_units(description.nal_length_size, sample):
         if not unit:
             return Verdict.REFUTED
         kind = unit[0] & 0x1F
@@ -84,7 +71,7 @@ def _judge_h264(description: Description, sample: bytes) -> Verdict:
 
 def _has_exact_recovery_point(unit: bytes) -> bool:
     """Whether an SEI unit says: from this very picture on, everything in display order is exact."""
-    payload = unit[1:].replace(b"\0\0\3", b"\0\0")
+    payload = without_emulation(unit[1:])
     position = 0
     for _ in range(MAX_SEI_MESSAGES):
         if position + 2 >= len(payload):
@@ -105,7 +92,7 @@ def _has_exact_recovery_point(unit: bytes) -> bool:
 
 
 def _judge_hevc(description: Description, sample: bytes) -> Verdict:
-    for unit in _nal_units(description, sample):
+    for unit in nal_units(description.nal_length_size, sample):
         if not unit:
             return Verdict.REFUTED
         kind = unit[0] >> 1 & 0x3F

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
 
 import av
 import numpy as np
@@ -11,16 +10,19 @@ import numpy as np
 from chalicelib.contracts.sample_table import DecoderConfig
 from chalicelib.domain.cells import Cell
 from chalicelib.domain.media import Media, MediaLimits, WholeReason
-from gpu_batch.video.boxes import malformed, read_movie
+from gpu_batch.video.boxes import HEAD_BYTES, Movie, malformed, read_movie
 from gpu_batch.video.decoders import coded_size, open_decoder, try_decode
-from gpu_batch.video.heads import judge_samples
+from gpu_batch.video.fragments import read_fragments
+from gpu_batch.video.heads import SampleJudge
+from gpu_batch.video.held import HeldSource
 from gpu_batch.video.limits import check_duration, check_pixels
+from gpu_batch.video.scan import NoTable, table_by_scan
 from gpu_batch.video.sniff import MOV, MP4, SNIFF_BYTES, Container, sniff_container
 from gpu_batch.video.source import Source
-from gpu_batch.video.table import Cuts, SampleTable, find_cuts, pack_table, reorder_depth
-from gpu_batch.video.timeline import apply_edits
-from gpu_batch.video.track import Track, read_track
-from gpu_batch.video.whole import probe_whole
+from gpu_batch.video.table import Cuts, Proof, SampleTable, find_cuts, pack_table, reorder_depth
+from gpu_batch.video.timeline import Timeline, apply_edits
+from gpu_batch.video.track import Track, TrackHeader, lists_samples, read_header, read_track
+from gpu_batch.video.whole import WholeFacts, probe_whole
 
 CODEC_BY_TAG = {
     "avc1": "h264",
@@ -62,7 +64,7 @@ class Probe:
 
 
 def probe_video(source: Source, limits: MediaLimits) -> Probe:
-    """The facts of a video, read with few small requests.
+    """The facts of a video, read with few small requests where its container has an index, else in one pass.
 
     Raises:
         BadInput: the file is empty, not allowed, malformed, without a video stream, encrypted, of an unsupported
@@ -70,36 +72,30 @@ def probe_video(source: Source, limits: MediaLimits) -> Probe:
             than `limits`.
         Passing: the source failed.
     """
-    container = sniff_container(source.read(0, SNIFF_BYTES))
+    source = HeldSource(source)
+    container = sniff_container(source.hold(0, HEAD_BYTES)[:SNIFF_BYTES])
     if container in (MP4, MOV):
         return _probe_mp4(source, container, limits)
-    return _whole(source, container, limits, WholeReason.NOT_INDEXED)
+    return _probe_by_scan(source, container, limits)
 
 
-def _probe_mp4(source: Source, container: Container, limits: MediaLimits) -> Probe:
+def _probe_mp4(source: HeldSource, container: Container, limits: MediaLimits) -> Probe:
     movie = read_movie(source, limits)
-    if movie.is_fragmented:
-        return _whole(source, container, limits, WholeReason.NOT_INDEXED)
-    track = read_track(movie.moov, source.size_bytes)
-    for description in track.descriptions:
+    header = read_header(movie.moov)
+    for description in header.descriptions:
         check_pixels(description.width, description.height, limits)
-    check_duration(int(track.dts[-1]) * track.timebase, limits)
-    if int(np.min(track.offsets)) >= source.size_bytes:
-        raise malformed(
-            f"the index places every frame beyond the file's {source.size_bytes} bytes",
-            hint="The upload or the recording was cut off; upload the complete file",
-        )
-    codec = CODEC_BY_TAG.get(track.codec_tag)
-    if codec is None or not track.is_uniform or len(track.descriptions) > 255:
+    samples = _read_samples(source, movie, header, limits)
+    codec = CODEC_BY_TAG.get(header.codec_tag)
+    if codec is None or not header.is_uniform or len(header.descriptions) > 255:
         return _whole(source, container, limits, WholeReason.NOT_INDEXED)
-    timeline = apply_edits(track)
-    if timeline is None:
-        return _whole(source, container, limits, WholeReason.NOT_MONOTONIC)
+    if isinstance(samples, WholeReason):
+        return _whole(source, container, limits, samples)
+    track, timeline = samples
     config = DecoderConfig(
         codec, track.codec_tag, track.timebase, track.rotation, reorder_depth(timeline.pts), track.descriptions
     )
-    judge = partial(judge_samples, source, config, track)
-    cuts, whole_reason = find_cuts(judge, source.size_bytes, track, timeline)
+    judge = SampleJudge(source, config, track)
+    cuts, whole_reason = find_cuts(judge, source.size_bytes, track, timeline, proof=Proof.SPOT)
     if cuts is None:
         return _whole(source, container, limits, whole_reason)
     size = _size_of_frames(source, config, track, cuts, limits)
@@ -108,10 +104,53 @@ def _probe_mp4(source: Source, container: Container, limits: MediaLimits) -> Pro
     return Probe(media, table, table.cells, whole_reason)
 
 
+def _read_samples(
+    source: HeldSource, movie: Movie, header: TrackHeader, limits: MediaLimits
+) -> tuple[Track, Timeline] | WholeReason:
+    """The samples of a track and when they are shown, or why only libav's own way through the file is right."""
+    if movie.is_fragmented and (movie.has_fragments_before or lists_samples(header)):
+        return WholeReason.NOT_INDEXED
+    timeline: Timeline | None
+    if movie.is_fragmented:
+        found = read_fragments(source, movie, header, limits)
+        if found is None:
+            return WholeReason.NOT_MONOTONIC
+        track, timeline = found
+    else:
+        track = read_track(movie.moov, source.size_bytes)
+        timeline = apply_edits(track)
+    check_duration(int(track.dts[-1] - track.dts[0]) * track.timebase, limits)
+    if int(np.min(track.offsets)) >= source.size_bytes:
+        raise malformed(
+            f"the index places every frame beyond the file's {source.size_bytes} bytes",
+            hint="The upload or the recording was cut off; upload the complete file",
+        )
+    return (track, timeline) if timeline is not None else WholeReason.NOT_MONOTONIC
+
+
+def _probe_by_scan(source: Source, container: Container, limits: MediaLimits) -> Probe:
+    """A container without an index to be trusted: one pass over the file shows whether it can have a table."""
+    facts = probe_whole(source, container, limits)
+    try:
+        found = table_by_scan(source, container, facts, limits)
+    except NoTable as objection:
+        return _whole_of(source, facts, objection.reason)
+    media = replace(
+        facts.media,
+        duration_seconds=found.duration_seconds,
+        frame_count=found.frame_count,
+        keyframes=found.keyframes,
+    )
+    return Probe(media, found.table, found.table.cells, found.whole_reason)
+
+
 def _whole(source: Source, container: Container, limits: MediaLimits, reason: WholeReason | None) -> Probe:
-    media, start_pts, end_pts = probe_whole(source, container, limits)
-    cell = Cell(0, start_pts, end_pts, 0, 0, 0, source.size_bytes, media.frame_count or 0)
-    return Probe(media, None, (cell,), reason)
+    return _whole_of(source, probe_whole(source, container, limits), reason)
+
+
+def _whole_of(source: Source, facts: WholeFacts, reason: WholeReason | None) -> Probe:
+    cell = Cell(0, facts.first.pts, facts.end_pts, 0, 0, 0, source.size_bytes, facts.media.frame_count or 0)
+    return Probe(facts.media, None, (cell,), reason)
 
 
 def _media_of(

@@ -2,27 +2,52 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import OrderedDict
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
+from typing import TypeAlias
 
 from gpu_batch.errors import Passing
 from gpu_batch.video.source import Source
 
 PART_BYTES = 16 << 20
-"""A run of up to this size is one request."""
+"""A span of up to this size is one request."""
 PARTS_IN_MEMORY = 4
 """Parts read ahead side by side, and kept: bounds a run of any size to 64 MiB."""
 
+Span: TypeAlias = tuple[int, int]
+"""First byte of a source, and one past the last."""
+
+
+def merge_spans(spans: Iterable[Span], gap_bytes: int) -> list[Span]:
+    """Spans in order of place, those with at most `gap_bytes` between them joined."""
+    merged: list[Span] = []
+    for start, end in sorted(spans):
+        if merged and start - merged[-1][1] <= gap_bytes:
+            merged[-1] = (merged[-1][0], max(merged[-1][1], end))
+        else:
+            merged.append((start, end))
+    return merged
+
+
+def cut_parts(spans: Iterable[Span]) -> list[Span]:
+    """The requests that read `spans`: none is larger than `PART_BYTES`."""
+    return [(at, min(at + PART_BYTES, end)) for start, end in spans for at in range(start, end, PART_BYTES)]
+
 
 class RunReader:
-    """Gives pieces of source[start:end], mostly in rising order; reads ahead in the background while it is open."""
+    """Gives pieces of the spans of a source, mostly in rising order; reads ahead in the background while it is open.
 
-    def __init__(self, source: Source, start: int, end: int) -> None:
+    A piece outside of the spans is read as well, with what follows it up to the next span.
+    """
+
+    def __init__(self, source: Source, spans: Sequence[Span]) -> None:
+        """`spans` in rising order, without overlaps."""
         self._source = source
-        self._start = start
-        self._end = end
-        self._parts: OrderedDict[int, Future[bytes]] = OrderedDict()
+        self._parts = cut_parts(spans)
+        self._contents: OrderedDict[Span, Future[bytes]] = OrderedDict()
         self._pool = ThreadPoolExecutor(PARTS_IN_MEMORY)
 
     def __enter__(self) -> RunReader:
@@ -40,26 +65,36 @@ class RunReader:
         Raises:
             Passing: the source gave fewer bytes than it has.
         """
-        first, last = ((at - self._start) // PART_BYTES for at in (offset, offset + max(size, 1) - 1))
         pieces = []
-        for index in range(first, last + 1):
+        at, end = offset, offset + size
+        while at < end:
+            index = self._part_at(at)
             self._want(index)
-            part_start = self._start + index * PART_BYTES
-            part = self._parts[index].result()
-            pieces.append(part[max(0, offset - part_start) : offset + size - part_start])
-        content = b"".join(pieces)
+            part_start, part_end = self._parts[index]
+            part = self._contents[self._parts[index]].result()
+            pieces.append(part[at - part_start : end - part_start])
+            at = part_end
+        content = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         if len(content) != size:
             raise Passing(f"the source must give {size} bytes at {offset} but gave {len(content)}")
         return content
 
+    def _part_at(self, offset: int) -> int:
+        """Index of the part that holds byte `offset`; a new one when none does."""
+        index = bisect_right(self._parts, offset, key=lambda part: part[0])
+        if index and offset < self._parts[index - 1][1]:
+            return index - 1
+        limit = self._parts[index][0] if index < len(self._parts) else self._source.size_bytes
+        self._parts.insert(index, (offset, max(offset + 1, min(offset + PART_BYTES, limit))))
+        return index
+
     def _want(self, index: int) -> None:
         """Have part `index` on its way, and those after it as far as memory goes."""
-        part_count = -(-(self._end - self._start) // PART_BYTES)
-        for ahead in range(index, min(index + PARTS_IN_MEMORY, part_count)):
-            if ahead not in self._parts:
-                start = self._start + ahead * PART_BYTES
-                self._parts[ahead] = self._pool.submit(self._source.read, start, min(PART_BYTES, self._end - start))
-        for wanted in range(min(index + PARTS_IN_MEMORY, part_count) - 1, index - 1, -1):
-            self._parts.move_to_end(wanted)
-        while len(self._parts) > PARTS_IN_MEMORY:
-            self._parts.popitem(last=False)
+        wanted = self._parts[index : index + PARTS_IN_MEMORY]
+        for part in wanted:
+            if part not in self._contents:
+                self._contents[part] = self._pool.submit(self._source.read, part[0], part[1] - part[0])
+        for part in reversed(wanted):
+            self._contents.move_to_end(part)
+        while len(self._contents) > PARTS_IN_MEMORY:
+            self._contents.popitem(last=False)

@@ -16,6 +16,8 @@ ISO_BOX_KINDS = frozenset({b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide",
 IMAGE_BRANDS = frozenset(
     {b"heic", b"heix", b"heim", b"heis", b"hevc", b"mif1", b"msf1", b"avif", b"avis", b"crx ", b"jpeg"}
 )
+TRANSPORT_LAYOUTS = ((188, 0), (192, 4))
+"""Packet size and place of the byte 0x47: plain, and behind the four bytes of M2TS."""
 HINT = "Upload MP4, MOV, MKV, WebM, MPEG-TS, MPEG-PS, AVI or FLV; convert other files first"
 
 
@@ -59,7 +61,7 @@ def sniff_container(head: bytes) -> Container:
         return FLV
     if head.startswith(b"\x00\x00\x01\xba"):
         return MPEGPS
-    if _is_transport_stream(head, first=0, packet_size=188) or _is_transport_stream(head, first=4, packet_size=192):
+    if any(_is_transport_stream(head, *layout) for layout in TRANSPORT_LAYOUTS):
         return MPEGTS
     what = "text" if _is_text(head) else f"bytes {head[:8].hex(' ')}"
     raise BadInput(
@@ -80,8 +82,13 @@ def _sniff_iso(head: bytes) -> Container:
     return MOV if brand == b"qt  " else MP4
 
 
-def _is_transport_stream(head: bytes, first: int, packet_size: int) -> bool:
-    marks = head[first::packet_size]
+def transport_layout(head: bytes) -> tuple[int, int]:
+    """Packet size, and where in it the byte 0x47 stands, of a file that `sniff_container` calls a transport stream."""
+    return next(layout for layout in TRANSPORT_LAYOUTS if _is_transport_stream(head, *layout))
+
+
+def _is_transport_stream(head: bytes, packet_size: int, sync_at: int) -> bool:
+    marks = head[sync_at::packet_size]
     return len(marks) >= 2 and set(marks) == {0x47}
 
 

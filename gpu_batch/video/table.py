@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from enum import Enum
+from fractions import Fraction
 from itertools import pairwise
 from typing import TypeAlias
 
 import numpy as np
 
-from chalicelib.contracts.sample_table import CellSamples, DecoderConfig, SampleFlag, Samples, pack_chunk
+from chalicelib.contracts.sample_table import ChunkHead, DecoderConfig, SampleFlag
 from chalicelib.domain.cells import Cell, cut_cells
 from chalicelib.domain.media import Pts, WholeReason
 from gpu_batch.video.keyframes import Verdict
+from gpu_batch.video.packing import ChunkPacker, Columns
 from gpu_batch.video.timeline import Timeline
 from gpu_batch.video.track import Flags, Int64s, Track
 
@@ -22,6 +24,7 @@ Judge: TypeAlias = Callable[[Sequence[int]], dict[int, Verdict]]
 
 MAX_PROOF_ROUNDS = 3
 """Cutting anew without the keyframes that were refuted chooses others, which need proof in their turn."""
+NOWHERE = 1 << 62
 MAX_REORDER_DEPTH = 16
 """Frames: the most that H.264 and HEVC allow."""
 
@@ -49,10 +52,18 @@ class Cuts:
     is_shown: Flags
 
 
+class Proof(Enum):
+    """How many of the places to cut are proved before they are believed (docs/decisions/0006)."""
+
+    SPOT = "spot"
+    """The first keyframe and one later cell boundary; every boundary where that one is refuted."""
+    ALL = "all"
+
+
 def find_cuts(
-    judge: Judge, size_bytes: int, track: Track, timeline: Timeline
+    judge: Judge, size_bytes: int, track: Track, timeline: Timeline, *, proof: Proof = Proof.ALL
 ) -> tuple[Cuts | None, WholeReason | None]:
-    """Where a track of a file of `size_bytes` is cut into cells, every boundary proved, and why there is one or none.
+    """Where a track of a file of `size_bytes` is cut into cells, and why there is one cell or none.
 
     Gives no cuts when no keyframe at all is proved: then only libav's own way through the container is right.
     """
@@ -62,26 +73,23 @@ def find_cuts(
     if not len(candidates) or not len(shown):
         return None, WholeReason.UNPROVED_KEYFRAMES
     first_shown, last_shown = int(np.min(pts[shown])), int(np.max(pts[shown]))
-    before = [key for key in candidates if pts[key] <= first_shown]
-    start = before[-1] if before else candidates[0]
+    before = candidates[pts[candidates] <= first_shown]
+    start = int(before[-1] if len(before) else candidates[0])
     verdicts = judge([start])
     is_shown = _decodable(timeline, start, verdicts[start])
     if not is_shown.any():
         return None, WholeReason.UNPROVED_KEYFRAMES
     first_shown = int(np.min(pts[is_shown]))
-    others = [key for key in candidates if key > start and first_shown < pts[key] <= last_shown]
-    chosen = [start]
-    for _ in range(MAX_PROOF_ROUNDS):
-        keyframe_pts = [first_shown, *(int(pts[key]) for key in others)]
-        starts = cut_cells(keyframe_pts, _end_pts(track, timeline), track.timebase)
-        chosen = [start, *(others[position - 1] for position in starts[1:])]
-        verdicts |= judge([key for key in chosen if key not in verdicts])
-        refuted = {key for key in others if key in verdicts and not verdicts[key].is_proved}
-        others = [key for key in others if key not in refuted]
-        if not refuted:
-            break
-    else:
-        chosen = [start]
+    is_inside = (candidates > start) & (pts[candidates] > first_shown) & (pts[candidates] <= last_shown)
+    others = candidates[is_inside]
+    end_pts = _end_pts(track, timeline)
+    chosen = _choose(pts, start, first_shown, others, end_pts, track.timebase)
+    if proof is Proof.SPOT and len(chosen) > 1 and verdicts[start].is_proved:
+        later = chosen[len(chosen) // 2]
+        verdicts |= judge([later])
+        proof = Proof.SPOT if verdicts[later].is_proved else Proof.ALL
+    if proof is Proof.ALL or not verdicts[start].is_proved:
+        chosen, others = _prove_all(judge, verdicts, pts, first_shown, chosen, others, end_pts, track.timebase)
     if not any(verdict.is_proved for verdict in verdicts.values()):
         return None, WholeReason.UNPROVED_KEYFRAMES
     cuts = Cuts(tuple(chosen), int(np.flatnonzero(is_shown)[-1]) + 1, 1 + len(others), is_shown)
@@ -93,7 +101,36 @@ def find_cuts(
     return cuts, WholeReason.NOT_MONOTONIC if claims > 1 + len(others) else WholeReason.SHORT
 
 
-def _cut_candidates(pts: Int64s, is_key: Flags) -> list[int]:
+def _choose(pts: Int64s, start: int, first_shown: Pts, others: Int64s, end_pts: Pts, timebase: Fraction) -> list[int]:
+    """The keyframes that start a cell, of the first one and the others that may."""
+    starts = cut_cells([first_shown, *pts[others].tolist()], end_pts, timebase)
+    return [start, *(int(others[position - 1]) for position in starts[1:])]
+
+
+def _prove_all(
+    judge: Judge,
+    verdicts: dict[int, Verdict],
+    pts: Int64s,
+    first_shown: Pts,
+    chosen: list[int],
+    others: Int64s,
+    end_pts: Pts,
+    timebase: Fraction,
+) -> tuple[list[int], Int64s]:
+    """Cuts of which every one is proved, and the keyframes that are left; adds to `verdicts`."""
+    start = chosen[0]
+    for _ in range(MAX_PROOF_ROUNDS):
+        verdicts |= judge([key for key in chosen if key not in verdicts])
+        refuted = [key for key, verdict in verdicts.items() if key != start and not verdict.is_proved]
+        kept = others[~np.isin(others, refuted)]
+        if len(kept) == len(others):
+            return chosen, others
+        others = kept
+        chosen = _choose(pts, start, first_shown, others, end_pts, timebase)
+    return [start], others
+
+
+def _cut_candidates(pts: Int64s, is_key: Flags) -> Int64s:
     """Keyframes that part the samples in time: what is decoded before one is displayed before it, the rest after.
 
     Only leading pictures may be displayed before the keyframe that they follow, yet not before the candidate before
@@ -101,11 +138,17 @@ def _cut_candidates(pts: Int64s, is_key: Flags) -> list[int]:
     """
     highest_before = np.concatenate(([np.iinfo(np.int64).min], np.maximum.accumulate(pts)[:-1]))
     lowest_from = np.minimum.accumulate(pts[::-1])[::-1]
+    keys = np.flatnonzero(is_key & (pts > highest_before))
+    lowest, own = lowest_from[keys], pts[keys]
+    if (lowest[1:] >= own[:-1]).all():
+        return keys
     kept: list[int] = []
-    for key in np.flatnonzero(is_key & (pts > highest_before)).tolist():
-        if not kept or lowest_from[key] >= pts[kept[-1]]:
-            kept.append(key)
-    return kept
+    highest = np.iinfo(np.int64).min
+    for position, (lowest_pts, key_pts) in enumerate(zip(lowest.tolist(), own.tolist(), strict=True)):
+        if not kept or lowest_pts >= highest:
+            kept.append(position)
+            highest = key_pts
+    return keys[kept]
 
 
 def _decodable(timeline: Timeline, start: int, verdict: Verdict) -> Flags:
@@ -132,61 +175,74 @@ def reorder_depth(pts: Int64s) -> int:
 
 def pack_table(size_bytes: int, config: DecoderConfig, track: Track, timeline: Timeline, cuts: Cuts) -> SampleTable:
     """The packed table of a track that is cut at `cuts`."""
-    pts = timeline.pts
-    shown_pts = np.sort(pts[cuts.is_shown])
-    flags = (
-        track.is_key * SampleFlag.KEY
-        + track.is_disposable * SampleFlag.DISPOSABLE
-        + cuts.is_shown * SampleFlag.SHOWN
-        + (track.offsets + track.sizes > size_bytes) * SampleFlag.MISSING
-    )
-    columns = (track.offsets, track.sizes, timeline.dts, pts, flags, track.description_indexes)
+    pts, ends = timeline.pts, track.offsets + track.sizes
+    shown_pts = np.sort(pts[cuts.is_shown], kind="stable")
+    is_missing = ends > size_bytes
+    flags = np.zeros(len(pts), np.uint8)
+    for is_set, flag in (
+        (track.is_key, SampleFlag.KEY),
+        (track.is_disposable, SampleFlag.DISPOSABLE),
+        (cuts.is_shown, SampleFlag.SHOWN),
+        (is_missing, SampleFlag.MISSING),
+    ):
+        flags |= is_set.astype(np.uint8) * np.uint8(flag)
+    packer = ChunkPacker(Columns(track.offsets, track.sizes, timeline.dts, pts, flags, track.description_indexes))
     bounds = [*cuts.keyframes, cuts.end]
     times = [int(shown_pts[0]), *(int(pts[key]) for key in cuts.keyframes[1:]), _end_pts(track, timeline)]
+    places = np.searchsorted(shown_pts, times).tolist()
+    shown_around = np.concatenate((shown_pts, [0]))[places].tolist(), shown_pts[np.array(places) - 1].tolist()
+    tails = _tail_lengths(pts, bounds)
+    ranges = _byte_ranges(np.where(is_missing, NOWHERE, track.offsets), np.where(is_missing, 0, ends), bounds, tails)
     cells: list[Cell] = []
     chunks: list[bytes] = []
     table_offset = 0
     for index, (first, after) in enumerate(pairwise(bounds)):
-        last_bound = bounds[min(index + 2, len(bounds) - 1)]
-        tail = _tail_length(pts[after:last_bound]) if after < cuts.end else 0
-        low, high = np.searchsorted(shown_pts, times[index : index + 2]).tolist()
-        samples = CellSamples(
+        low, high = places[index : index + 2]
+        head = ChunkHead(
             index=index,
             start_pts=times[index],
             end_pts=times[index + 1],
-            prev_pts=int(shown_pts[low - 1]) if low else None,
-            next_pts=int(shown_pts[high]) if high < len(shown_pts) else None,
+            prev_pts=shown_around[1][index] if low else None,
+            next_pts=shown_around[0][index + 1] if high < len(shown_pts) else None,
             own=after - first,
-            samples=_slice(columns, first, after + tail),
         )
-        chunk = pack_chunk(samples)
+        chunk = packer.pack(head, first, after + tails[index])
         cells.append(
-            Cell(
-                index,
-                samples.start_pts,
-                samples.end_pts,
-                table_offset,
-                len(chunk),
-                *samples.byte_range,
-                frames=high - low,
-            )
+            Cell(index, head.start_pts, head.end_pts, table_offset, len(chunk), *ranges[index], frames=high - low)
         )
         chunks.append(chunk)
         table_offset += len(chunk)
     return SampleTable(config, tuple(cells), b"".join(chunks))
 
 
+def _tail_lengths(pts: Int64s, bounds: Sequence[int]) -> list[int]:
+    """For each cell how many samples of the next one its last frames need."""
+    lowest = np.minimum.reduceat(pts[: bounds[-1]], bounds[:-1])
+    is_open = (lowest < pts[bounds[:-1]]).tolist()
+    opens = [*is_open[1:], False]
+    ends = [*bounds[2:], bounds[-1]]
+    return [
+        _tail_length(pts[after:end]) if needs_tail else 0
+        for needs_tail, after, end in zip(opens, bounds[1:], ends, strict=True)
+    ]
+
+
+def _byte_ranges(starts: Int64s, ends: Int64s, bounds: Sequence[int], tails: Sequence[int]) -> list[tuple[int, int]]:
+    """For each cell, its tail included: first byte, and one past the last; (0, 0) when all of its samples are missing.
+
+    A sample that is missing starts `NOWHERE` and ends at 0.
+    """
+    own = bounds[:-1]
+    lows = np.minimum.reduceat(starts[: bounds[-1]], own).tolist()
+    highs = np.maximum.reduceat(ends[: bounds[-1]], own).tolist()
+    for index, (after, tail) in enumerate(zip(bounds[1:], tails, strict=True)):
+        if tail:
+            lows[index] = min(lows[index], int(starts[after : after + tail].min()))
+            highs[index] = max(highs[index], int(ends[after : after + tail].max()))
+    return [(low, high) if high else (0, 0) for low, high in zip(lows, highs, strict=True)]
+
+
 def _tail_length(pts: Int64s) -> int:
     """How many samples, from a keyframe on, its last leading picture needs; 0 without leading pictures."""
     leading = np.flatnonzero(pts < pts[0])
     return int(leading[-1]) + 1 if len(leading) else 0
-
-
-def _slice(columns: Sequence[Int64s], first: int, after: int) -> Samples:
-    return Samples(*(_array(code, column[first:after]) for code, column in zip("qIqqBB", columns, strict=True)))
-
-
-def _array(typecode: str, values: Int64s) -> array[int]:
-    column: array[int] = array(typecode)
-    column.frombytes(values.astype(column.typecode).tobytes())
-    return column

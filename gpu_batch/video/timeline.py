@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gpu_batch.video.track import Edit, Flags, Int64s, Track
+from gpu_batch.video.track import Edit, Flags, Int64s, Track, TrackHeader
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +49,20 @@ def apply_edits(track: Track) -> Timeline | None:
     return Timeline(track.dts + shift, track.pts + shift, is_shown)
 
 
+def delay_of_edits(header: TrackHeader) -> int | None:
+    """Ticks by which an edit list moves the frames of fragments: libav reads no more of it for them.
+
+    None when it is more than an empty edit, a real one, or the two in this order.
+    """
+    edits = list(header.edits)
+    delay = 0
+    if edits and edits[0].media_time == -1:
+        delay = _rescale(edits.pop(0), header)
+    if len(edits) > 1 or any(edit.media_time < 0 for edit in edits):
+        return None
+    return delay - sum(edit.media_time for edit in edits)
+
+
 def _earliest(pts: Int64s) -> int:
     """The earliest PTS as libav finds it, in decode order: one below zero gives way to the next, whatever that is."""
     negative = np.flatnonzero(pts < 0)
@@ -56,6 +70,6 @@ def _earliest(pts: Int64s) -> int:
     return int(np.min(kept)) if len(kept) else int(pts[-1])
 
 
-def _rescale(edit: Edit, track: Track) -> int:
+def _rescale(edit: Edit, track: Track | TrackHeader) -> int:
     """The edit's duration in ticks of the track, rounded to the nearest, halves up (libav's av_rescale)."""
     return (2 * edit.duration * track.timescale + track.movie_timescale) // (2 * track.movie_timescale)

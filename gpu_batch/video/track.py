@@ -46,7 +46,8 @@ class Track:
     descriptions: tuple[Description, ...]
     is_uniform: bool
     """All sample descriptions are of the same codec."""
-    timescale: int
+    timescale: int | Fraction
+    """Ticks per second; not whole in some containers."""
     movie_timescale: int
     rotation: int
     """Degrees clockwise; 0 for a matrix that is no quarter turn."""
@@ -66,15 +67,30 @@ class Track:
         return Fraction(1, self.timescale)
 
 
-def read_track(moov: Box, file_size_bytes: int) -> Track:
-    """The first video track of a movie.
+@dataclass(frozen=True, slots=True)
+class TrackHeader:
+    """What a movie box says of its first video track besides the samples; see `Track`."""
+
+    track_id: int
+    codec_tag: str
+    descriptions: tuple[Description, ...]
+    is_uniform: bool
+    timescale: int
+    movie_timescale: int
+    rotation: int
+    edits: tuple[Edit, ...]
+    table: Box
+    """The sample table, empty but for the descriptions where all samples lie in fragments."""
+
+
+def read_header(moov: Box) -> TrackHeader:
+    """The first video track of a movie, without its samples.
 
     Raises:
-        BadInput: NO_VIDEO_STREAM, ENCRYPTED, RESOURCE_LIMIT for too many frames, or MALFORMED for an index that
-        contradicts itself or the size of the file.
+        BadInput: NO_VIDEO_STREAM, ENCRYPTED, or MALFORMED for an index that contradicts itself.
     """
     trak = _first_video(moov)
-    media = trak.need(b"mdia")
+    media, header = trak.need(b"mdia"), trak.need(b"tkhd")
     (timescale,) = _by_version(media.need(b"mdhd"), 12, 20)
     (movie_timescale,) = _by_version(moov.need(b"mvhd"), 12, 20)
     if not timescale or not movie_timescale:
@@ -83,27 +99,53 @@ def read_track(moov: Box, file_size_bytes: int) -> Track:
     _refuse_external_data(info)
     table = info.need(b"stbl")
     tag, descriptions, is_uniform = _read_descriptions(table.need(b"stsd"))
+    return TrackHeader(
+        track_id=_by_version(header, 12, 20)[0],
+        codec_tag=tag,
+        descriptions=descriptions,
+        is_uniform=is_uniform,
+        timescale=timescale,
+        movie_timescale=movie_timescale,
+        rotation=_rotation_of(header),
+        edits=_read_edits(trak.find(b"edts", b"elst")),
+        table=table,
+    )
+
+
+def read_track(moov: Box, file_size_bytes: int) -> Track:
+    """The first video track of a movie whose samples are all listed in the movie box.
+
+    Sample groups are not read: a random access point that only `sgpd` and `sbgp` name ('rap ', 'roll') is one more
+    place where a cell could start, and cutting elsewhere is as right; those that are sync samples as well are judged
+    by their bitstream like all others.
+
+    Raises:
+        BadInput: NO_VIDEO_STREAM, ENCRYPTED, RESOURCE_LIMIT for too many frames, or MALFORMED for an index that
+        contradicts itself or the size of the file.
+    """
+    header = read_header(moov)
+    table = header.table
     sizes = _read_sizes(table, file_size_bytes)
     count = len(sizes)
     if not count:
         raise malformed("the video track's index lists no frames")
     offsets, description_indexes = _read_offsets(table, sizes)
     refuse_overlaps(offsets, sizes, file_size_bytes)
-    if np.max(description_indexes) >= len(descriptions):
-        raise malformed(f"samples name description {np.max(description_indexes) + 1} of {len(descriptions)}")
+    if np.max(description_indexes) >= len(header.descriptions):
+        raise malformed(f"samples name description {np.max(description_indexes) + 1} of {len(header.descriptions)}")
     durations = _expand(table.need(b"stts"), ">u4", count, "durations")
     dts = np.cumsum(durations) - durations
     compositions = _read_compositions(table, count)
     if int(dts[-1]) > MAX_TICKS:
         raise malformed(f"the track states a duration of {int(dts[-1])} ticks")
     return Track(
-        codec_tag=tag,
-        descriptions=descriptions,
-        is_uniform=is_uniform,
-        timescale=timescale,
-        movie_timescale=movie_timescale,
-        rotation=_rotation_of(trak.need(b"tkhd")),
-        edits=_read_edits(trak.find(b"edts", b"elst")),
+        codec_tag=header.codec_tag,
+        descriptions=header.descriptions,
+        is_uniform=header.is_uniform,
+        timescale=header.timescale,
+        movie_timescale=header.movie_timescale,
+        rotation=header.rotation,
+        edits=header.edits,
         offsets=offsets,
         sizes=sizes,
         dts=dts,
@@ -113,6 +155,12 @@ def read_track(moov: Box, file_size_bytes: int) -> Track:
         is_disposable=_read_disposable(table.find(b"sdtp"), count),
         description_indexes=description_indexes,
     )
+
+
+def lists_samples(header: TrackHeader) -> bool:
+    """Whether the movie box itself lists samples of the track."""
+    box = header.table.find(b"stsz") or header.table.find(b"stz2")
+    return box is not None and box.unpack("I", 8)[0] > 0
 
 
 def _first_video(moov: Box) -> Box:
@@ -235,13 +283,14 @@ def _read_offsets(table: Box, sizes: Int64s) -> tuple[Int64s, Int64s]:
     samples_per_chunk = np.repeat(runs[:, 1], lengths)
     if samples_per_chunk.sum() < count:
         raise malformed(f"the index lists {count} frames but places only {samples_per_chunk.sum()} (stsc)")
-    first_samples = np.cumsum(samples_per_chunk) - samples_per_chunk
-    chunk_of = np.searchsorted(first_samples, np.arange(count), side="right") - 1
     if (chunks < 0).any():
         raise malformed("the index places frames beyond any file size (co64)")
+    # Chunks behind the last frame, and what a chunk holds beyond it, do not count.
+    ends = np.minimum(np.cumsum(samples_per_chunk), count)
+    held = np.diff(ends, prepend=0)
     before = np.cumsum(sizes) - sizes
-    offsets = chunks[chunk_of] + before - before[first_samples[chunk_of]]
-    return offsets, np.repeat(runs[:, 2] - 1, lengths)[chunk_of]
+    starts = chunks - before[np.minimum(ends - held, count - 1)]
+    return np.repeat(starts, held) + before, np.repeat(np.repeat(runs[:, 2] - 1, lengths), held)
 
 
 def refuse_overlaps(offsets: Int64s, sizes: Int64s, file_size_bytes: int) -> None:
@@ -258,12 +307,11 @@ def refuse_overlaps(offsets: Int64s, sizes: Int64s, file_size_bytes: int) -> Non
 def _expand(box: Box, dtype: str, count: int, what: str) -> Int64s:
     """Run-length pairs as one value for each sample; a list too short repeats its last value, as in libav."""
     runs = _table(box, dtype, 2)
-    lengths = np.minimum(runs[:, 0].astype(np.int64) & 0xFFFFFFFF, count)
-    ends = np.cumsum(lengths)
     if not len(runs):
         raise malformed(f"the index gives no {what} to its frames ({box.kind!r})")
-    run_of = np.minimum(np.searchsorted(ends, np.arange(count), side="right"), len(runs) - 1)
-    return runs[:, 1][run_of]
+    ends = np.minimum(np.cumsum(np.minimum(runs[:, 0] & 0xFFFFFFFF, count)), count)
+    ends[-1] = count
+    return np.repeat(runs[:, 1], np.diff(ends, prepend=0))
 
 
 def _read_compositions(table: Box, count: int) -> Int64s:

@@ -20,6 +20,7 @@ from gpu_batch.errors import BadInput
 from gpu_batch.video.sniff import Container
 from gpu_batch.video.source import Source
 
+READ_BYTES = 32 << 10
 BLOCK_BYTES = 1 << 20
 """libav asks for 32 KiB at a time; a request for each would take minutes over S3."""
 CACHED_BLOCKS = 16
@@ -110,8 +111,12 @@ def decoder_options(limits: MediaLimits) -> dict[str, str]:
 
 
 @contextmanager
-def open_untrusted(source: Source, container: Container, limits: MediaLimits) -> Iterator[InputContainer]:
+def open_untrusted(
+    source: Source, container: Container, limits: MediaLimits, read_bytes: int = READ_BYTES
+) -> Iterator[InputContainer]:
     """The container, opened with the one demuxer that its first bytes call for; closed at the end of the block.
+
+    libav asks for `read_bytes` at a time: more is faster for whoever reads all, and too much for whoever jumps.
 
     Raises:
         BadInput: libav cannot read it, here or inside the block.
@@ -123,6 +128,7 @@ def open_untrusted(source: Source, container: Container, limits: MediaLimits) ->
             file,
             mode="r",
             format=container.demuxer,
+            buffer_size=read_bytes,
             options=decoder_options(limits),
             container_options={
                 "format_whitelist": container.demuxer,

@@ -6,6 +6,7 @@ from array import array
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Protocol
 
@@ -40,8 +41,18 @@ MAX_FAILURES_IN_A_ROW = 10_000
 """Reads that libav may fail at in a row before the rest is given up: a broken file must not be read for ever."""
 
 
-def probe_whole(source: Source, container: Container, limits: MediaLimits) -> tuple[Media, Pts, Pts]:
-    """The facts that libav finds, proved by the first frame, and about where the timeline starts and ends.
+@dataclass(frozen=True, slots=True)
+class WholeFacts:
+    """What libav says of a container, and its first frame."""
+
+    media: Media
+    first: Frame
+    end_pts: Pts
+    """About where the timeline ends."""
+
+
+def probe_whole(source: Source, container: Container, limits: MediaLimits) -> WholeFacts:
+    """The facts that libav finds, proved by the first frame.
 
     Raises:
         BadInput: NO_VIDEO_STREAM, UNSUPPORTED_CODEC, RESOURCE_LIMIT, or MALFORMED when no frame comes out.
@@ -71,7 +82,7 @@ def probe_whole(source: Source, container: Container, limits: MediaLimits) -> tu
             frame_count=None,
             keyframes=0,
         )
-        return media, frame.pts, frame.pts + max(1, duration_ticks)
+        return WholeFacts(media, frame, frame.pts + max(1, duration_ticks))
 
 
 def decode_whole(source: Source, limits: MediaLimits, damage: Damage) -> Iterator[Frame]:

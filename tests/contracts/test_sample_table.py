@@ -7,6 +7,7 @@ import random
 import zlib
 from array import array
 from collections.abc import Sequence
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from chalicelib.contracts.sample_table import (
     Description,
     SampleFlag,
     Samples,
+    TransportPackets,
     WrongVersion,
     pack_cells,
     pack_chunk,
@@ -173,3 +175,32 @@ def test_columns_of_different_lengths_are_no_samples() -> None:
     samples = a_cell().samples
     with pytest.raises(ValueError, match="of one length"):
         Samples(samples.offsets[1:], samples.sizes, samples.dts, samples.pts, samples.flags, samples.descriptions)
+
+
+@pytest.mark.parametrize("packaging", [None, TransportPackets(256, 188, 0), TransportPackets(8191, 192, 4)])
+def test_the_packaging_of_samples_survives_json(packaging: TransportPackets | None) -> None:
+    config = replace(a_config(), packaging=packaging)
+    assert DecoderConfig.from_json(json.loads(json.dumps(config.to_json()))) == config
+
+
+def test_a_decoder_configuration_from_before_packaging_has_samples_as_they_stand() -> None:
+    stored = a_config().to_json()
+    assert "packaging" not in stored
+    assert DecoderConfig.from_json(stored).packaging is None
+
+
+def test_samples_that_are_named_raw_are_as_they_stand() -> None:
+    assert DecoderConfig.from_json(a_config().to_json() | {"packaging": {"kind": "raw"}}).packaging is None
+
+
+def test_a_packaging_of_another_release_is_refused() -> None:
+    with pytest.raises(WrongVersion, match="raw or mpegts but got laced"):
+        DecoderConfig.from_json(a_config().to_json() | {"packaging": {"kind": "laced"}})
+
+
+@pytest.mark.parametrize(
+    ("pid", "packet_size", "sync_at"), [(8192, 188, 0), (256, 187, 0), (256, 192, 5), (-1, 188, 0)]
+)
+def test_transport_packets_that_cannot_be_are_refused(pid: int, packet_size: int, sync_at: int) -> None:
+    with pytest.raises(ValueError, match="must"):
+        TransportPackets(pid, packet_size, sync_at)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
@@ -12,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.domain.errors import InvalidRequest
-from chalicelib.domain.sampling import Sampling, SamplingKind, select_sampled
+from chalicelib.domain.sampling import PointCount, Sampling, SamplingKind, points_before, select_sampled
 
 TIMEBASE = Fraction(1, 1000)
 
@@ -118,6 +119,7 @@ def test_keyframes_selects_keyframes() -> None:
     [
         {"kind": "every_frame"},
         {"kind": "keyframes"},
+        {"kind": "keyframes", "n": 2, "within_seconds": 0.5},
         {"kind": "per_second", "n": 2},
         {"kind": "per_second", "n": 0.5},
         {"kind": "per_second", "n": 29.97},
@@ -149,6 +151,11 @@ def test_a_decimal_is_the_number_that_was_written() -> None:
         {"kind": "per_second", "n": float("nan")},
         {"kind": "per_second", "n": float("inf")},
         {"kind": "per_second", "n": 2, "offset": 1},
+        {"kind": "keyframes", "n": 2},
+        {"kind": "keyframes", "within_seconds": 2},
+        {"kind": "keyframes", "n": 2, "within_seconds": 0},
+        {"kind": "keyframes", "n": 2, "within_seconds": 3601},
+        {"kind": "per_second", "n": 2, "within_seconds": 1},
     ],
 )
 def test_any_other_json_is_an_invalid_request(form: object) -> None:
@@ -156,6 +163,62 @@ def test_any_other_json_is_an_invalid_request(form: object) -> None:
         Sampling.from_json(form)
 
 
-def test_n_belongs_to_per_second_alone() -> None:
-    with pytest.raises(ValueError, match="per_second and for nothing else"):
-        Sampling(SamplingKind.KEYFRAMES, Fraction(1))
+def near(n: str, within_seconds: str) -> Sampling:
+    return Sampling(SamplingKind.KEYFRAMES, Fraction(n), Fraction(within_seconds))
+
+
+def count_points(sampling: Sampling, chosen: list[int], end_pts: int) -> tuple[int, int]:
+    """Grid points before the end, and those without a chosen frame near them."""
+    count = PointCount()
+    for pts in chosen:
+        count.add(sampling, pts, end_pts, TIMEBASE)
+    points = points_before(sampling, end_pts, TIMEBASE)
+    return points, points - count.covered
+
+
+def keyframes_nearest_to_the_grid(frames: list[Shown], sampling: Sampling) -> list[Shown]:
+    """By brute force: for each point up to the last frame, the nearest keyframe if it is near enough."""
+    assert sampling.n is not None
+    assert sampling.within_seconds is not None
+    keys = [frame for frame in frames if frame.is_key]
+    chosen: set[Shown] = set()
+    point = Fraction(0)
+    while keys and point <= frames[-1].pts * TIMEBASE:
+        nearest = min(keys, key=lambda key: (abs(key.pts * TIMEBASE - point), key.pts))
+        if abs(nearest.pts * TIMEBASE - point) <= sampling.within_seconds:
+            chosen.add(nearest)
+        point += 1 / sampling.n
+    return [frame for frame in frames if frame in chosen]
+
+
+@given(rising_frames, rates, st.fractions(Fraction(1, 20), 5, max_denominator=20))
+def test_thinned_keyframes_are_those_nearest_to_the_grid(frames: list[Shown], n: Fraction, within: Fraction) -> None:
+    sampling = Sampling(SamplingKind.KEYFRAMES, n, within)
+    assert sampled(frames, sampling) == keyframes_nearest_to_the_grid(frames, sampling)
+
+
+@given(rising_frames, rates, st.fractions(Fraction(1, 20), 5, max_denominator=20))
+def test_points_without_a_sampled_frame_near_them_are_counted(
+    frames: list[Shown], n: Fraction, within: Fraction
+) -> None:
+    chosen = [frame.pts for frame in sampled(frames, Sampling(SamplingKind.KEYFRAMES, n, within))]
+    points = [Fraction(k) / n for k in range(math.ceil((frames[-1].pts + 1) * TIMEBASE * n))]
+    skipped = [point for point in points if not any(abs(pts * TIMEBASE - point) <= within for pts in chosen)]
+    counted = count_points(Sampling(SamplingKind.KEYFRAMES, n, within), chosen, frames[-1].pts + 1)
+    assert counted == (len(points), len(skipped))
+
+
+def test_a_point_without_a_keyframe_near_it_is_skipped() -> None:
+    frames = [Shown(index * 100, is_key=index in (0, 12, 30)) for index in range(40)]
+    assert [frame.pts for frame in sampled(frames, near("1", "1/4"))] == [0, 1200, 3000]
+    assert [frame.pts for frame in sampled(frames, near("1", "1/10"))] == [0, 3000]
+    assert count_points(near("1", "1/10"), [0, 3000], 4000) == (4, 2)
+
+
+def test_within_seconds_comes_with_n_and_with_keyframes() -> None:
+    with pytest.raises(ValueError, match="n must be given"):
+        Sampling(SamplingKind.KEYFRAMES, within_seconds=Fraction(1))
+    with pytest.raises(ValueError, match="n must be given"):
+        Sampling(SamplingKind.KEYFRAMES, n=Fraction(1))
+    with pytest.raises(ValueError, match="keyframes only"):
+        Sampling(SamplingKind.PER_SECOND, Fraction(1), Fraction(1))

@@ -18,7 +18,7 @@ from tests.flow.tenant import Tenant, canonical
 ONE_SEGMENT_SECONDS = 86_400
 MANY_SEGMENTS_SECONDS = 0.5
 
-IN_EVERY_TEST_RUN = {"h264_edit_between_frames", "hevc_open"}
+IN_EVERY_TEST_RUN = {"h264_edit_between_frames", "hevc_open", "mpegts"}
 """Journey, damage and restart compare H.264 with closed GOPs; the rest takes minutes."""
 CUT_INTO_SEGMENTS = [
     "h264_long_gop",
@@ -41,8 +41,12 @@ CUT_INTO_SEGMENTS = [
     "hevc_10bit",
     "vp9",
     "av1",
+    "h264_fragmented",
+    "mpegts",
+    "mkv",
+    "mjpeg_avi",
 ]
-NOT_INDEXED_YET = ["mpegts", "h264_fragmented", "mkv", "mjpeg_avi"]
+NOT_INDEXED = ["mpeg4", "mpeg_ps"]
 
 
 @pytest.fixture(scope="module")
@@ -102,8 +106,8 @@ def test_boxes_are_in_the_pixels_of_the_frame_as_shown(tenant: Tenant, turned: P
     assert max(bottom for _, _, _, bottom in boxes) <= 272
 
 
-@pytest.mark.parametrize("name", named(NOT_INDEXED_YET, {"h264_fragmented"}))
-def test_a_container_without_an_index_that_we_read_is_one_segment_and_says_so(
+@pytest.mark.parametrize("name", named(NOT_INDEXED, {"mpeg4"}))
+def test_a_video_that_cannot_be_cut_is_one_segment_and_says_so(
     tenant: Tenant, corpus: dict[str, Path], name: str
 ) -> None:
     job_id = tenant.analyze(corpus[name], segment_seconds=MANY_SEGMENTS_SECONDS)

@@ -17,6 +17,8 @@ from typing import Any, cast
 import av
 import numpy as np
 
+from tests.video.matroska import Storage, restore
+
 os.environ.setdefault("SVT_LOG", "1")  # SVT-AV1 writes its settings to the terminal otherwise
 
 WIDTH, HEIGHT = 160, 96
@@ -39,6 +41,8 @@ class Recipe:
     codec_tag: str | None = None
     pts: Callable[[int], int] = lambda index: index * TICKS_PER_FRAME
     with_audio: bool = False
+    is_audio_first: bool = False
+    width: int = WIDTH
     encoder_timebase: Fraction = TIMEBASE
 
 
@@ -92,6 +96,14 @@ RECIPES = {
     "h264_main_profile": Recipe(
         "h264_main_profile.mp4", options=x264("keyint=24:min-keyint=24:open-gop=1") | {"profile": "main"}
     ),
+    "h264_shallow_reorder": Recipe(
+        "h264_shallow_reorder.mp4",
+        options={
+            "preset": "veryfast",
+            "profile": "main",
+            "x264-params": "scenecut=0:bframes=1:b-pyramid=none:threads=1:keyint=24:min-keyint=24",
+        },
+    ),
     "h264_intra_refresh": Recipe("h264_intra_refresh.mp4", options=x264("keyint=24:intra-refresh=1:bframes=0")),
     "h264_fragmented": Recipe(
         "h264_fragmented.mp4",
@@ -114,10 +126,71 @@ RECIPES = {
     "mpeg4": Recipe("mpeg4.mp4", "mpeg4", options=MPEG4_OPTIONS, encoder_timebase=Fraction(1, 25)),
     "mjpeg_mov": Recipe("mjpeg_mov.mov", "mjpeg", frames=40, pixel_format="yuvj420p"),
     "mpegts": Recipe("mpegts.ts", options=x264("keyint=24:min-keyint=24")),
+    "mpegts_open": Recipe("mpegts_open.ts", options=OPEN_264),
+    "mpegts_hevc": Recipe("mpegts_hevc.ts", "libx265", options=OPEN_265),
+    "mpegts_audio": Recipe("mpegts_audio.ts", options=x264("keyint=24:min-keyint=24"), with_audio=True),
+    "mpegts_audio_first": Recipe(
+        "mpegts_audio_first.ts", options=x264("keyint=24:min-keyint=24"), with_audio=True, is_audio_first=True
+    ),
+    "mpegts_narrow": Recipe("mpegts_narrow.ts", options=x264("keyint=24:min-keyint=24"), frames=48, width=128),
+    "mpegts_short_gops": Recipe(
+        "mpegts_short_gops.ts", frames=200, options=x264("keyint=5:min-keyint=5:open-gop=1:b-adapt=0"), with_audio=True
+    ),
+    "mpegts_wrap": Recipe(
+        "mpegts_wrap.ts",
+        options=x264("keyint=24:min-keyint=24"),
+        # Two seconds before the 33 bits of a PTS are full.
+        container_options={"output_ts_offset": "95441.7"},
+    ),
+    "mpegts_mpeg2": Recipe(
+        "mpegts_mpeg2.ts",
+        "mpeg2video",
+        frames=60,
+        options={"bf": "2", "g": "12", "b": "2000000"},
+        encoder_timebase=Fraction(1, 25),
+    ),
+    "m2ts": Recipe(
+        "m2ts.m2ts",
+        options=x264("keyint=24:min-keyint=24"),
+        container_options={"mpegts_m2ts_mode": "1"},
+        with_audio=True,
+    ),
     "mkv": Recipe("mkv.mkv", options=x264("keyint=24:min-keyint=24")),
+    "mkv_open": Recipe("mkv_open.mkv", options=OPEN_264),
+    "mkv_hevc": Recipe("mkv_hevc.mkv", "libx265", options=OPEN_265),
+    "mkv_audio": Recipe("mkv_audio.mkv", options=x264("keyint=24:min-keyint=24"), with_audio=True),
+    "mkv_live": Recipe(
+        "mkv_live.mkv", options=x264("keyint=24:min-keyint=24"), container_options={"live": "1"}, with_audio=True
+    ),
+    "mkv_small_clusters": Recipe(
+        "mkv_small_clusters.mkv",
+        options=x264("keyint=24:min-keyint=24"),
+        container_options={"cluster_time_limit": "200"},
+    ),
+    "mkv_vfr": Recipe(
+        "mkv_vfr.mkv",
+        options=x264("keyint=24:min-keyint=24"),
+        pts=lambda index: index * TICKS_PER_FRAME + (index * index * 37) % 450,
+    ),
+    "mkv_interlaced": Recipe("mkv_interlaced.mkv", options=x264("keyint=24:min-keyint=24:tff=1")),
+    "mkv_mjpeg": Recipe("mkv_mjpeg.mkv", "mjpeg", frames=40, pixel_format="yuvj420p"),
+    "mkv_prores": Recipe("mkv_prores.mkv", "prores_ks", frames=20, pixel_format="yuv422p10le"),
     "webm": Recipe("webm.webm", "libvpx-vp9", options={"cpu-used": "8", "deadline": "realtime", "g": "24"}),
+    "webm_hidden_frames": Recipe(
+        "webm_hidden_frames.webm",
+        "libvpx-vp9",
+        options={"cpu-used": "8", "deadline": "good", "g": "24", "auto-alt-ref": "1", "lag-in-frames": "16"},
+    ),
+    "webm_vp8": Recipe("webm_vp8.webm", "libvpx", options={"cpu-used": "8", "deadline": "realtime", "g": "24"}),
+    "webm_vp8_hidden_frames": Recipe(
+        "webm_vp8_hidden_frames.webm",
+        "libvpx",
+        options={"cpu-used": "4", "deadline": "good", "g": "24", "auto-alt-ref": "1", "lag-in-frames": "16"},
+    ),
+    "webm_av1": Recipe("webm_av1.webm", "libsvtav1", options={"preset": "12", "g": "24", "svtav1-params": "lp=1"}),
     "mjpeg_avi": Recipe("mjpeg_avi.avi", "mjpeg", frames=40, pixel_format="yuvj420p"),
-    "flv": Recipe("flv.flv", options=x264("keyint=24:min-keyint=24")),
+    "h264_avi": Recipe("h264_avi.avi", options=x264("keyint=24:min-keyint=24"), encoder_timebase=Fraction(1, 25)),
+    "flv": Recipe("flv.flv", options=x264("keyint=24:min-keyint=24"), with_audio=True),
     "mpeg_ps": Recipe(
         "mpeg_ps.mpg",
         "mpeg2video",
@@ -136,7 +209,7 @@ def make_corpus(folder: Path) -> dict[str, Path]:
         if not paths[name].exists():
             _encode(recipe, paths[name])
     for name, (source, derive) in DERIVED.items():
-        paths[name] = folder / f"{name}.mp4"
+        paths[name] = folder / f"{name}{paths[source].suffix}"
         if not paths[name].exists():
             derive(paths[source], paths[name])
     return paths
@@ -157,17 +230,20 @@ def picture(index: int) -> np.ndarray:
 
 def _encode(recipe: Recipe, path: Path) -> None:
     with av.open(str(path), "w", options=recipe.container_options) as output:
+        audio = _add_noise(output) if recipe.is_audio_first else None
         stream = cast("av.VideoStream", output.add_stream(recipe.codec, rate=25))
-        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, recipe.pixel_format
+        stream.width, stream.height, stream.pix_fmt = recipe.width, HEIGHT, recipe.pixel_format
         stream.codec_context.thread_count = 1
         stream.codec_context.gop_size = recipe.gop
         stream.codec_context.options = dict(recipe.options)
         stream.codec_context.time_base = recipe.encoder_timebase
         if recipe.codec_tag:
             stream.codec_context.codec_tag = recipe.codec_tag
-        audio = _add_noise(output) if recipe.with_audio else None
+        if recipe.with_audio and audio is None:
+            audio = _add_noise(output)
         for index in range(recipe.frames):
-            frame = av.VideoFrame.from_ndarray(picture(index), format="rgb24").reformat(format=recipe.pixel_format)
+            image = np.ascontiguousarray(picture(index)[:, : recipe.width])
+            frame = av.VideoFrame.from_ndarray(image, format="rgb24").reformat(format=recipe.pixel_format)
             frame.time_base = recipe.encoder_timebase
             frame.pts = int(recipe.pts(index) * TIMEBASE / recipe.encoder_timebase)
             output.mux(stream.encode(frame))
@@ -201,11 +277,14 @@ def make_unlisted_codec(path: Path) -> None:
     _encode(Recipe(path.name, "huffyuv", frames=3, pixel_format="yuv422p", encoder_timebase=Fraction(1, 25)), path)
 
 
-def _remux(shift: int, **container_options: str) -> Callable[[Path, Path], None]:
+def _remux(shift: int, container: str = "mp4", **container_options: str) -> Callable[[Path, Path], None]:
     """Copy the video packets with their time moved by `shift` ticks of the corpus timebase."""
 
     def derive(source: Path, target: Path) -> None:
-        with av.open(str(source)) as opened, av.open(str(target), "w", options=container_options) as output:
+        with (
+            av.open(str(source)) as opened,
+            av.open(str(target), "w", format=container, options=container_options) as output,
+        ):
             stream = output.add_stream_from_template(opened.streams.video[0])
             for packet in _packets(opened):
                 packet.pts, packet.dts = (packet.pts or 0) + shift, (packet.dts or 0) + shift
@@ -228,6 +307,69 @@ def _patch(change: Callable[[bytearray], None]) -> Callable[[Path, Path], None]:
         content = bytearray(source.read_bytes())
         change(content)
         target.write_bytes(content)
+
+    return derive
+
+
+def _join(second: str, container: str) -> Callable[[Path, Path], None]:
+    """Copy the video packets, and behind them those of another file of the corpus, on one timeline."""
+
+    def derive(source: Path, target: Path) -> None:
+        with av.open(str(source)) as opened, av.open(str(target), "w", format=container) as output:
+            stream = output.add_stream_from_template(opened.streams.video[0])
+            end = 0
+            for path in (source, source.with_name(RECIPES[second].file_name)):
+                with av.open(str(path)) as part:
+                    start = end
+                    for packet in _packets(part):
+                        packet.pts, packet.dts = (packet.pts or 0) + start, (packet.dts or 0) + start
+                        end = max(end, packet.pts + 3600)
+                        packet.stream = stream
+                        output.mux(packet)
+
+    return derive
+
+
+def _flv_tags(content: bytes) -> Iterator[bytes]:
+    """The tags of an FLV file, each with the size that follows it."""
+    position = 13
+    while position < len(content):
+        size = 11 + int.from_bytes(content[position + 1 : position + 4]) + 4
+        yield content[position : position + size]
+        position += size
+
+
+def _repeat_flv_header(change: Callable[[bytes], bytes]) -> Callable[[Path, Path], None]:
+    """Put the decoder configuration in front of the second keyframe again, changed."""
+
+    def derive(source: Path, target: Path) -> None:
+        content = source.read_bytes()
+        tags = list(_flv_tags(content))
+        header = next(tag for tag in tags if tag[0] == 9 and tag[11:13] == b"\x17\0")
+        second = [index for index, tag in enumerate(tags) if tag[0] == 9 and tag[11:13] == b"\x17\1"][1]
+        again = header[:4] + tags[second][4:8] + header[8:]
+        target.write_bytes(content[:13] + b"".join([*tags[:second], change(again), *tags[second:]]))
+
+    return derive
+
+
+def _splice(first: slice, *more: slice) -> Callable[[Path, Path], None]:
+    """Put parts of a transport stream, counted in its packets, one behind the other."""
+
+    def derive(source: Path, target: Path) -> None:
+        content = source.read_bytes()
+        packets = [content[start : start + 188] for start in range(0, len(content), 188)]
+        target.write_bytes(b"".join(packet for part in (first, *more) for packet in packets[part]))
+
+    return derive
+
+
+def _keep_bytes(share: float) -> Callable[[Path, Path], None]:
+    """Cut the file off."""
+
+    def derive(source: Path, target: Path) -> None:
+        content = source.read_bytes()
+        target.write_bytes(content[: int(len(content) * share)])
 
     return derive
 
@@ -289,4 +431,23 @@ DERIVED = {
     "h264_rotated_180": ("h264_closed", _patch(_rotate(-1, 0, 0, -1))),
     "h264_rotated_270": ("h264_closed", _patch(_rotate(0, -1, 1, 0))),
     "h264_no_vui": ("h264_main_profile", _patch(_drop_vui)),
+    "mpegts_no_vui": ("h264_no_vui", _remux(0, "mpegts")),
+    "mkv_no_vui": ("h264_no_vui", _remux(0, "matroska")),
+    "flv_no_vui": ("h264_no_vui", _remux(0, "flv")),
+    "h264_shallow_no_vui": ("h264_shallow_reorder", _patch(_drop_vui)),
+    "mpegts_shallow_no_vui": ("h264_shallow_no_vui", _remux(0, "mpegts")),
+    "mpegts_new_size": ("mpegts", _join("mpegts_narrow", "mpegts")),
+    "mkv_new_size": ("mpegts", _join("mpegts_narrow", "matroska")),
+    "flv_repeated_header": ("flv", _repeat_flv_header(bytes)),
+    "flv_new_header": ("flv", _repeat_flv_header(lambda tag: tag[:-8] + bytes([tag[-8] ^ 1]) + tag[-7:])),
+    "mkv_plain": ("mkv", restore(Storage.PLAIN)),
+    "mkv_groups": ("mkv", restore(Storage.GROUPS)),
+    "mkv_laced": ("mkv", restore(Storage.LACED)),
+    "mkv_stripped": ("mkv", restore(Storage.STRIPPED)),
+    "mpegts_twice": ("mpegts", _splice(slice(None), slice(None))),
+    "mpegts_from_the_middle": ("mpegts", _splice(slice(0, 3), slice(60, None))),
+    "mpegts_open_from_the_middle": ("mpegts_open", _splice(slice(0, 3), slice(60, None))),
+    "mpegts_cut_off": ("mpegts_audio", _keep_bytes(0.7)),
+    "mpegts_packet_lost": ("mpegts", _splice(slice(0, 200), slice(201, None))),
+    "mkv_cut_off": ("mkv", _keep_bytes(0.7)),
 }

@@ -35,6 +35,7 @@ MANY_CELLS = [
     "h264_short_gops",
     "h264_short_open_gops",
     "h264_mov",
+    "h264_fragmented",
     "h264_interlaced",
     "h264_negative_cts",
     "h264_vfr",
@@ -52,6 +53,42 @@ MANY_CELLS = [
     "vp9",
     "av1",
     "mjpeg_mov",
+    "mpegts",
+    "mpegts_open",
+    "mpegts_hevc",
+    "mpegts_audio",
+    "mpegts_audio_first",
+    "mpegts_narrow",
+    "mpegts_new_size",
+    "mpegts_shallow_no_vui",
+    "mpegts_short_gops",
+    "mpegts_wrap",
+    "mpegts_from_the_middle",
+    "mpegts_open_from_the_middle",
+    "mpegts_cut_off",
+    "m2ts",
+    "mkv",
+    "mkv_open",
+    "mkv_hevc",
+    "mkv_audio",
+    "mkv_live",
+    "mkv_small_clusters",
+    "mkv_vfr",
+    "mkv_interlaced",
+    "mkv_new_size",
+    "mkv_plain",
+    "mkv_groups",
+    "mkv_mjpeg",
+    "webm",
+    "webm_hidden_frames",
+    "webm_vp8",
+    "webm_vp8_hidden_frames",
+    "webm_av1",
+    "mjpeg_avi",
+    "flv",
+    "flv_repeated_header",
+    "h264_shallow_reorder",
+    "h264_shallow_no_vui",
 ]
 REASON_BY_ONE_CELL = {
     "h264_one_keyframe": WholeReason.SHORT,
@@ -59,15 +96,21 @@ REASON_BY_ONE_CELL = {
     "h264_intra_refresh": WholeReason.UNPROVED_KEYFRAMES,
 }
 REASON_BY_WHOLE = {
-    "h264_fragmented": WholeReason.NOT_INDEXED,
     "h264_two_edits": WholeReason.NOT_MONOTONIC,
     "mpeg4": WholeReason.NOT_INDEXED,
-    "mpegts": WholeReason.NOT_INDEXED,
-    "mkv": WholeReason.NOT_INDEXED,
-    "webm": WholeReason.NOT_INDEXED,
-    "mjpeg_avi": WholeReason.NOT_INDEXED,
+    "mpegts_mpeg2": WholeReason.NOT_INDEXED,
+    "mpegts_twice": WholeReason.NOT_INDEXED,
+    "mpegts_packet_lost": WholeReason.NOT_INDEXED,
+    "mpegts_no_vui": WholeReason.NOT_MONOTONIC,
+    "mkv_no_vui": WholeReason.NOT_MONOTONIC,
+    "mkv_prores": WholeReason.NOT_INDEXED,
+    "mkv_cut_off": WholeReason.NOT_INDEXED,
+    "flv_no_vui": WholeReason.NOT_MONOTONIC,
+    "flv_new_header": WholeReason.NOT_INDEXED,
+    "mkv_laced": WholeReason.NOT_MONOTONIC,
+    "mkv_stripped": WholeReason.NOT_INDEXED,
+    "h264_avi": WholeReason.NOT_MONOTONIC,
     "mpeg_ps": WholeReason.NOT_INDEXED,
-    "flv": WholeReason.NOT_INDEXED,
 }
 
 
@@ -135,12 +178,29 @@ def test_a_container_without_a_table_says_why(corpus: dict[str, Path], name: str
     assert (probe.table, len(probe.cells), probe.whole_reason) == (None, 1, reason)
 
 
-@pytest.mark.parametrize("name", REASON_BY_WHOLE)
+DAMAGED = {"mpegts_twice", "mpegts_packet_lost", "mkv_cut_off"}
+
+
+def test_frames_without_times_have_the_pixels_of_a_single_pass(corpus: dict[str, Path]) -> None:
+    frames = [see(frame) for frame in decode_whole(FileSource(corpus["mkv_laced"]), LIMITS, Damage())]
+    assert [frame.md5 for frame in frames] == [frame.md5 for frame in single_pass(corpus["mkv_laced"])]
+
+
+@pytest.mark.parametrize("name", sorted(set(REASON_BY_WHOLE) - DAMAGED - {"mkv_laced"}))
 def test_a_container_without_a_table_gives_the_frames_of_a_single_pass(corpus: dict[str, Path], name: str) -> None:
     damage = Damage()
     frames = [see(frame) for frame in decode_whole(FileSource(corpus[name]), LIMITS, damage)]
     assert frames == single_pass(corpus[name])
     assert damage.ranges == ()
+
+
+@pytest.mark.parametrize("name", sorted(DAMAGED))
+def test_what_is_sound_of_a_damaged_container_is_as_in_a_single_pass(corpus: dict[str, Path], name: str) -> None:
+    damage = Damage()
+    frames = [see(frame) for frame in decode_whole(FileSource(corpus[name]), LIMITS, damage)]
+    sound = [frame for frame in frames if not damage.covers(frame.pts)]
+    assert sound == [frame for frame in single_pass(corpus[name]) if not damage.covers(frame.pts)]
+    assert damage.ranges
 
 
 def test_without_the_reorder_depth_frames_would_be_lost(corpus: dict[str, Path]) -> None:

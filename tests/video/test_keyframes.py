@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from chalicelib.contracts.sample_table import Description
-from gpu_batch.video.keyframes import MAX_UNITS, Verdict, judge_keyframe
+from gpu_batch.video.keyframes import Verdict, judge_keyframe
+from gpu_batch.video.nal_units import MAX_UNITS
 
 NALS = Description(b"", 160, 96, 4)
 PLAIN = Description(b"", 160, 96, 0)

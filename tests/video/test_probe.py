@@ -70,8 +70,14 @@ def test_container_and_codec_are_named(corpus: dict[str, Path], name: str, conta
 
 
 def test_a_container_without_a_table_proves_no_frame_count(corpus: dict[str, Path]) -> None:
-    media = media_of(corpus["mkv"])
+    media = media_of(corpus["mkv_prores"])
     assert (media.frame_count, media.keyframes) == (None, 0)
+
+
+@pytest.mark.parametrize("name", ["mkv", "mpegts", "flv"])
+def test_a_container_that_was_read_once_has_exact_facts(corpus: dict[str, Path], name: str) -> None:
+    media = media_of(corpus[name])
+    assert (media.frame_count, media.keyframes, media.duration_seconds) == (96, 4, 3.84)
 
 
 def test_an_index_at_the_end_is_found_and_read_once(corpus: dict[str, Path]) -> None:

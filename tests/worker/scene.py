@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
@@ -39,8 +40,8 @@ class Scene:
 
     def analyze(self, models: Sequence[Model], segment_seconds: Fraction = ONE_SEGMENT) -> list[SegmentResult]:
         """Every segment of the plan, one after the other."""
-        analyzer = Analyzer(self.cloud, self.order, models, self.cells, threads=2)
-        return [analyzer.analyze(segment, lambda: None) for segment in self.segments(segment_seconds)]
+        with closing(Analyzer(self.cloud, self.order, models, self.cells, threads=2)) as analyzer:
+            return [analyzer.analyze(segment, lambda: None) for segment in self.segments(segment_seconds)]
 
 
 def a_scene(clip: bytes, *, sampling: Sampling | None = None, models: Sequence[Model] = ()) -> Scene:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from threading import Event
 from typing import Any
+from unittest import mock
 
 import av
 import pytest
@@ -16,10 +20,11 @@ from chalicelib.contracts.work_order import OrderedSource
 from chalicelib.domain.sampling import Sampling, SamplingKind
 from gpu_batch.analyze import Analyzer, missing_runs
 from gpu_batch.aws import S3Source
-from gpu_batch.errors import BadOrder
+from gpu_batch.errors import BadOrder, Passing
 from gpu_batch.models.detect import detect
 from gpu_batch.models.loader import Model, load_folder
 from tests.worker.clips import GOP, damage_frame, make_clip
+from tests.worker.memory_cloud import MemorySource
 from tests.worker.scene import EVERY_CELL, ONE_SEGMENT, Scene, a_scene
 from tests.worker.toy_models import LABELS, ToySession, a_model
 
@@ -168,6 +173,13 @@ def test_a_segment_counts_shown_frames_whatever_the_sampling() -> None:
 
 def test_a_run_of_cells_is_read_with_one_request() -> None:
     scene = a_scene(make_clip())
+    opened = note_sources(scene)
+    scene.analyze([a_model()])
+    assert [source.requests for source in opened] == [1]
+
+
+def note_sources(scene: Scene) -> list[S3Source]:
+    """Every source that is opened from now on."""
     opened: list[S3Source] = []
     open_source = scene.cloud.open_source
 
@@ -176,8 +188,67 @@ def test_a_run_of_cells_is_read_with_one_request() -> None:
         return opened[-1]
 
     scene.cloud.open_source = note  # type: ignore[method-assign]
-    scene.analyze([a_model()])
-    assert [source.requests for source in opened] == [1]
+    return opened
+
+
+def wait_for(event: Event) -> Callable[[], None]:
+    """A check that lets nothing go on before the event."""
+
+    def check() -> None:
+        assert event.wait(10), "nothing was read ahead"
+
+    return check
+
+
+def test_the_next_segment_is_read_while_one_is_decoded() -> None:
+    scene = a_scene(make_clip())
+    opened, is_read_ahead = note_sources(scene), Event()
+    read = MemorySource.read
+
+    def note_second(source: MemorySource, offset: int, size: int) -> bytes:
+        if len(opened) > 1:
+            is_read_ahead.set()
+        return read(source, offset, size)
+
+    first, second = scene.segments(EVERY_CELL)[:2]
+    with (
+        closing(Analyzer(scene.cloud, scene.order, [a_model()], scene.cells, threads=1)) as analyzer,
+        mock.patch.object(MemorySource, "read", note_second),
+    ):
+        # Nothing of the first segment is decoded before this check lets it.
+        analyzer.analyze(first, wait_for(is_read_ahead), second)
+        assert [source.requests for source in opened] == [1, 1]
+        analyzer.analyze(second, lambda: None)
+    assert [source.requests for source in opened] == [1, 1]
+
+
+def test_a_segment_that_was_read_ahead_in_vain_does_no_harm() -> None:
+    scene, plain = a_scene(make_clip()), a_scene(make_clip())
+    segments = scene.segments(EVERY_CELL)
+    with closing(Analyzer(scene.cloud, scene.order, [a_model()], scene.cells, threads=1)) as analyzer:
+        for segment in segments:
+            analyzer.analyze(segment, lambda: None, segments[0])
+    plain.analyze([a_model()], EVERY_CELL)
+    assert stored_cells(scene) == stored_cells(plain)
+
+
+def test_an_error_of_reading_ahead_comes_when_its_segment_is_analysed() -> None:
+    scene = a_scene(make_clip())
+    first, second = scene.segments(EVERY_CELL)[:2]
+    with closing(Analyzer(scene.cloud, scene.order, [a_model()], scene.cells, threads=1)) as analyzer:
+        get_object, is_failing = scene.cloud.get_object, True
+
+        def fail(key: str, start: int = 0, size: int | None = None) -> bytes:
+            if is_failing and start == scene.cells[1].table_offset:
+                raise Passing("S3 did not answer")
+            return get_object(key, start, size)
+
+        scene.cloud.get_object = fail  # type: ignore[method-assign]
+        analyzer.analyze(first, lambda: None, second)
+        with pytest.raises(Passing, match="did not answer"):
+            analyzer.analyze(second, lambda: None)
+        is_failing = False
+        assert analyzer.analyze(second, lambda: None).frames_inferred == GOP
 
 
 def test_labels_are_kept_by_name() -> None:

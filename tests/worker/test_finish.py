@@ -19,6 +19,7 @@ from chalicelib.contracts.job_index import IndexEntry
 from chalicelib.contracts.tracks import TrackRow, unpack_track_ids, unpack_tracks
 from chalicelib.contracts.work_order import OrderedMedia, OrderedModel, OrderedSource, OrderKind, WorkOrder
 from chalicelib.domain.ids import SubmissionId
+from chalicelib.domain.sampling import Sampling, SamplingKind
 from chalicelib.domain.segments import Segment
 from chalicelib.domain.units import UnitKind, UnitState
 from gpu_batch.errors import BadInput, BadOrder, Drained
@@ -142,6 +143,21 @@ def test_the_summary_counts_every_segment() -> None:
     counted = {name: summary[name] for name in ("frames_shown", "frames_analyzed", "frames_inferred", "detections")}
     assert counted == {"frames_shown": 200, "frames_analyzed": 200, "frames_inferred": 200, "detections": 200}
     assert [label["label"] for label in summary["labels"]] == ["person"]
+
+
+def test_points_without_a_keyframe_near_them_are_counted_as_skipped() -> None:
+    cloud = a_cloud(without=[4, 5, 6, 7])
+    sampling = Sampling(SamplingKind.KEYFRAMES, 1 / (10 * TIMEBASE), TIMEBASE)
+    finish(cloud, an_order(sampling=sampling.to_json()))
+    summary = outcome_of(cloud)["summary"]
+    # One point for each ten frames. Frames 20 to 39 are missing: point 20 has frame 19 near it, point 30 has none.
+    assert (summary["points"], summary["points_skipped"]) == (SEGMENTS * FRAMES // 10, 1)
+
+
+def test_a_job_without_a_grid_of_keyframes_counts_no_points() -> None:
+    cloud = a_cloud()
+    finish(cloud)
+    assert "points" not in outcome_of(cloud)["summary"]
 
 
 def test_a_lower_score_of_the_job_counts_more() -> None:
