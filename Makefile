@@ -19,7 +19,7 @@ ARGS ?=
 help: ## List the commands
 	@echo "reelscan: video in, detections and tracks out"
 	@echo
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-20s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-25s %s\n", $$1, $$2 }'
 
 # ---- set-up ---------------------------------------------------------------------------------------------------------
 
@@ -81,6 +81,30 @@ openapi: $(INSTALLED) ## Write docs/openapi.json from the typed routes
 .PHONY: requirements
 requirements: $(INSTALLED) ## Compile requirements/*.in to pinned, hashed files [ARGS=--upgrade]
 	@UV=$(BIN)/uv sh tools/compile_requirements.sh $(ARGS)
+
+# ---- measure it -----------------------------------------------------------------------------------------------------
+
+PEERS := .cache/bench/venv
+ULTRALYTICS := .cache/bench/venv-ultralytics
+
+.PHONY: bench
+bench: $(INSTALLED) $(PEERS)/.installed ## Measure ours, the limits and the peers [ARGS="--only 1,3 --rounds 5 --quick"]
+	@nice -n 5 $(BIN)/python -m bench $(ARGS)
+
+.PHONY: bench-ultralytics
+bench-ultralytics: $(ULTRALYTICS)/.installed ## Add ultralytics to the peers of `make bench`: 6 GB, AGPL-3.0
+
+.PHONY: bench-report
+bench-report: $(INSTALLED) $(PEERS)/.installed ## Write the last `make bench` into docs/performance.md and its plot
+	@$(BIN)/python -m bench.report
+	@$(PEERS)/bin/python -m bench.plot
+
+.cache/bench/%/.installed: $(INSTALLED)
+	@sh tools/install_bench.sh $*
+	@touch $@
+
+$(PEERS)/.installed: requirements/bench.txt tools/install_bench.sh
+$(ULTRALYTICS)/.installed: requirements/bench-ultralytics.txt tools/install_bench.sh
 
 .PHONY: package
 package: $(INSTALLED) ## Build the Lambda zip and print its size

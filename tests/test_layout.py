@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 
-SERVICE_PACKAGES = ["chalicelib", "client", "gpu_batch", "infra"]
+SERVICE_PACKAGES = ["bench", "chalicelib", "client", "gpu_batch", "infra"]
 
 # Modules of the project that a client must not need: everything it knows, it knows by HTTP.
 SERVER_PACKAGES = {"app", "chalicelib", "gpu_batch", "infra"}

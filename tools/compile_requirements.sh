@@ -22,3 +22,7 @@ compile requirements/worker.in requirements/worker.txt 3.11 --constraints requir
 compile requirements/worker-gpu.in requirements/worker-gpu.txt 3.12 --constraints requirements/dev.txt "$@"
 compile requirements/infra.in requirements/infra.txt 3.11 --constraints requirements/dev.txt "$@"
 compile requirements/demo-video.in requirements/demo-video.txt 3.11 --no-deps "$@"
+compile requirements/bench.in requirements/bench.txt 3.11 --constraints requirements/dev.txt "$@"
+# The headless build of OpenCV, which worker.in names, has the same module: two would overwrite each other.
+compile requirements/bench-ultralytics.in requirements/bench-ultralytics.txt 3.11 --constraints requirements/dev.txt \
+    --no-emit-package opencv-python "$@"

@@ -1,0 +1,1 @@
+"""The thirteen measures, in groups that share their runs."""
