@@ -12,6 +12,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -32,7 +33,7 @@ from chalicelib.domain.segments import Segment, assign_children, plan_segments
 from chalicelib.domain.units import UnitKind
 from gpu_batch.analyze import Analyzer
 from gpu_batch.finish import run_finish
-from gpu_batch.frames import RunFrames, TableFrames, WholeFrames
+from gpu_batch.frames import SampledFrame, TableFrames, WholeFrames
 from gpu_batch.lease import Stop
 from gpu_batch.models.loader import Model, load_folder
 from gpu_batch.models.preprocess import preprocess
@@ -68,11 +69,12 @@ class Plan:
         """Seconds per tick."""
         return self.probe.media.timebase
 
-    def frames(self, source: Source, sampling: Sampling, cells: slice = slice(None)) -> RunFrames:
+    def frames(self, source: Source, sampling: Sampling, cells: slice = slice(None)) -> Iterator[SampledFrame]:
         """The sampled frames of a run of cells, as a worker reads them."""
         if self.probe.table is None:
-            return WholeFrames(source, LIMITS, sampling, self.timebase, _go_on)
-        return TableFrames(self.probe.table.config, self.chunks[cells], source, LIMITS, sampling, _go_on)
+            return WholeFrames(source, LIMITS, sampling, self.timebase).decode(_go_on)
+        config, run, load_cell = self.probe.table.config, self.chunks[cells], self.chunks.__getitem__
+        return TableFrames(config, run, source, LIMITS, sampling, load_cell).decode(_go_on)
 
     def segment_at(self, seconds: float, length_seconds: float) -> slice:
         """The cells of about `length_seconds` from the one that shows `seconds` after the start."""
@@ -212,8 +214,7 @@ def first_frame(clock: Clock, *, clip: str, url: str, model: str) -> Done:
     cloud, order = _deploy(plan, path, [loaded], source)
     (segment, *_) = plan_segments(plan.probe.cells, plan.timebase, None)
     key = cloud.open_unit(order.pk, UnitKind.SEGMENT, segment)
-    analyzer = Analyzer(cloud, order, [loaded], plan.probe.cells, threads=1)
-    with clock:
+    with closing(Analyzer(cloud, order, [loaded], plan.probe.cells, threads=1)) as analyzer, clock:
         claimed = time.perf_counter()
         assert cloud.claim(key, claimed_by="bench", lease_seconds=30) is not None
         analyzer.analyze(segment, _go_on)
@@ -298,7 +299,9 @@ def _decode_cell_by_cell(path: Path) -> tuple[list[Any], str | None]:
         frames = [see(frame) for frame in decode_whole(source, LIMITS, damage)]
     else:
         frames = [
-            see(frame) for chunk in plan.chunks for frame in decode_cells(table.config, [chunk], source, LIMITS, damage)
+            see(frame)
+            for chunk in plan.chunks
+            for frame in decode_cells(table.config, [chunk], source, LIMITS, damage, load_cell=plan.chunks.__getitem__)
         ]
     reason = plan.probe.whole_reason
     return [frame for frame in frames if not damage.covers(frame.pts)], reason.value if reason else None
