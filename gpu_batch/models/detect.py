@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
+from typing import TypeAlias
 
 import av
 import numpy as np
@@ -11,6 +14,9 @@ import numpy.typing as npt
 from chalicelib.domain.models import InputSize, input_size
 from gpu_batch.models.loader import Model
 from gpu_batch.models.preprocess import preprocess
+
+Pixels: TypeAlias = npt.NDArray[np.uint8]
+"""(H, W, 3) RGB of one frame, or (N, H, W, 3) of several."""
 
 BOX_STEPS_PER_PIXEL = 16
 """Boxes are kept in sixteenths of a pixel, everywhere: finer than any detector is right."""
@@ -37,11 +43,47 @@ def detect(model: Model, frame: av.VideoFrame, rotation: int) -> Rows:
 
     A pure function of its arguments: the same frame gives the same rows in any thread and any order of frames.
     """
-    is_sideways = rotation in (90, 270)
-    shown_w, shown_h = (frame.height, frame.width) if is_sideways else (frame.width, frame.height)
-    size = input_size(model.manifest, shown_w, shown_h)
-    boxes, scores, labels = model.run(preprocess(frame, rotation, size)[np.newaxis])
-    return to_rows(boxes[0], scores[0], labels[0], size, shown_w, shown_h)
+    return detect_frames([model], [frame], rotation)[0][0]
+
+
+def detect_frames(models: Sequence[Model], frames: Sequence[av.VideoFrame], rotation: int) -> list[tuple[Rows, ...]]:
+    """The rows of each frame, by model. Each frame is brought once to each size that some model asks for."""
+    shown = [_shown_size(frame, rotation) for frame in frames]
+    inputs: dict[tuple[int, InputSize], Pixels] = {}
+    rows_by_model = [_run(model, frames, shown, rotation, inputs) for model in models]
+    return [tuple(rows[index] for rows in rows_by_model) for index in range(len(frames))]
+
+
+def _shown_size(frame: av.VideoFrame, rotation: int) -> tuple[int, int]:
+    return (frame.height, frame.width) if rotation in (90, 270) else (frame.width, frame.height)
+
+
+def _run(
+    model: Model,
+    frames: Sequence[av.VideoFrame],
+    shown: Sequence[tuple[int, int]],
+    rotation: int,
+    inputs: dict[tuple[int, InputSize], Pixels],
+) -> list[Rows]:
+    """The rows of each frame; `inputs` is what was preprocessed before, by frame and size, and is added to."""
+    sizes = [input_size(model.manifest, *one) for one in shown]
+    for index, (frame, size) in enumerate(zip(frames, sizes, strict=True)):
+        if (index, size) not in inputs:
+            inputs[index, size] = preprocess(frame, rotation, size)
+    rows: list[Rows] = []
+    # A video may change its size on the way; what runs together has one.
+    for size, group in groupby(range(len(frames)), key=lambda index: sizes[index]):
+        members = list(group)
+        for first in range(0, len(members), model.batch_size):
+            batch = members[first : first + model.batch_size]
+            boxes, scores, labels = model.run(_stack([inputs[index, size] for index in batch]))
+            rows += [to_rows(boxes[at], scores[at], labels[at], size, *shown[index]) for at, index in enumerate(batch)]
+    return rows
+
+
+def _stack(pixels: Sequence[Pixels]) -> Pixels:
+    """One array of N inputs; without a copy when it is one."""
+    return pixels[0][np.newaxis] if len(pixels) == 1 else np.stack(pixels)
 
 
 def to_rows(

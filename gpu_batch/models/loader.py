@@ -55,6 +55,8 @@ class Model:
     provider_reason: str
     """Why this provider, in words for the log."""
     _session: Any
+    batch_size: int = 1
+    """Frames that `run` takes at once, at most. A CPU gains nothing from more than one (docs/gpu.md)."""
 
     @property
     def digest(self) -> str:

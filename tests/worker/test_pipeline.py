@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import itertools
+import resource
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -14,8 +18,8 @@ from chalicelib.domain.errors import ErrorCode
 from gpu_batch.errors import BadInput, BadOrder, Drained
 from gpu_batch.frames import FramePlace, SampledFrame
 from gpu_batch.models.detect import detect
-from gpu_batch.pipeline import FRAMES_AHEAD_PER_THREAD, FrameResult, run_models
-from tests.worker.toy_models import ToySession, a_model
+from gpu_batch.pipeline import BYTES_AHEAD, FRAMES_AHEAD_PER_THREAD, FrameResult, run_models
+from tests.worker.toy_models import SIZE, ToySession, a_model
 
 THREADS = 3
 
@@ -69,7 +73,7 @@ def test_decoding_stays_a_bounded_number_of_frames_ahead() -> None:
 
     for answered, _ in enumerate(run(frames(), ToySession()), start=1):
         most = max(most, decoded - answered + 1)
-    assert most <= THREADS * FRAMES_AHEAD_PER_THREAD
+    assert most <= THREADS * FRAMES_AHEAD_PER_THREAD + 1
 
 
 def test_an_error_of_the_decoder_ends_the_run_with_itself() -> None:
@@ -132,3 +136,135 @@ def test_a_model_that_does_not_answer_is_a_model_timeout() -> None:
 
 def test_no_frames_give_no_results() -> None:
     assert list(run(iter(()), ToySession())) == []
+
+
+def test_large_frames_wait_in_smaller_numbers() -> None:
+    decoded, most = 0, 0
+    large = av.VideoFrame(7680, 4320, "yuv420p")
+    fitting = -(-BYTES_AHEAD // sum(plane.buffer_size for plane in large.planes))
+
+    def frames() -> Iterator[SampledFrame]:
+        nonlocal decoded
+        for number in range(14):
+            decoded += 1
+            yield SampledFrame(FramePlace(0, number, 0, number), large)
+
+    for answered, _ in enumerate(run(frames(), ToySession(), threads=4), start=1):
+        most = max(most, decoded - answered + 1)
+    assert most <= fitting < 4 * FRAMES_AHEAD_PER_THREAD
+
+
+def running() -> list[str]:
+    return [thread.name for thread in threading.enumerate() if thread.name.startswith("frames-")]
+
+
+def test_no_thread_is_left_after_the_last_result() -> None:
+    list(run(map(a_frame, range(9)), ToySession()))
+    assert running() == []
+
+
+def test_no_thread_is_left_after_an_error() -> None:
+    def fail() -> None:
+        raise BadOrder("the graph broke")
+
+    with pytest.raises(BadOrder):
+        list(run(map(a_frame, range(9)), ToySession(before=fail)))
+    assert running() == []
+
+
+def test_a_caller_that_stops_asking_closes_the_frames_and_ends_the_threads() -> None:
+    is_closed = threading.Event()
+
+    def frames() -> Iterator[SampledFrame]:
+        try:
+            yield from map(a_frame, itertools.count())
+        finally:
+            is_closed.set()
+
+    results = run(frames(), ToySession())
+    next(results)
+    results.close()  # type: ignore[attr-defined]
+    assert (is_closed.is_set(), running()) == (True, [])
+
+
+def test_results_before_an_error_of_the_decoder_are_answered() -> None:
+    def frames() -> Iterator[SampledFrame]:
+        yield from map(a_frame, range(4))
+        raise BadInput("the source is gone", code=ErrorCode.SOURCE_GONE)
+
+    results = run(frames(), ToySession())
+    assert [next(results).place.pts for _ in range(4)] == [0, 1, 2, 3]
+    with pytest.raises(BadInput):
+        next(results)
+
+
+def test_a_check_stops_a_run_whose_model_hangs() -> None:
+    is_hanging, is_over = threading.Event(), threading.Event()
+
+    def hang() -> None:
+        is_hanging.set()
+        is_over.wait(30)
+
+    def check() -> None:
+        if is_hanging.is_set():
+            is_over.set()
+            raise Drained("the machine is being taken away")
+
+    with pytest.raises(Drained):
+        list(run(map(a_frame, range(1)), ToySession(before=hang), check=check))
+
+
+def test_a_decoder_that_hangs_is_not_kept_alive_by_checks() -> None:
+    is_over = threading.Event()
+    checks = 0
+
+    def frames() -> Iterator[SampledFrame]:
+        is_over.wait(30)
+        yield a_frame(0)
+
+    def check() -> None:
+        nonlocal checks
+        checks += 1
+
+    results = run(frames(), ToySession(), check=check, model_seconds=0.02)
+    threading.Timer(0.2, is_over.set).start()
+    next(results)
+    assert checks == 1
+
+
+class KeepingSession(ToySession):
+    """Keeps what it was given, so that no two inputs can have one address by chance."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inputs: list[np.ndarray[Any, Any]] = []
+
+    def run(self, names: Sequence[str], feeds: dict[str, np.ndarray[Any, Any]]) -> list[np.ndarray[Any, Any]]:
+        self.inputs.append(feeds["frames"])
+        return super().run(names, feeds)
+
+
+def test_models_of_one_input_size_share_one_resize_per_frame() -> None:
+    sessions = [KeepingSession(), KeepingSession(), KeepingSession()]
+    models = [a_model(sessions[0]), a_model(sessions[1]), a_model(sessions[2], input=replace(SIZE, width=128))]
+    list(run_models(map(a_frame, range(5)), models, 0, threads=2, check=lambda: None))
+    inputs = {array.ctypes.data for session in sessions for array in session.inputs}
+    assert [len(session.inputs) for session in sessions] == [5, 5, 5]
+    assert len(inputs) == 10
+
+
+def test_memory_is_flat_over_200_runs() -> None:
+    def run_one() -> None:
+        list(run(map(a_frame, range(6)), ToySession(), threads=2))
+
+    for _ in range(20):
+        run_one()
+    before = resident_bytes()
+    for _ in range(200):
+        run_one()
+    assert resident_bytes() - before < 4 << 20
+
+
+def resident_bytes() -> int:
+    """Of this process, now. Source: proc(5), statm."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
