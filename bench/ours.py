@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from itertools import starmap
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,7 @@ from gpu_batch.video.probe import Probe, probe_video
 from gpu_batch.video.source import FileSource, Source
 from gpu_batch.video.whole import decode_whole
 from tests.video.corpus import make_corpus
-from tests.video.reading import see, single_pass
+from tests.video.reading import Seen, see, single_pass
 from tests.worker.memory_cloud import MemoryCloud
 
 LIMITS = MediaLimits()
@@ -268,22 +269,33 @@ def start_worker(clock: Clock, *, model: str) -> Done:
 
 
 def compare_corpus(clock: Clock, *, folder: str) -> Done:
-    """Over the corpus of odd videos, cell by cell: frames with the PTS and pixels of a single pass."""
-    equal = total = 0
+    """Over the corpus of odd videos, cell by cell: frames with the PTS and pixels of a single pass.
+
+    Frames of GOPs that are reported as damaged are not given out; they are counted apart, and not compared.
+    """
+    equal = total = damaged = 0
     reasons: Counter[str] = Counter()
     unequal: list[str] = []
     with clock:
         paths = make_corpus(Path(folder))
         for name, path in sorted(paths.items()):
-            found, reason = _decode_cell_by_cell(path)
-            expected = single_pass(path)
-            hits = sum((Counter(found) & Counter(expected)).values()) if found != expected else len(expected)
-            equal, total = equal + hits, total + max(len(found), len(expected))
+            found, damage, reason = _decode_cell_by_cell(path)
+            single = single_pass(path)
+            expected = [frame for frame in single if not damage.covers(frame.pts)]
+            hits = sum(starmap(_is_same, zip(found, expected, strict=False)))
+            longest = max(len(found), len(expected))
+            equal, total, damaged = equal + hits, total + longest, damaged + len(single) - len(expected)
             if reason:
                 reasons[reason] += 1
-            if found != expected:
+            if hits < longest:
                 unequal.append(name)
-    return Done(total, {"equal": equal, "files": len(paths), "reasons": dict(reasons), "unequal": unequal})
+    facts = {"equal": equal, "damaged": damaged, "files": len(paths), "reasons": dict(reasons), "unequal": unequal}
+    return Done(total, facts)
+
+
+def _is_same(found: Seen, expected: Seen) -> bool:
+    # A frame for which libav has no time is read as 0; there the worker makes one up.
+    return found.md5 == expected.md5 and (found.pts == expected.pts or not expected.pts)
 
 
 def deal_segments(count: int, children: int) -> Sequence[Sequence[int]]:
@@ -291,20 +303,21 @@ def deal_segments(count: int, children: int) -> Sequence[Sequence[int]]:
     return assign_children(range(count), children)
 
 
-def _decode_cell_by_cell(path: Path) -> tuple[list[Any], str | None]:
+def _decode_cell_by_cell(path: Path) -> tuple[list[Seen], Damage, str | None]:
     source, damage = FileSource(path), Damage()
     plan = make_plan(source)
     table = plan.probe.table
     if table is None:
         frames = [see(frame) for frame in decode_whole(source, LIMITS, damage)]
     else:
+        load_cell = plan.chunks.__getitem__
         frames = [
             see(frame)
             for chunk in plan.chunks
-            for frame in decode_cells(table.config, [chunk], source, LIMITS, damage, load_cell=plan.chunks.__getitem__)
+            for frame in decode_cells(table.config, [chunk], source, LIMITS, damage, load_cell=load_cell)
         ]
     reason = plan.probe.whole_reason
-    return [frame for frame in frames if not damage.covers(frame.pts)], reason.value if reason else None
+    return [frame for frame in frames if not damage.covers(frame.pts)], damage, reason.value if reason else None
 
 
 def _input_of(image: av.VideoFrame, model: Model) -> Any:

@@ -21,7 +21,8 @@ def measure_exactness(bench: Bench) -> list[Row]:
             f"frames equal to a single pass, {run.facts['files']} odd videos",
             (run.facts["equal"] / run.units,),
             at_least(1),
-            note=f"{run.facts['equal']} of {run.units}; " + (", ".join(run.facts["unequal"]) or "every file"),
+            note=f"{run.facts['equal']} of {run.units}, {run.facts['damaged']} reported damaged; "
+            + (", ".join(run.facts["unequal"]) or "every file"),
         ),
         Row(10, "… files in one segment", (sum(run.facts["reasons"].values()),), note=reasons),
     ]
