@@ -18,7 +18,7 @@ from tests.flow.tenant import Tenant, canonical
 ONE_SEGMENT_SECONDS = 86_400
 MANY_SEGMENTS_SECONDS = 0.5
 
-IN_EVERY_TEST_RUN = {"h264_edit_between_frames", "hevc_open"}
+IN_EVERY_TEST_RUN = {"h264_edit_between_frames", "hevc_open", "mpegts_short_gops"}
 """Journey, damage and restart compare H.264 with closed GOPs; the rest takes minutes."""
 CUT_INTO_SEGMENTS = [
     "h264_long_gop",
@@ -41,8 +41,11 @@ CUT_INTO_SEGMENTS = [
     "hevc_10bit",
     "vp9",
     "av1",
+    "mpegts_short_gops",
+    "mkv_open",
+    "mjpeg_avi",
 ]
-NOT_INDEXED_YET = ["mpegts", "h264_fragmented", "mkv", "mjpeg_avi"]
+NOT_INDEXED_YET = ["h264_fragmented", "mpeg_ps", "mkv_stripped"]
 
 
 @pytest.fixture(scope="module")
