@@ -15,7 +15,7 @@ class WholeReason(StrEnum):
     """Why a video is analysed as one segment."""
 
     NOT_INDEXED = "NOT_INDEXED"
-    """The container has no sample table that reelscan reads (yet)."""
+    """No sample table can be made: of this container or codec, or since a sample is not in the file as it stands."""
     UNPROVED_KEYFRAMES = "UNPROVED_KEYFRAMES"
     """The container names sync samples that the bitstream does not bear out."""
     NOT_MONOTONIC = "NOT_MONOTONIC"
@@ -42,9 +42,9 @@ class Media:
     duration_seconds: float
     """For people; ownership of frames goes by PTS."""
     frame_count: int | None
-    """Shown frames, when the container's index proves it."""
+    """Shown frames, when the sample table proves it."""
     keyframes: int
-    """Proved keyframes; 0 when the container has no index."""
+    """Proved keyframes; 0 when there is no sample table."""
 
     def __post_init__(self) -> None:
         if self.rotation not in (0, 90, 180, 270):

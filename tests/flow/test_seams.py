@@ -18,7 +18,7 @@ from tests.flow.tenant import Tenant, canonical
 ONE_SEGMENT_SECONDS = 86_400
 MANY_SEGMENTS_SECONDS = 0.5
 
-IN_EVERY_TEST_RUN = {"h264_edit_between_frames", "hevc_open", "mpegts"}
+IN_EVERY_TEST_RUN = {"h264_edit_between_frames", "hevc_open", "mpegts_short_gops"}
 """Journey, damage and restart compare H.264 with closed GOPs; the rest takes minutes."""
 CUT_INTO_SEGMENTS = [
     "h264_long_gop",
@@ -42,11 +42,11 @@ CUT_INTO_SEGMENTS = [
     "vp9",
     "av1",
     "h264_fragmented",
-    "mpegts",
-    "mkv",
+    "mpegts_short_gops",
+    "mkv_open",
     "mjpeg_avi",
 ]
-NOT_INDEXED = ["mpeg4", "mpeg_ps"]
+NOT_INDEXED = ["mpeg4", "mpeg_ps", "mkv_stripped"]
 
 
 @pytest.fixture(scope="module")
