@@ -7,11 +7,12 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
 from functools import cache
 from itertools import pairwise
+from pathlib import Path
 
 from chalicelib.contracts.claims import UnitKey
 from chalicelib.contracts.items import failure_to_map, segment_from_item
 from chalicelib.contracts.sample_table import unpack_cells
-from chalicelib.contracts.work_order import WorkOrder
+from chalicelib.contracts.work_order import OrderedMedia, WorkOrder
 from chalicelib.domain.errors import ErrorCode
 from chalicelib.domain.models import manifest_from_json
 from chalicelib.domain.segments import Segment
@@ -22,6 +23,7 @@ from gpu_batch.errors import BadInput, BadOrder
 from gpu_batch.lease import Stop, holding
 from gpu_batch.log import logger
 from gpu_batch.models.loader import Model, load
+from gpu_batch.models.providers import ENGINES_NAME, provider_class_of
 
 
 def run_segments(cloud: Cloud, order: WorkOrder, indices: Sequence[int], *, claimed_by: str, stop: Stop) -> None:
@@ -33,14 +35,15 @@ def run_segments(cloud: Cloud, order: WorkOrder, indices: Sequence[int], *, clai
     """
     if order.media is None:
         raise BadOrder("an order to analyse must have media facts", code=ErrorCode.INTERNAL)
-    cells = unpack_cells(cloud.get_object(order.media.cells_key))
+    media = order.media
+    cells = unpack_cells(cloud.get_object(media.cells_key))
     keys = [UnitKey(order.pk, UnitKind.SEGMENT, index) for index in indices]
     following = _following(cloud, keys)
     failed: list[BadInput | BadOrder] = []
     with ExitStack() as until_end:
 
         def make_analyzer() -> Analyzer:
-            models = [_load(cloud, index, order) for index in range(len(order.models))]
+            models = [_load(cloud, index, order, media) for index in range(len(order.models))]
             return until_end.enter_context(closing(Analyzer(cloud, order, models, cells, threads=_threads())))
 
         # Models are loaded under the first claim, so that a model that kills its worker is counted against it.
@@ -99,10 +102,20 @@ def _fail(cloud: Cloud, claim: Claim, error: BadInput | BadOrder) -> None:
         logger.warning("segment was taken away")
 
 
-def _load(cloud: Cloud, index: int, order: WorkOrder) -> Model:
+def _load(cloud: Cloud, index: int, order: WorkOrder, media: OrderedMedia) -> Model:
     ordered = order.models[index]
-    model = load(manifest_from_json(ordered.manifest), cloud.get_object(ordered.key))
+    pinned = provider_class_of(order.provider_class)
+    folder = os.environ.get(ENGINES_NAME)
+    model = load(
+        manifest_from_json(ordered.manifest),
+        cloud.get_object(ordered.key),
+        provider_class=pinned,
+        engines=Path(folder) if folder else None,
+        shown=(media.width, media.height),
+    )
     logger.info("model loaded", model=ordered.name, provider=model.provider_class, reason=model.provider_reason)
+    if model.provider_class != pinned:
+        logger.warning("results get the key of another provider", pinned=pinned, provider=model.provider_class)
     return model
 
 

@@ -10,7 +10,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -19,18 +19,15 @@ from onnxruntime.capi import onnxruntime_pybind11_state as ort_state
 
 from chalicelib.domain.models import Manifest, input_size, manifest_from_json
 from gpu_batch.errors import BadOrder
+from gpu_batch.models.bound import BoundSession
 from gpu_batch.models.onnx_safety import check_onnx
-
-ProviderClass: TypeAlias = Literal["cpu", "cuda"]
-"""Part of the key of stored results: the classes agree within a tolerance, not to the byte."""
+from gpu_batch.models.providers import GPU_BATCH, ProviderChoice, ProviderClass, choose_providers, class_that_started
 
 Frames: TypeAlias = npt.NDArray[np.uint8]
 Outputs: TypeAlias = tuple[npt.NDArray[np.float32], npt.NDArray[np.float32], npt.NDArray[np.int64]]
 """boxes float32 (N, K, 4) xyxy in input pixels; scores float32 (N, K), descending; labels int64 (N, K)."""
 
 _OUTPUT_NAMES = ["boxes", "scores", "labels"]
-_CUDA_OPTIONS = {"use_tf32": "0", "cudnn_conv_algo_search": "DEFAULT"}
-"""Full float32, and the same algorithm each time: a GPU's scores must stay close to a CPU's."""
 _ORT_ERRORS = (
     ort_state.Fail,
     ort_state.InvalidArgument,
@@ -42,8 +39,6 @@ _ORT_ERRORS = (
     ValueError,
 )
 """What a bad model makes onnxruntime raise: a class per status, with no base in common."""
-_CPU = "CPUExecutionProvider"
-_CUDA = "CUDAExecutionProvider"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +64,17 @@ class Model:
         return boxes, scores, labels
 
 
-def load(manifest: Manifest, model_bytes: bytes) -> Model:
-    """Open a model and run it once.
+def load(
+    manifest: Manifest,
+    model_bytes: bytes,
+    *,
+    provider_class: ProviderClass | None = None,
+    engines: Path | None = None,
+    shown: tuple[int, int] = (1920, 1080),
+) -> Model:
+    """Open a model and run it once, at the size that it takes a video at whose frames are shown at `shown` pixels.
+
+    `provider_class` is the class that an order pins, and `engines` where TensorRT's lie: see `choose_providers`.
 
     Raises:
         BadOrder: MODEL_INVALID: other bytes than the manifest names, external data, custom operators, a graph that
@@ -81,17 +85,16 @@ def load(manifest: Manifest, model_bytes: bytes) -> Model:
     if digest != manifest.sha256:
         raise BadOrder(f"model {manifest.name} must have SHA-256 {manifest.sha256} but its bytes have {digest}")
     check_onnx(model_bytes)
-    providers, reason = _choose_providers()
-    try:
-        session = onnxruntime.InferenceSession(model_bytes, _session_options(), providers=providers)
-    except _ORT_ERRORS as error:
-        raise BadOrder(f"onnxruntime does not open model {manifest.name}: {error}") from error
-    provider_class: ProviderClass = "cuda" if session.get_providers()[0] == _CUDA else "cpu"
-    if provider_class == "cpu" and providers[0] != _CPU:
-        reason = "CUDA is installed but did not start"
-    model = Model(manifest, provider_class, reason, session)
-    _warm_up(model)
+    choice = choose_providers(provider_class, onnxruntime.get_available_providers(), engines=engines, digest=digest)
+    model = _open(manifest, model_bytes, choice)
+    _warm_up(model, shown)
     return model
+
+
+def load_in_batches(manifest: Manifest, model_bytes: bytes, batch_size: int) -> Model:
+    """A model on the CPU that runs as on a GPU: in batches of one shape, between buffers that stay."""
+    check_onnx(model_bytes)
+    return _open(manifest, model_bytes, choose_providers("cpu", ()), batch_size=batch_size)
 
 
 def load_folder(folder: Path) -> Model:
@@ -100,10 +103,29 @@ def load_folder(folder: Path) -> Model:
     return load(manifest, (folder / "model.onnx").read_bytes())
 
 
-def _choose_providers() -> tuple[list[Any], str]:
-    if _CUDA in onnxruntime.get_available_providers():
-        return [(_CUDA, _CUDA_OPTIONS), _CPU], "CUDA is there"
-    return [_CPU], "onnxruntime has no CUDA provider"
+def _open(manifest: Manifest, model_bytes: bytes, choice: ProviderChoice, *, batch_size: int | None = None) -> Model:
+    """A session for the model; in batches when it is on a GPU, or when `batch_size` says so."""
+    try:
+        session = onnxruntime.InferenceSession(model_bytes, _session_options(), providers=list(choice.providers))
+    except _ORT_ERRORS as error:
+        raise BadOrder(f"onnxruntime does not open model {manifest.name}: {error}") from error
+    started, reason = class_that_started(choice, session.get_providers())
+    if started == "cpu" and batch_size is None:
+        return Model(manifest, started, reason, session)
+    fitting = _fitting_batch(session, batch_size or GPU_BATCH)
+    bound = BoundSession(
+        session,
+        device="cpu" if started == "cpu" else "cuda",
+        batch_size=fitting,
+        max_detections=manifest.max_detections,
+    )
+    return Model(manifest, started, f"{reason}; batches of {fitting}", bound, fitting)
+
+
+def _fitting_batch(session: Any, wanted: int) -> int:
+    """What the graph takes: the batch that is wanted, or the one size that it is fixed at."""
+    size = session.get_inputs()[0].shape[0]
+    return size if isinstance(size, int) and size > 0 else wanted
 
 
 def _session_options() -> onnxruntime.SessionOptions:
@@ -115,10 +137,10 @@ def _session_options() -> onnxruntime.SessionOptions:
     return options
 
 
-def _warm_up(model: Model) -> None:
+def _warm_up(model: Model, shown: tuple[int, int]) -> None:
     """Run one black frame, so that the first real one is not slow, and see that the outputs are canonical."""
     manifest = model.manifest
-    size = input_size(manifest, 1920, 1080)
+    size = input_size(manifest, *shown)
     frames = np.zeros((1, size.input_h, size.input_w, 3), np.uint8)
     try:
         outputs = model.run(frames)

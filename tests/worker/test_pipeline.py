@@ -253,6 +253,32 @@ def test_models_of_one_input_size_share_one_resize_per_frame() -> None:
     assert len(inputs) == 10
 
 
+class BatchSession(ToySession):
+    """The toy for several frames at once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.batches: list[int] = []
+
+    def run(self, names: Sequence[str], feeds: dict[str, np.ndarray[Any, Any]]) -> list[np.ndarray[Any, Any]]:
+        frames = feeds["frames"]
+        self.batches.append(len(frames))
+        answers = [super(BatchSession, self).run(names, {"frames": frame[np.newaxis]}) for frame in frames]
+        return [np.concatenate(outputs) for outputs in zip(*answers, strict=True)]
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_frames_run_in_full_batches_but_for_the_last(threads: int) -> None:
+    session = BatchSession()
+    model = replace(a_model(session), batch_size=4)
+    results = list(run_models(map(a_frame, range(11)), [model], 0, threads=threads, check=lambda: None))
+    assert sorted(session.batches) == [3, 4, 4]
+    assert [result.place.pts for result in results] == list(range(11))
+    for result in results:
+        alone = detect(a_model(), a_frame(result.place.pts).image, 0)
+        assert np.array_equal(result.rows_by_model[0].boxes, alone.boxes)
+
+
 def test_memory_is_flat_over_200_runs() -> None:
     def run_one() -> None:
         list(run(map(a_frame, range(6)), ToySession(), threads=2))

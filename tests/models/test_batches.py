@@ -1,0 +1,79 @@
+"""Batches of one fixed shape give what single frames give, in order; run on the CPU, as a GPU would be."""
+
+from __future__ import annotations
+
+import av
+import numpy as np
+import pytest
+from onnx import helper
+
+from gpu_batch.models.detect import Rows, detect, detect_frames
+from gpu_batch.models.loader import Model, load_in_batches
+from tests.models.makers import a_detector, a_manifest
+from tests.models.paths import DEFAULT_MODELS
+
+BOX_TOLERANCE = 4
+"""Sixteenths of a pixel. A batch adds up in another order: the last bits of a float may differ."""
+SCORE_TOLERANCE = 2
+"""Ten-thousandths."""
+
+
+def in_batches(model: Model, batch_size: int) -> Model:
+    content = (DEFAULT_MODELS / model.manifest.name / "model.onnx").read_bytes()
+    return load_in_batches(model.manifest, content, batch_size)
+
+
+def assert_alike(found: Rows, alone: Rows) -> None:
+    assert found.labels.tolist() == alone.labels.tolist()
+    np.testing.assert_allclose(found.scores, alone.scores, atol=SCORE_TOLERANCE)
+    np.testing.assert_allclose(found.boxes, alone.boxes, atol=BOX_TOLERANCE)
+
+
+@pytest.mark.parametrize("name", ["nanodet", "ssd"])
+def test_a_batch_and_its_partial_last_give_the_rows_of_single_frames(
+    name: str, request: pytest.FixtureRequest, bikes: list[av.VideoFrame]
+) -> None:
+    model: Model = request.getfixturevalue(name)
+    frames = bikes[:24:4]
+    together = [rows for (rows,) in detect_frames([in_batches(model, 4)], frames, 0)]
+    alone = [detect(model, frame, 0) for frame in frames]
+    assert len(together) == len(frames) == 6
+    assert any(len(rows.scores) for rows in alone)
+    for found, expected in zip(together, alone, strict=True):
+        assert_alike(found, expected)
+
+
+def test_frames_of_another_size_in_the_middle_keep_their_places(nanodet: Model, bikes: list[av.VideoFrame]) -> None:
+    frames = [bikes[0], bikes[4].reformat(width=320, height=240), bikes[8]]
+    together = [rows for (rows,) in detect_frames([in_batches(nanodet, 4)], frames, 0)]
+    for found, frame in zip(together, frames, strict=True):
+        assert_alike(found, detect(nanodet, frame, 0))
+
+
+def test_results_outlive_the_next_batch(nanodet: Model) -> None:
+    model = in_batches(nanodet, 2)
+    frames = np.random.default_rng(1).integers(0, 255, (2, 256, 416, 3), np.uint8)
+    first = model.run(frames)
+    kept = [array.copy() for array in first]
+    model.run(np.zeros_like(frames))
+    assert all(np.array_equal(array, copy) for array, copy in zip(first, kept, strict=True))
+
+
+def test_rows_of_padding_are_dropped(nanodet: Model) -> None:
+    boxes, scores, labels = in_batches(nanodet, 4).run(np.zeros((3, 256, 416, 3), np.uint8))
+    assert (len(boxes), len(scores), len(labels)) == (3, 3, 3)
+
+
+def test_more_frames_than_a_batch_are_refused(nanodet: Model) -> None:
+    with pytest.raises(ValueError, match="1 to 2 frames but got 3"):
+        in_batches(nanodet, 2).run(np.zeros((3, 256, 416, 3), np.uint8))
+
+
+def test_a_graph_that_is_fixed_at_one_frame_runs_one_by_one() -> None:
+    graph = a_detector()
+    graph.graph.input[0].CopyFrom(helper.make_tensor_value_info("frames", 2, [1, 300, 300, 3]))
+    content = graph.SerializeToString()
+    model = load_in_batches(a_manifest(content), content, 4)
+    assert model.batch_size == 1
+    frames = [av.VideoFrame(640, 360, "yuv420p")] * 3
+    assert len(detect_frames([model], frames, 0)) == 3
