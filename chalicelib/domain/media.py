@@ -44,7 +44,7 @@ class Media:
     frame_count: int | None
     """Shown frames, when the container's index proves it."""
     keyframes: int
-    """Proved keyframes; 0 when the container has no index."""
+    """Keyframes that the container names and that were not refuted; 0 when it has no index."""
 
     def __post_init__(self) -> None:
         if self.rotation not in (0, 90, 180, 270):

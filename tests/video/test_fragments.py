@@ -1,4 +1,4 @@
-"""Fragmented MP4: indexes are proved before they are followed, and what fragments leave out is filled in by the book."""
+"""Fragmented MP4: indexes are proved before they are followed; what fragments leave out is filled in by the book."""
 
 from __future__ import annotations
 
