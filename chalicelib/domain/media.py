@@ -44,7 +44,7 @@ class Media:
     frame_count: int | None
     """Shown frames, when the sample table proves it."""
     keyframes: int
-    """Proved keyframes; 0 when there is no sample table."""
+    """Keyframes that the container names and that were not refuted; 0 when there is no sample table."""
 
     def __post_init__(self) -> None:
         if self.rotation not in (0, 90, 180, 270):

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from gpu_batch.video.boxes import Box
 from gpu_batch.video.source import BytesSource
-from gpu_batch.video.track import read_track
+from gpu_batch.video.track import Track, read_track
 
 IDENTITY = struct.pack(">9I", 1 << 16, 0, 0, 0, 1 << 16, 0, 0, 0, 1 << 30)
 NOT_SYNC, SYNC = 0x01010000, 0x02000000
@@ -80,6 +80,13 @@ def box(kind: bytes, *parts: bytes) -> bytes:
 
 def full_box(kind: bytes, version: int, flags: int, *parts: bytes) -> bytes:
     return box(kind, struct.pack(">I", version << 24 | flags), *parts)
+
+
+def track_in(path: Path) -> Track:
+    """The video track of an ordinary MP4, as the index states it."""
+    content = path.read_bytes()
+    at = content.index(b"moov") - 4
+    return read_track(Box(b"moov", content, at + 8, at + int.from_bytes(content[at : at + 4])), len(content))
 
 
 def take_stream(video: Path | bytes) -> Stream:

@@ -1,4 +1,4 @@
-"""Fragmented MP4: what its boxes may leave out, what they must not contradict, and how its index is checked."""
+"""Fragmented MP4: indexes are proved before they are followed; what fragments leave out is filled in by the book."""
 
 from __future__ import annotations
 
