@@ -18,6 +18,7 @@ from gpu_batch.errors import BadInput
 from gpu_batch.lease import Stop, holding
 from gpu_batch.log import logger
 from gpu_batch.video.probe import Probe, probe_video
+from gpu_batch.video.source import CheckedSource
 
 
 def run_probe(cloud: Cloud, order: WorkOrder, *, claimed_by: str, stop: Stop) -> None:
@@ -34,7 +35,8 @@ def run_probe(cloud: Cloud, order: WorkOrder, *, claimed_by: str, stop: Stop) ->
     try:
         with holding(cloud, claim, order, stop) as check:
             source = cloud.open_source(order.source)
-            probe = probe_video(source, MediaLimits())
+            # Some containers are read from front to end, which takes minutes when they are large.
+            probe = probe_video(CheckedSource(source, check), MediaLimits())
             check()
             index = _store(cloud, order, probe)
     except BadInput as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
@@ -55,3 +56,21 @@ class FileSource:
         with self._path.open("rb") as file:
             file.seek(offset)
             return file.read(size)
+
+
+class CheckedSource:
+    """Another source; `check` is called before each read, from the thread that reads, and may raise to stop."""
+
+    def __init__(self, source: Source, check: Callable[[], None]) -> None:
+        self._source = source
+        self._check = check
+
+    @property
+    def size_bytes(self) -> int:
+        """The size of the whole."""
+        return self._source.size_bytes
+
+    def read(self, offset: int, size: int) -> bytes:
+        """See `Source`."""
+        self._check()
+        return self._source.read(offset, size)
