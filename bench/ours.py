@@ -33,6 +33,8 @@ from chalicelib.domain.sampling import Sampling, SamplingKind
 from chalicelib.domain.segments import Segment, assign_children, plan_segments
 from chalicelib.domain.units import UnitKind
 from gpu_batch.analyze import Analyzer
+from gpu_batch.containers.probe import Probe, probe_video
+from gpu_batch.containers.whole import decode_whole
 from gpu_batch.finish import run_finish
 from gpu_batch.frames import SampledFrame, TableFrames, WholeFrames
 from gpu_batch.lease import Stop
@@ -42,9 +44,7 @@ from gpu_batch.pipeline import run_models
 from gpu_batch.segment_step import run_segments
 from gpu_batch.video.damage import Damage
 from gpu_batch.video.decode import decode_cells
-from gpu_batch.video.probe import Probe, probe_video
 from gpu_batch.video.source import FileSource, Source
-from gpu_batch.video.whole import decode_whole
 from tests.video.corpus import make_corpus
 from tests.video.reading import Seen, see, single_pass
 from tests.worker.memory_cloud import MemoryCloud

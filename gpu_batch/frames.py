@@ -17,12 +17,12 @@ import av
 from chalicelib.contracts.sample_table import CellSamples, DecoderConfig
 from chalicelib.domain.media import MediaLimits, Pts
 from chalicelib.domain.sampling import Sampling, SamplingKind, is_nearest_keyframe, select_sampled
+from gpu_batch.containers.whole import decode_whole
 from gpu_batch.video.damage import Damage
 from gpu_batch.video.decode import Frame, decode_cells
 from gpu_batch.video.feed import Wanted, claimed_keyframes, spans_to_read
 from gpu_batch.video.run_reader import Span
 from gpu_batch.video.source import Source
-from gpu_batch.video.whole import decode_whole
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,10 +14,10 @@ from chalicelib.domain.media import MediaLimits
 from chalicelib.domain.units import UnitKind, UnitState
 from chalicelib.domain.videos import Index
 from gpu_batch.aws import Cloud
+from gpu_batch.containers.probe import Probe, probe_video
 from gpu_batch.errors import BadInput
 from gpu_batch.lease import Stop, holding
 from gpu_batch.log import logger
-from gpu_batch.video.probe import Probe, probe_video
 from gpu_batch.video.source import CheckedSource
 
 

@@ -1,5 +1,4 @@
-"""Reading video: probe the container once, then decode any run of cells bit for bit as a single pass would.
+"""Decoding by sample table: any run of cells bit for bit as a single pass would, from the bytes of its samples alone.
 
-`probe_video` opens what is untrusted and gives the facts and the sample table; `decode_cells` needs only samples and
-their bytes; `decode_whole` is for containers without a table.
+`decode.decode_cells` is the way in. Nothing here opens a container.
 """

@@ -10,7 +10,6 @@ from av.video.codeccontext import VideoCodecContext
 from chalicelib.contracts.sample_table import DecoderConfig
 from chalicelib.domain.media import MediaLimits
 from gpu_batch.errors import Passing
-from gpu_batch.video.untrusted import decoder_options
 
 DECODER_BY_CODEC = {
     "h264": "h264",
@@ -70,3 +69,8 @@ def try_decode(decoder: VideoCodecContext, packet: av.Packet[Any] | None) -> lis
     except (av.error.FFmpegError, ValueError):
         # ValueError: a decoder that could not even be opened is asked again.
         return None
+
+
+def decoder_options(limits: MediaLimits) -> dict[str, str]:
+    """What every decoder of untrusted bytes is opened with."""
+    return {"max_pixels": str(limits.max_pixels), "threads": "1"}

@@ -18,14 +18,14 @@ from pathlib import Path
 
 from chalicelib.contracts.sample_table import DecoderConfig, unpack_chunks
 from chalicelib.domain.media import WholeReason
+from gpu_batch.containers.boxes import read_movie
+from gpu_batch.containers.heads import SampleJudge
+from gpu_batch.containers.held import HeldSource
+from gpu_batch.containers.probe import CODEC_BY_TAG, read_samples
+from gpu_batch.containers.table import Proof, find_cuts, pack_table, reorder_depth
+from gpu_batch.containers.track import read_header
 from gpu_batch.errors import BadInput
-from gpu_batch.video.boxes import read_movie
-from gpu_batch.video.heads import SampleJudge
-from gpu_batch.video.held import HeldSource
-from gpu_batch.video.probe import CODEC_BY_TAG, read_samples
 from gpu_batch.video.source import BytesSource
-from gpu_batch.video.table import Proof, find_cuts, pack_table, reorder_depth
-from gpu_batch.video.track import read_header
 from tests.video.corpus import make_corpus
 from tests.video.reading import LIMITS
 

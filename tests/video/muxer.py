@@ -12,9 +12,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gpu_batch.video.boxes import Box
+from gpu_batch.containers.boxes import Box
+from gpu_batch.containers.track import Track, read_track
 from gpu_batch.video.source import BytesSource
-from gpu_batch.video.track import Track, read_track
 
 IDENTITY = struct.pack(">9I", 1 << 16, 0, 0, 0, 1 << 16, 0, 0, 0, 1 << 30)
 NOT_SYNC, SYNC = 0x01010000, 0x02000000

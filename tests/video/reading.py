@@ -13,11 +13,11 @@ import numpy as np
 
 from chalicelib.contracts.sample_table import CellSamples, unpack_chunks
 from chalicelib.domain.media import MediaLimits
+from gpu_batch.containers.probe import Probe, probe_video
+from gpu_batch.containers.table import SampleTable
 from gpu_batch.video.damage import Damage, DamagedRange
 from gpu_batch.video.decode import Frame, decode_cells
-from gpu_batch.video.probe import Probe, probe_video
 from gpu_batch.video.source import BytesSource, Source
-from gpu_batch.video.table import SampleTable
 
 LIMITS = MediaLimits()
 

@@ -13,12 +13,12 @@ import pytest
 
 from chalicelib.domain.errors import ErrorCode
 from chalicelib.domain.media import MediaLimits
+from gpu_batch.containers.probe import probe_video
+from gpu_batch.containers.track import MAX_SAMPLES, refuse_overlaps
+from gpu_batch.containers.whole import decode_whole
 from gpu_batch.errors import BadInput, Passing
 from gpu_batch.video.damage import Damage
-from gpu_batch.video.probe import probe_video
 from gpu_batch.video.source import BytesSource
-from gpu_batch.video.track import MAX_SAMPLES, refuse_overlaps
-from gpu_batch.video.whole import decode_whole
 from tests.video.corpus import make_audio_only, make_unlisted_codec
 from tests.video.reading import LIMITS, CountingSource, probe_bytes
 

@@ -9,11 +9,11 @@ import pytest
 
 from chalicelib.contracts.sample_table import DecoderConfig, Description
 from chalicelib.domain.media import WholeReason
+from gpu_batch.containers.table import Cuts, Proof, find_cuts
+from gpu_batch.containers.timeline import apply_edits
+from gpu_batch.containers.track import Track
 from gpu_batch.video.in_band import judge_sample
 from gpu_batch.video.keyframes import Verdict
-from gpu_batch.video.table import Cuts, Proof, find_cuts
-from gpu_batch.video.timeline import apply_edits
-from gpu_batch.video.track import Track
 from tests.video.corpus import TIMEBASE
 from tests.video.muxer import track_in as track_of
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from gpu_batch.containers.table import SampleTable
+from gpu_batch.containers.whole import decode_whole
 from gpu_batch.video.damage import Damage, DamageCause, DamagedRange
 from gpu_batch.video.decode import decode_cells
 from gpu_batch.video.source import BytesSource
-from gpu_batch.video.table import SampleTable
-from gpu_batch.video.whole import decode_whole
 from tests.video.corpus import TICKS_PER_FRAME
 from tests.video.reading import (
     LIMITS,

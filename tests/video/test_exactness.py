@@ -9,10 +9,10 @@ import pytest
 
 from chalicelib.contracts.sample_table import SampleFlag
 from chalicelib.domain.media import WholeReason
+from gpu_batch.containers.whole import decode_whole
 from gpu_batch.video.damage import Damage
 from gpu_batch.video.decode import decode_cells
 from gpu_batch.video.source import FileSource
-from gpu_batch.video.whole import decode_whole
 from tests.video.corpus import RECIPES
 from tests.video.reading import (
     LIMITS,

@@ -11,16 +11,16 @@ import pytest
 
 from chalicelib.contracts.sample_table import CellSamples
 from chalicelib.domain.sampling import Sampling, SamplingKind, select_sampled
+from gpu_batch.containers.boxes import read_movie
+from gpu_batch.containers.held import HeldSource
+from gpu_batch.containers.table import SampleTable, find_cuts, pack_table
+from gpu_batch.containers.timeline import apply_edits
+from gpu_batch.containers.track import read_track
 from gpu_batch.frames import TableFrames
-from gpu_batch.video.boxes import read_movie
 from gpu_batch.video.damage import Damage
 from gpu_batch.video.decode import decode_cells
-from gpu_batch.video.held import HeldSource
 from gpu_batch.video.keyframes import Verdict
 from gpu_batch.video.source import BytesSource, FileSource
-from gpu_batch.video.table import SampleTable, find_cuts, pack_table
-from gpu_batch.video.timeline import apply_edits
-from gpu_batch.video.track import read_track
 from tests.video.reading import LIMITS, CountingSource, Seen, cells_of, fingerprint, runs_of, see, single_pass, table_of
 
 NAMES = ["h264_closed", "h264_open", "h264_open_pyramid", "hevc_closed", "hevc_open"]

@@ -11,14 +11,14 @@ import pytest
 
 from chalicelib.domain.errors import ErrorCode
 from chalicelib.domain.media import MediaLimits, WholeReason
+from gpu_batch.containers import fragment_walk
+from gpu_batch.containers.fragment_index import find_places
+from gpu_batch.containers.probe import probe_video
+from gpu_batch.containers.table import SampleTable
 from gpu_batch.errors import BadInput
-from gpu_batch.video import fragment_walk
 from gpu_batch.video.damage import Damage
 from gpu_batch.video.decode import decode_cells
-from gpu_batch.video.fragment_index import find_places
-from gpu_batch.video.probe import probe_video
 from gpu_batch.video.source import BytesSource
-from gpu_batch.video.table import SampleTable
 from tests.video.corpus import TICKS_PER_FRAME
 from tests.video.muxer import Style, mux_fragments, take_stream
 from tests.video.reading import (

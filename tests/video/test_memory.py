@@ -16,7 +16,7 @@ MEASURE = """
 import resource, sys
 from pathlib import Path
 from chalicelib.domain.media import MediaLimits
-from gpu_batch.video.probe import probe_video
+from gpu_batch.containers.probe import probe_video
 from gpu_batch.video.source import FileSource
 probe = probe_video(FileSource(Path(sys.argv[1])), MediaLimits())
 print(probe.media.frame_count, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)

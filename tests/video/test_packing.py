@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from chalicelib.contracts.sample_table import ChunkHead, unpack_chunks
-from gpu_batch.video.packing import ChunkPacker, Columns
+from gpu_batch.containers.packing import ChunkPacker, Columns
 
 HEAD = ChunkHead(index=3, start_pts=-5, end_pts=900, prev_pts=None, next_pts=900, own=1)
 

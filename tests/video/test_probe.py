@@ -9,7 +9,7 @@ import pytest
 
 from chalicelib.contracts.sample_table import DecoderConfig
 from chalicelib.domain.media import Media
-from gpu_batch.video.probe import probe_video
+from gpu_batch.containers.probe import probe_video
 from gpu_batch.video.source import FileSource
 from tests.video.reading import LIMITS, CountingSource, probe_bytes
 

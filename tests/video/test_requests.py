@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from gpu_batch.video.boxes import HEAD_BYTES
-from gpu_batch.video.held import HeldSource
-from gpu_batch.video.probe import Probe, probe_video
+from gpu_batch.containers.boxes import HEAD_BYTES
+from gpu_batch.containers.held import HeldSource
+from gpu_batch.containers.probe import Probe, probe_video
 from gpu_batch.video.source import BytesSource, FileSource
 from tests.video.corpus import RECIPES
 from tests.video.long_movie import write_long_movie

@@ -10,12 +10,12 @@ import av
 import pytest
 
 from chalicelib.domain.sampling import Sampling, SamplingKind, select_sampled
+from gpu_batch.containers.table import SampleTable
 from gpu_batch.frames import TableFrames
 from gpu_batch.video.damage import Damage
 from gpu_batch.video.decode import Frame, decode_cells
 from gpu_batch.video.decoders import try_decode
 from gpu_batch.video.source import FileSource, Source
-from gpu_batch.video.table import SampleTable
 from tests.video.reading import LIMITS, CountingSource, Seen, cells_of, runs_of, see, single_pass, table_of
 from tests.video.test_exactness import MANY_CELLS, REASON_BY_ONE_CELL
 

@@ -11,11 +11,11 @@ import av
 import pytest
 
 from chalicelib.domain.media import WholeReason
+from gpu_batch.containers.first_frame import shows_first
+from gpu_batch.containers.probe import probe_video
+from gpu_batch.containers.scan import NoTable, Scan, scan_container
+from gpu_batch.containers.sniff import SNIFF_BYTES, sniff_container, transport_layout
 from gpu_batch.errors import BadInput, Passing
-from gpu_batch.video.first_frame import shows_first
-from gpu_batch.video.probe import probe_video
-from gpu_batch.video.scan import NoTable, Scan, scan_container
-from gpu_batch.video.sniff import SNIFF_BYTES, sniff_container, transport_layout
 from gpu_batch.video.source import BytesSource, FileSource, Source
 from tests.video.reading import LIMITS, CountingSource, probe_bytes
 

@@ -6,9 +6,9 @@ import random
 
 import pytest
 
+from gpu_batch.containers import sequential
+from gpu_batch.containers.sequential import PIECE_BYTES, PIECES_AHEAD, SequentialSource
 from gpu_batch.errors import Passing
-from gpu_batch.video import sequential
-from gpu_batch.video.sequential import PIECE_BYTES, PIECES_AHEAD, SequentialSource
 from gpu_batch.video.source import BytesSource
 from tests.video.reading import CountingSource
 

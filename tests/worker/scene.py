@@ -17,8 +17,8 @@ from chalicelib.domain.media import MediaLimits
 from chalicelib.domain.sampling import Sampling
 from chalicelib.domain.segments import Segment, plan_segments
 from gpu_batch.analyze import Analyzer, SegmentResult
+from gpu_batch.containers.probe import probe_video
 from gpu_batch.models.loader import Model
-from gpu_batch.video.probe import probe_video
 from gpu_batch.video.source import BytesSource
 from tests.worker.memory_cloud import MemoryCloud
 

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from chalicelib.contracts.sample_table import Description
 from chalicelib.domain.errors import ErrorCode
+from gpu_batch.containers.boxes import Box, malformed
+from gpu_batch.containers.rotation import quarter_turn
 from gpu_batch.errors import BadInput
-from gpu_batch.video.boxes import Box, malformed
-from gpu_batch.video.rotation import quarter_turn
 
 Int64s = NDArray[np.int64]
 Flags = NDArray[np.bool_]

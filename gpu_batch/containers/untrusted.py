@@ -16,8 +16,9 @@ from av.container import InputContainer
 
 from chalicelib.domain.errors import ErrorCode
 from chalicelib.domain.media import MediaLimits
+from gpu_batch.containers.sniff import Container
 from gpu_batch.errors import BadInput
-from gpu_batch.video.sniff import Container
+from gpu_batch.video.decoders import decoder_options
 from gpu_batch.video.source import Source
 
 READ_BYTES = 32 << 10
@@ -103,11 +104,6 @@ class _Guard:
 def describe(error: BaseException) -> str:
     """An error of libav in a few words, without the arguments of the call."""
     return getattr(error, "strerror", None) or str(error) or type(error).__name__
-
-
-def decoder_options(limits: MediaLimits) -> dict[str, str]:
-    """What every decoder of untrusted bytes is opened with."""
-    return {"max_pixels": str(limits.max_pixels), "threads": "1"}
 
 
 @contextmanager

@@ -18,11 +18,19 @@ import numpy as np
 
 from chalicelib.contracts.sample_table import DecoderConfig, Description, TransportPackets
 from chalicelib.domain.media import MediaLimits, WholeReason
+from gpu_batch.containers.first_frame import shows_first
+from gpu_batch.containers.limits import check_duration
+from gpu_batch.containers.sequential import SequentialSource
+from gpu_batch.containers.sniff import AVI, MPEGPS, MPEGTS, SNIFF_BYTES, Container, transport_layout
+from gpu_batch.containers.stated_size import is_cut_off
+from gpu_batch.containers.table import MAX_REORDER_DEPTH, SampleTable, find_cuts, pack_table, reorder_depth
+from gpu_batch.containers.timeline import Timeline
+from gpu_batch.containers.track import MAX_SAMPLES, Int64s, Track
+from gpu_batch.containers.untrusted import LIBAV_ESCAPES, first_video_stream, open_untrusted
+from gpu_batch.containers.whole import WholeFacts, fraction_of
 from gpu_batch.video.decoders import DECODER_BY_CODEC
-from gpu_batch.video.first_frame import shows_first
 from gpu_batch.video.h264_sps import Unreadable
 from gpu_batch.video.keyframes import INTRA_ONLY_CODECS, Verdict, judge_keyframe, shows_picture
-from gpu_batch.video.limits import check_duration
 from gpu_batch.video.nal_units import nal_units
 from gpu_batch.video.packaging import unpack_sample
 from gpu_batch.video.parameter_sets import (
@@ -31,15 +39,7 @@ from gpu_batch.video.parameter_sets import (
     nal_length_size_of,
     units_of_extradata,
 )
-from gpu_batch.video.sequential import SequentialSource
-from gpu_batch.video.sniff import AVI, MPEGPS, MPEGTS, SNIFF_BYTES, Container, transport_layout
 from gpu_batch.video.source import Source
-from gpu_batch.video.stated_size import is_cut_off
-from gpu_batch.video.table import MAX_REORDER_DEPTH, SampleTable, find_cuts, pack_table, reorder_depth
-from gpu_batch.video.timeline import Timeline
-from gpu_batch.video.track import MAX_SAMPLES, Int64s, Track
-from gpu_batch.video.untrusted import LIBAV_ESCAPES, first_video_stream, open_untrusted
-from gpu_batch.video.whole import WholeFacts, fraction_of
 
 READ_BYTES = 1 << 20
 """What libav asks for at a time."""

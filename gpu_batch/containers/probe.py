@@ -10,19 +10,19 @@ import numpy as np
 from chalicelib.contracts.sample_table import DecoderConfig
 from chalicelib.domain.cells import Cell
 from chalicelib.domain.media import Media, MediaLimits, WholeReason
-from gpu_batch.video.boxes import HEAD_BYTES, Movie, malformed, read_movie
+from gpu_batch.containers.boxes import HEAD_BYTES, Movie, malformed, read_movie
+from gpu_batch.containers.fragments import read_fragments
+from gpu_batch.containers.heads import SampleJudge
+from gpu_batch.containers.held import HeldSource
+from gpu_batch.containers.limits import check_duration, check_pixels
+from gpu_batch.containers.scan import NoTable, table_by_scan
+from gpu_batch.containers.sniff import MOV, MP4, SNIFF_BYTES, Container, sniff_container
+from gpu_batch.containers.table import Cuts, Proof, SampleTable, find_cuts, pack_table, reorder_depth
+from gpu_batch.containers.timeline import Timeline, apply_edits
+from gpu_batch.containers.track import Track, TrackHeader, lists_samples, read_header, read_track
+from gpu_batch.containers.whole import WholeFacts, probe_whole
 from gpu_batch.video.decoders import coded_size, open_decoder, try_decode
-from gpu_batch.video.fragments import read_fragments
-from gpu_batch.video.heads import SampleJudge
-from gpu_batch.video.held import HeldSource
-from gpu_batch.video.limits import check_duration, check_pixels
-from gpu_batch.video.scan import NoTable, table_by_scan
-from gpu_batch.video.sniff import MOV, MP4, SNIFF_BYTES, Container, sniff_container
 from gpu_batch.video.source import Source
-from gpu_batch.video.table import Cuts, Proof, SampleTable, find_cuts, pack_table, reorder_depth
-from gpu_batch.video.timeline import Timeline, apply_edits
-from gpu_batch.video.track import Track, TrackHeader, lists_samples, read_header, read_track
-from gpu_batch.video.whole import WholeFacts, probe_whole
 
 CODEC_BY_TAG = {
     "avc1": "h264",

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gpu_batch.video.track import MAX_TICKS, Edit, Flags, Int64s, Track, TrackHeader
+from gpu_batch.containers.track import MAX_TICKS, Edit, Flags, Int64s, Track, TrackHeader
 
 
 @dataclass(frozen=True, slots=True)

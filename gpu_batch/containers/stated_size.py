@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gpu_batch.video.sniff import AVI, MATROSKA, SNIFF_BYTES, WEBM, Container
+from gpu_batch.containers.sniff import AVI, MATROSKA, SNIFF_BYTES, WEBM, Container
 from gpu_batch.video.source import Source
 
 SEGMENT_ID = b"\x18\x53\x80\x67"

@@ -11,8 +11,8 @@ from fractions import Fraction
 import numpy as np
 
 from chalicelib.domain.media import MediaLimits
+from gpu_batch.containers.boxes import Box, top_level_size
 from gpu_batch.errors import BadInput
-from gpu_batch.video.boxes import Box, top_level_size
 from gpu_batch.video.source import Source
 
 MAX_BOXES_IN_FRONT = 16

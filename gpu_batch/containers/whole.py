@@ -13,16 +13,16 @@ from typing import Protocol
 import av
 
 from chalicelib.domain.media import Media, MediaLimits, Pts
+from gpu_batch.containers.boxes import malformed
+from gpu_batch.containers.limits import check_duration, check_pixels
+from gpu_batch.containers.rotation import quarter_turn_of_side_data
+from gpu_batch.containers.sniff import SNIFF_BYTES, Container, sniff_container
+from gpu_batch.containers.stated_size import is_cut_off
+from gpu_batch.containers.untrusted import LIBAV_ESCAPES, first_video_stream, open_untrusted
 from gpu_batch.errors import BadInput, Passing
-from gpu_batch.video.boxes import malformed
 from gpu_batch.video.damage import Damage, DamageCause, DamagedRange
 from gpu_batch.video.decode import Frame
-from gpu_batch.video.limits import check_duration, check_pixels
-from gpu_batch.video.rotation import quarter_turn_of_side_data
-from gpu_batch.video.sniff import SNIFF_BYTES, Container, sniff_container
 from gpu_batch.video.source import Source
-from gpu_batch.video.stated_size import is_cut_off
-from gpu_batch.video.untrusted import LIBAV_ESCAPES, first_video_stream, open_untrusted
 
 
 class Rational(Protocol):

@@ -14,10 +14,10 @@ import numpy as np
 from chalicelib.contracts.sample_table import ChunkHead, DecoderConfig, SampleFlag
 from chalicelib.domain.cells import Cell, cut_cells
 from chalicelib.domain.media import Pts, WholeReason
+from gpu_batch.containers.packing import ChunkPacker, Columns
+from gpu_batch.containers.timeline import Timeline
+from gpu_batch.containers.track import Flags, Int64s, Track
 from gpu_batch.video.keyframes import Verdict
-from gpu_batch.video.packing import ChunkPacker, Columns
-from gpu_batch.video.timeline import Timeline
-from gpu_batch.video.track import Flags, Int64s, Track
 
 Judge: TypeAlias = Callable[[Sequence[int]], dict[int, Verdict]]
 """Says what the bitstream holds at positions of a track, in decode order."""

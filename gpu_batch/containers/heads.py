@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from chalicelib.contracts.sample_table import DecoderConfig
-from gpu_batch.video.held import HeldSource
+from gpu_batch.containers.held import HeldSource
+from gpu_batch.containers.track import Track
 from gpu_batch.video.in_band import judge_sample
 from gpu_batch.video.keyframes import INTRA_ONLY_CODECS, Verdict
 from gpu_batch.video.source import Source
-from gpu_batch.video.track import Track
 
 HEAD_SIZES = (1 << 10, 64 << 10, 2 << 20)
 """Bytes to try in turn: parameter sets and encoder notes before the picture are short in most files."""

@@ -14,8 +14,8 @@ from typing import TypeVar
 
 from chalicelib.domain.errors import ErrorCode
 from chalicelib.domain.media import MediaLimits
+from gpu_batch.containers.boxes import Box, top_level_size
 from gpu_batch.errors import BadInput
-from gpu_batch.video.boxes import Box, top_level_size
 from gpu_batch.video.source import Source
 
 MAX_FRAGMENTS = 1 << 19

@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 
 from chalicelib.domain.errors import ErrorCode
 from chalicelib.domain.media import MediaLimits
+from gpu_batch.containers.boxes import Box, Movie, malformed
+from gpu_batch.containers.fragment_index import Places, find_places
+from gpu_batch.containers.fragment_walk import walk_everywhere
+from gpu_batch.containers.table import MAX_REORDER_DEPTH
+from gpu_batch.containers.timeline import Timeline, delay_of_edits
+from gpu_batch.containers.track import MAX_OFFSET, MAX_SAMPLES, MAX_TICKS, Int64s, Track, TrackHeader, refuse_overlaps
 from gpu_batch.errors import BadInput
-from gpu_batch.video.boxes import Box, Movie, malformed
-from gpu_batch.video.fragment_index import Places, find_places
-from gpu_batch.video.fragment_walk import walk_everywhere
 from gpu_batch.video.source import Source
-from gpu_batch.video.table import MAX_REORDER_DEPTH
-from gpu_batch.video.timeline import Timeline, delay_of_edits
-from gpu_batch.video.track import MAX_OFFSET, MAX_SAMPLES, MAX_TICKS, Int64s, Track, TrackHeader, refuse_overlaps
 
 HAS_BASE, HAS_DESCRIPTION, HAS_DURATION, HAS_SIZE, HAS_FLAGS, BASE_IS_MOOF = 0x01, 0x02, 0x08, 0x10, 0x20, 0x020000
 """Flags of a track fragment header."""

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from chalicelib.domain.errors import ErrorCode
 from chalicelib.domain.media import MediaLimits
+from gpu_batch.containers.held import HeldSource
 from gpu_batch.errors import BadInput
-from gpu_batch.video.held import HeldSource
 
 HEAD_BYTES = 64 << 10
 """The first read of a file: holds the whole index of a short video that was made for streaming."""
