@@ -10,7 +10,7 @@ from chalicelib.contracts.items import failure_to_map, segment_from_item
 from chalicelib.contracts.sample_table import unpack_cells
 from chalicelib.contracts.work_order import WorkOrder
 from chalicelib.domain.errors import ErrorCode
-from chalicelib.domain.models import manifest_from_json
+from chalicelib.domain.models import TASKS_OF_JOBS, manifest_from_json
 from chalicelib.domain.units import UnitKind, UnitState
 from gpu_batch.analyze import Analyzer
 from gpu_batch.aws import Claim, Cloud, Superseded
@@ -82,7 +82,10 @@ def _fail(cloud: Cloud, claim: Claim, error: BadInput | BadOrder) -> None:
 
 def _load(cloud: Cloud, index: int, order: WorkOrder) -> Model:
     ordered = order.models[index]
-    model = load(manifest_from_json(ordered.manifest), cloud.get_object(ordered.key))
+    manifest = manifest_from_json(ordered.manifest)
+    if manifest.task not in TASKS_OF_JOBS:
+        raise BadOrder(f"model {manifest.name} is for {manifest.task}, which a worker cannot run in a job")
+    model = load(manifest, cloud.get_object(ordered.key))
     logger.info("model loaded", model=ordered.name, provider=model.provider_class, reason=model.provider_reason)
     return model
 
