@@ -1,7 +1,6 @@
-"""Compiles models to canonical form: `python -m gpu_batch.compiler add | quantize | default-models`.
+"""Compiles models to canonical form: `python -m gpu_batch.compiler add | default-models`.
 
     python -m gpu_batch.compiler add net.onnx --adapter yolox --name yolox-s --labels coco --out models
-    python -m gpu_batch.compiler quantize models/yolox-s --frames clip.mp4 --out models
     python -m gpu_batch.compiler default-models human/package/models ssd/package/models/coco-ssd out
 
 docs/models.md tells what each adapter takes. The exit code is 0 when a model was written and 66 when it was refused.
