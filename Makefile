@@ -7,9 +7,10 @@ SHELL := /bin/sh
 
 BIN := .venv/bin
 
-# What the commands take: make demo VIDEO=path MODEL=name, make local PORT=8080 STATE=dir, make test ARGS="-k name".
+# What the commands take: make demo VIDEO=path MODEL=name, make local PORT=8080 STATE=dir MODELS=dir, make test ARGS="-k name".
 PORT ?= 8080
 STATE ?=
+MODELS ?=
 CLIP := .cache/videos/bikes.mp4
 VIDEO ?= $(CLIP)
 MODEL ?= nanodet-g
@@ -44,8 +45,8 @@ demo: $(INSTALLED) $(filter $(CLIP),$(VIDEO)) ## Upload a clip, find what is in 
 	@$(BIN)/python -m tools.run_demo --video "$(VIDEO)" --model "$(MODEL)" --out out
 
 .PHONY: local
-local: $(INSTALLED) ## Keep the whole system running on this machine [PORT=8080 STATE=dir]
-	@$(BIN)/python -m infra.local --port "$(PORT)" $(if $(STATE),--state "$(STATE)")
+local: $(INSTALLED) ## Keep the whole system running on this machine [PORT=8080 STATE=dir MODELS=dir]
+	@$(BIN)/python -m infra.local --port "$(PORT)" $(if $(STATE),--state "$(STATE)") $(if $(MODELS),--models "$(MODELS)")
 
 # ---- work on it -----------------------------------------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ from chalicelib.contracts.work_order import OrderKind
 from chalicelib.domain.errors import Conflict, DependencyFailed, InvalidRequest, NotFound
 from chalicelib.domain.ids import JobId, SubmissionId, TenantId, VideoId, is_id
 from chalicelib.domain.jobs import Job, JobRequest, JobState, ModelRef, Progress
-from chalicelib.domain.models import Manifest
+from chalicelib.domain.models import TASKS_OF_JOBS, Manifest
 from chalicelib.domain.segments import Segment
 from chalicelib.domain.units import MAX_ATTEMPTS, Unit, UnitKind, UnitState
 from chalicelib.domain.videos import Video, VideoState
@@ -59,7 +59,7 @@ def resolve_models(ports: Ports, request: JobRequest) -> Sequence[Manifest]:
     """The manifests that a request names, after checking that it can be done.
 
     Raises:
-        InvalidRequest: an unknown model, or a label that none of the models has.
+        InvalidRequest: an unknown model, one of a task that jobs cannot run, or a label that none of the models has.
     """
     manifests = []
     for name in request.models:
@@ -68,6 +68,11 @@ def resolve_models(ports: Ports, request: JobRequest) -> Sequence[Manifest]:
             known = ", ".join(model.name for model in ports.models.list())
             raise InvalidRequest(
                 f"there is no model {name!r}; there are: {known}", hint="Name models as in GET /models"
+            )
+        if manifest.task not in TASKS_OF_JOBS:
+            raise InvalidRequest(
+                f"model {name!r} must be for {' or '.join(sorted(TASKS_OF_JOBS))} but is for {manifest.task}",
+                hint="GET /models says what each model is for; jobs cannot store the results of this one yet",
             )
         manifests.append(manifest)
     known_labels = {label for manifest in manifests for label in manifest.labels}

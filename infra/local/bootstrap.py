@@ -12,7 +12,7 @@ from chalicelib.adapters import clients
 from chalicelib.adapters.model_registry import DynamoModelRegistry
 from chalicelib.adapters.table import Table
 from chalicelib.wiring import forget_ports
-from infra.default_models import register_models
+from infra.default_models import DEFAULT_MODELS, register_models
 from infra.wiring import Bucket, Index, Wiring
 from infra.wiring import Table as TableWiring
 
@@ -34,15 +34,16 @@ def create_resources(wiring: Wiring) -> None:
     _create_bucket(boto3.client("s3", config=Config(signature_version="s3v4")), wiring.bucket)
 
 
-def register_default_models(stack: LocalStack) -> None:
-    """The models that ship with the project, through the endpoint of the environment.
+def register_start_models(stack: LocalStack) -> None:
+    """The models that ship with the project, and those of the folder that was asked for, by their endpoint.
 
     Called once the stack answers and before `base_url` is handed out.
     """
     # An earlier stack of this process left clients that speak to its address.
     forget_ports()
     registry = DynamoModelRegistry(Table(clients.dynamodb(), stack.environment["REELSCAN_META_TABLE"]))
-    register_models(clients.s3(), stack.environment["REELSCAN_BUCKET"], registry)
+    for folder in (DEFAULT_MODELS, *stack.model_folders):
+        register_models(clients.s3(), stack.environment["REELSCAN_BUCKET"], registry, folder)
 
 
 def _create_table(client: DynamoDBClient, table: TableWiring) -> None:

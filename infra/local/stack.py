@@ -62,7 +62,9 @@ class StackOptions:
     retry_seconds: float = 1.0
     """Pause before an event is delivered again; doubles."""
     wiring: Wiring = WIRING
-    register_models: Callable[[LocalStack], None] = bootstrap.register_default_models
+    models: Path | None = None
+    """Folder of further models, laid out like `gpu_batch/default_models`."""
+    register_models: Callable[[LocalStack], None] = bootstrap.register_start_models
 
 
 class LocalStack:
@@ -99,6 +101,11 @@ class LocalStack:
     def token(self, tenant: str) -> str:
         """An access token of that tenant."""
         return self.issuer.mint(tenant)
+
+    @property
+    def model_folders(self) -> tuple[Path, ...]:
+        """Where models are that do not ship with the project."""
+        return () if self._options.models is None else (self._options.models,)
 
     def describe(self) -> dict[str, Any]:
         """What `out/local.json` says."""

@@ -70,13 +70,16 @@ def test_ssd_boxes_lie_where_tensorflow_js_puts_them(ssd: Model) -> None:
 @pytest.mark.parametrize("name", MODEL_NAMES)
 def test_rows_are_those_of_plain_nms(name: str, request: pytest.FixtureRequest, bikes: list[av.VideoFrame]) -> None:
     model: Model = request.getfixturevalue(name)
+    manifest = model.manifest
+    assert manifest.nms_iou is not None
+    assert manifest.max_detections is not None
     frames = inputs(model, bikes[10:13])
     boxes, scores, labels = model.run(frames)
     all_boxes, all_scores = candidates(model, frames)
     for index in range(len(frames)):
-        expected = suppress(all_boxes[index], all_scores[index].T, model.manifest.score_floor, model.manifest.nms_iou)
+        expected = suppress(all_boxes[index], all_scores[index].T, manifest.score_floor, manifest.nms_iou)
         n = len(expected.scores)
-        assert 0 < n < model.manifest.max_detections
+        assert 0 < n < manifest.max_detections
         np.testing.assert_allclose(scores[index, :n], expected.scores, atol=1e-4)
         np.testing.assert_allclose(boxes[index, :n], expected.boxes, atol=1e-3)
         assert labels[index, :n].tolist() == expected.labels.tolist()

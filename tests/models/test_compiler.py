@@ -14,9 +14,9 @@ import pytest
 from onnx import TensorProto
 
 from gpu_batch.compiler.builder import GraphBuilder
-from gpu_batch.compiler.nanodet import compile_nanodet
+from gpu_batch.compiler.default_nanodet import compile_nanodet
+from gpu_batch.compiler.default_ssd import compile_ssd
 from gpu_batch.compiler.package import read_package
-from gpu_batch.compiler.ssd import compile_ssd
 from gpu_batch.compiler.tfjs import NHWC, Tensor, Translator
 from tests.models.paths import DEFAULT_MODELS, ROOT
 

@@ -8,6 +8,7 @@ from chalicelib.contracts.work_order import OrderKind, WorkOrder
 from chalicelib.domain.errors import Conflict, DependencyFailed, ErrorCode, InvalidRequest
 from chalicelib.domain.jobs import JobState, Progress
 from chalicelib.domain.media import WholeReason
+from chalicelib.domain.models import ModelTask
 from chalicelib.services.dispatch import order_key, owner_of
 from chalicelib.services.jobs import get_progress, retry_job, start_job
 from chalicelib.services.ports import Submission, SubmissionState
@@ -55,6 +56,14 @@ def test_a_model_that_does_not_exist_is_refused_with_those_that_do() -> None:
     world = World()
     with pytest.raises(InvalidRequest, match="'yolo'; there are: toy"):
         start_job(world.ports, world.uploaded(), make_request(models=("yolo",)))
+
+
+def test_a_model_of_a_task_that_jobs_cannot_run_is_refused_at_the_start() -> None:
+    world = World()
+    task = ModelTask.CLASSIFICATION
+    world.fakes.models.register(make_manifest("scenes", task=task, max_detections=None, nms_iou=None))
+    with pytest.raises(InvalidRequest, match="'scenes' must be for detection but is for classification"):
+        start_job(world.ports, world.uploaded(), make_request(models=("toy", "scenes")))
 
 
 def test_a_label_of_none_of_the_models_is_refused() -> None:

@@ -10,6 +10,7 @@ from chalicelib.contracts.claims import UnitKey
 from chalicelib.contracts.job_index import IndexEntry
 from chalicelib.contracts.work_order import OrderedModel
 from chalicelib.domain.errors import ErrorCode
+from chalicelib.domain.models import ModelTask
 from chalicelib.domain.segments import Segment
 from chalicelib.domain.units import UnitKind, UnitState
 from gpu_batch.aws import Claim
@@ -100,6 +101,15 @@ def test_a_model_with_other_bytes_fails_every_segment_with_its_cause() -> None:
     with pytest.raises(BadOrder, match="SHA-256"):
         run(scene, [0, 1])
     assert states(scene, keys[:2]) == ["FAILED", "FAILED"]
+    assert scene.cloud.unit(keys[0])["failure"]["code"] == ErrorCode.MODEL_INVALID
+
+
+def test_a_model_of_a_task_that_jobs_cannot_run_fails_the_segment() -> None:
+    scene, _, keys = a_child()
+    manifest = a_manifest(MODEL_BYTES, task=ModelTask.CLASSIFICATION, max_detections=None, nms_iou=None)
+    order = replace(scene.order, models=(OrderedModel(manifest.name, "model", manifest.to_json()),))
+    with pytest.raises(BadOrder, match="is for classification"):
+        run(replace(scene, order=order), [0])
     assert scene.cloud.unit(keys[0])["failure"]["code"] == ErrorCode.MODEL_INVALID
 
 

@@ -83,7 +83,7 @@ def _decode_boxes(builder: GraphBuilder, codes: str, anchors: npt.NDArray[np.flo
     """Boxes float32 [N, A, 4] xyxy in input pixels from codes [N, A, 4] (dx, dy, log w, log h)."""
     mins_xy, maxs_xy = anchors[:, 1::-1] * INPUT_SIZE, anchors[:, 3:1:-1] * INPUT_SIZE
     sizes_xy = maxs_xy - mins_xy
-    shifts, growths = builder.nodes("Split", codes, outputs=2, axis=2)
+    shifts, growths = builder.split_evenly(codes, parts=2, axis=2)
     moved = builder.node("Mul", shifts, builder.constant(sizes_xy / _CENTRE_SCALE, np.float32))
     centres = builder.node("Add", moved, builder.constant((mins_xy + maxs_xy) / 2, np.float32))
     grown = builder.node("Exp", builder.node("Mul", growths, builder.constant(1 / _SIZE_SCALE, np.float32)))

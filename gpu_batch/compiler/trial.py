@@ -1,0 +1,202 @@
+"""Runs a compiled model on golden frames, in a process of its own: `python -m gpu_batch.compiler.trial FOLDER`.
+
+Of its own, so that the memory is that of the model alone, and a model that crashes onnxruntime takes nothing along.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnxruntime
+
+from chalicelib.domain.models import Manifest, ModelTask, input_size, manifest_from_json
+from gpu_batch.compiler.network import MAX_MODEL_BYTES, ORT_ERRORS
+from gpu_batch.compiler.refusal import ModelRefused, refuse_if_any
+from gpu_batch.errors import BadOrder
+from gpu_batch.models.loader import load_folder
+
+TRIAL_SECONDS = 300
+_RUNS = 7
+_OUTPUTS_BY_TASK = {
+    ModelTask.DETECTION: ("boxes", "scores", "labels"),
+    ModelTask.CLASSIFICATION: ("scores",),
+    ModelTask.CLIP_CLASSIFICATION: ("scores",),
+}
+_SHOWN_SIZES = ((1920, 1080), (1080, 1920), (640, 480), (4000, 500))
+"""Videos for whose input sizes the model is tried."""
+_SAME = 1e-3
+"""Pixels, and scores: how far a frame in a batch may be from the frame alone."""
+
+Arrays = dict[str, npt.NDArray[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class TrialReport:
+    """What a model needs."""
+
+    reasons: list[str]
+    """Why it is not canonical; empty if it is."""
+    peak_rss_mb: float
+    """Of the process, Python and onnxruntime included."""
+    rss_of_model_mb: float
+    """What the model added to it."""
+    cpu_ms_by_input: dict[str, float]
+    """Median CPU milliseconds of a run with one frame or clip, on one thread, by input size."""
+
+
+def try_model(folder: Path) -> TrialReport:
+    """Run the model of `folder` and see that it is canonical.
+
+    Raises:
+        ModelRefused: it is not, or it crashed, or it took too long.
+    """
+    command = [sys.executable, "-m", "gpu_batch.compiler.trial", str(folder)]
+    try:
+        ended = subprocess.run(command, capture_output=True, text=True, timeout=TRIAL_SECONDS, check=False)
+    except subprocess.TimeoutExpired as error:
+        raise ModelRefused("the model", [f"its trial took more than {TRIAL_SECONDS} seconds"]) from error
+    if ended.returncode:
+        raise ModelRefused("the model", [f"its trial ended with code {ended.returncode}: {ended.stderr[-500:]}"])
+    report = TrialReport(**json.loads(ended.stdout))
+    refuse_if_any("the model", report.reasons)
+    return report
+
+
+def golden_frames(count: int, height: int, width: int) -> npt.NDArray[np.uint8]:
+    """Pictures made by arithmetic, the same everywhere: waves with shapes on them, noise, black; uint8 (N, H, W, 3)."""
+    y, x = np.mgrid[0:height, 0:width]
+    waves = np.stack([127 + 120 * np.sin(x / 23.0 + k) * np.cos(y / (17.0 + 5 * k)) for k in range(3)], axis=-1)
+    waves[(x - width // 3) ** 2 + (y - height // 2) ** 2 < (height // 5) ** 2] = (220, 60, 40)
+    card = np.rint(waves).clip(0, 255).astype(np.uint8)
+    noise = np.random.default_rng(1).integers(0, 256, (height, width, 3), np.uint8)
+    kinds = [card, noise, np.zeros_like(card)]
+    return np.stack([np.roll(kinds[index % 3], 7 * index, axis=1) for index in range(count)])
+
+
+def main(folder: Path) -> None:
+    """Print the report as JSON."""
+    manifest = manifest_from_json(json.loads((folder / "manifest.json").read_text()))
+    before = _rss_mb()
+    reasons, cpu_ms = _run_all(folder, manifest)
+    peak = _rss_mb()
+    sys.stdout.write(json.dumps(asdict(TrialReport(reasons, peak, peak - before, cpu_ms))))
+
+
+def _run_all(folder: Path, manifest: Manifest) -> tuple[list[str], dict[str, float]]:
+    if (size := (folder / "model.onnx").stat().st_size) > MAX_MODEL_BYTES:
+        return [f"a model must have at most {MAX_MODEL_BYTES} bytes but has {size}"], {}
+    cpu_ms: dict[str, float] = {}
+    reasons: list[str] = []
+    try:
+        if manifest.task is ModelTask.DETECTION:
+            # The worker's own way to open a model: digest, safety, warm-up.
+            load_folder(folder)
+        session = open_session(folder / "model.onnx")
+        for width, height in sorted({input_size(manifest, *shown)[:2] for shown in _SHOWN_SIZES}):
+            cpu_ms[f"{width}x{height}"], found = _run_size(session, manifest, width, height)
+            reasons += [reason for reason in found if reason not in reasons]
+    except BadOrder as error:
+        reasons.append(error.failure.detail)
+    except ORT_ERRORS as error:
+        reasons.append(f"onnxruntime does not run it: {error}")
+    return reasons, cpu_ms
+
+
+def open_session(path: Path) -> Any:
+    """The model on one thread of the CPU, as the worker opens it."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 4
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+
+
+def _run_size(session: Any, manifest: Manifest, width: int, height: int) -> tuple[float, list[str]]:
+    frames_each = manifest.clip_frames or 1
+    pictures = golden_frames(3 * frames_each, height, width)
+    if manifest.task is ModelTask.CLIP_CLASSIFICATION:
+        pictures = pictures.reshape(3, frames_each, height, width, 3)
+    reasons: list[str] = []
+    times: list[float] = []
+    alone = []
+    for picture in pictures:
+        alone.append(_run(session, manifest, picture[np.newaxis]))
+        start = time.process_time()
+        again = _run(session, manifest, picture[np.newaxis])
+        times.append(time.process_time() - start)
+        if any(alone[-1][name].tobytes() != again[name].tobytes() for name in again):
+            reasons.append(f"two runs on the same input of {width} x {height} must give the same bytes but do not")
+        reasons += find_output_reasons(manifest, again, 1)
+    for _ in range(_RUNS - len(times)):
+        start = time.process_time()
+        _run(session, manifest, pictures[:1])
+        times.append(time.process_time() - start)
+    if not isinstance(session.get_inputs()[0].shape[0], int):
+        together = _run(session, manifest, pictures)
+        reasons += find_output_reasons(manifest, together, len(pictures))
+        if not reasons and not _are_same(together, alone):
+            reasons.append("a frame in a batch must give what it gives alone but does not: export it with a batch of 1")
+    return statistics.median(times) * 1000, reasons
+
+
+def _run(session: Any, manifest: Manifest, pictures: npt.NDArray[np.uint8]) -> Arrays:
+    names = _OUTPUTS_BY_TASK[manifest.task]
+    input_name = "clips" if manifest.task is ModelTask.CLIP_CLASSIFICATION else "frames"
+    return dict(zip(names, session.run(list(names), {input_name: pictures}), strict=True))
+
+
+def _are_same(together: Arrays, alone: list[Arrays]) -> bool:
+    return all(np.allclose(together["scores"][index], one["scores"][0], atol=_SAME) for index, one in enumerate(alone))
+
+
+def find_output_reasons(manifest: Manifest, outputs: Arrays, count: int) -> list[str]:
+    """Why the outputs of `count` frames are not canonical; empty if they are."""
+    k = manifest.max_detections
+    expected: dict[str, tuple[str, tuple[int | None, ...]]] = {
+        "boxes": ("float32", (count, k, 4)),
+        "scores": ("float32", (count, k or len(manifest.labels))),
+        "labels": ("int64", (count, k)),
+    }
+    reasons = [
+        f"{name} must be {expected[name]} but is {(value.dtype.name, value.shape)}"
+        for name, value in outputs.items()
+        if (value.dtype.name, value.shape) != expected[name]
+    ]
+    if reasons:
+        return reasons
+    scores = outputs["scores"]
+    if not all(np.isfinite(value).all() for value in outputs.values()):
+        return ["outputs must be finite but are not: is the normalisation (--scale, --mean, --std) right?"]
+    if scores.min() < 0 or scores.max() > 1 + 1e-5:
+        reasons.append(
+            f"scores must be 0..1 but are {scores.min():.3g}..{scores.max():.3g}: choose another --activation"
+        )
+    if manifest.task is ModelTask.DETECTION:
+        is_empty = scores == 0
+        if (np.diff(scores) > 0).any():
+            reasons.append("scores must be descending")
+        if outputs["labels"].min() < 0 or outputs["labels"].max() >= len(manifest.labels):
+            reasons.append(f"labels must be below {len(manifest.labels)}")
+        if outputs["boxes"][is_empty].any() or outputs["labels"][is_empty].any():
+            reasons.append("rows after the last hit must be zero")
+    return reasons
+
+
+def _rss_mb() -> float:
+    """Peak resident memory of this process so far. Source: getrusage(2), kilobytes on Linux."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
