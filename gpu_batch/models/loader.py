@@ -21,7 +21,15 @@ from chalicelib.domain.models import TASKS_OF_JOBS, Manifest, input_size, manife
 from gpu_batch.errors import BadOrder
 from gpu_batch.models.bound import BoundSession
 from gpu_batch.models.onnx_safety import check_onnx
-from gpu_batch.models.providers import GPU_BATCH, ProviderChoice, ProviderClass, choose_providers, class_that_started
+from gpu_batch.models.providers import (
+    GPU_BATCH,
+    ProviderChoice,
+    ProviderClass,
+    choose_providers,
+    choose_tensorrt,
+    class_that_started,
+    note_shape,
+)
 
 Frames: TypeAlias = npt.NDArray[np.uint8]
 Outputs: TypeAlias = tuple[npt.NDArray[np.float32], npt.NDArray[np.float32], npt.NDArray[np.int64]]
@@ -81,19 +89,41 @@ def load(
         onnxruntime
             refuses, or one that is not in canonical form.
     """
-    digest = hashlib.sha256(model_bytes).hexdigest()
-    if digest != manifest.sha256:
-        raise BadOrder(f"model {manifest.name} must have SHA-256 {manifest.sha256} but its bytes have {digest}")
-    check_onnx(model_bytes)
-    choice = choose_providers(provider_class, onnxruntime.get_available_providers(), engines=engines, digest=digest)
+    _check_bytes(manifest, model_bytes)
+    size = input_size(manifest, *shown)
+    choice = choose_providers(
+        provider_class,
+        onnxruntime.get_available_providers(),
+        engines=engines / manifest.sha256 if engines else None,
+        input_hw=(size.input_h, size.input_w),
+    )
     model = _open(manifest, model_bytes, choice)
     _warm_up(model, shown)
     return model
 
 
+def build_engine(manifest: Manifest, model_bytes: bytes, engines: Path, shown: tuple[int, int]) -> Model:
+    """Open a model on TensorRT and run it once at the size for such a video, which leaves its engine in `engines`.
+
+    Takes minutes; where TensorRT does not start, the model that comes back is of another class.
+
+    Raises:
+        BadOrder: as `load`.
+    """
+    _check_bytes(manifest, model_bytes)
+    folder = engines / manifest.sha256
+    folder.mkdir(parents=True, exist_ok=True)
+    model = _open(manifest, model_bytes, choose_tensorrt(folder, "an engine is built"))
+    _warm_up(model, shown)
+    if model.provider_class == "tensorrt":
+        size = input_size(manifest, *shown)
+        note_shape(folder, (size.input_h, size.input_w))
+    return model
+
+
 def load_in_batches(manifest: Manifest, model_bytes: bytes, batch_size: int) -> Model:
     """A model on the CPU that runs as on a GPU: in batches of one shape, between buffers that stay."""
-    check_onnx(model_bytes)
+    _check_bytes(manifest, model_bytes)
     return _open(manifest, model_bytes, choose_providers("cpu", ()), batch_size=batch_size)
 
 
@@ -101,6 +131,13 @@ def load_folder(folder: Path) -> Model:
     """Open the model of a folder that holds `manifest.json` and `model.onnx`, as `gpu_batch/default_models/` does."""
     manifest = manifest_from_json(json.loads((folder / "manifest.json").read_text()))
     return load(manifest, (folder / "model.onnx").read_bytes())
+
+
+def _check_bytes(manifest: Manifest, model_bytes: bytes) -> None:
+    digest = hashlib.sha256(model_bytes).hexdigest()
+    if digest != manifest.sha256:
+        raise BadOrder(f"model {manifest.name} must have SHA-256 {manifest.sha256} but its bytes have {digest}")
+    check_onnx(model_bytes)
 
 
 def _open(manifest: Manifest, model_bytes: bytes, choice: ProviderChoice, *, batch_size: int | None = None) -> Model:

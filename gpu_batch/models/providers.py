@@ -6,6 +6,7 @@ next lower class, says so, and its results get the key of what really ran.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +27,7 @@ TENSORRT = "TensorrtExecutionProvider"
 ENGINES_NAME = "REELSCAN_ENGINES"
 """The environment variable that names the folder which `python -m gpu_batch.engines` filled."""
 SHAPES_NAME = "shapes.json"
-"""In a model's engine folder: the (N, H, W) that there are engines for."""
+"""In a model's folder of engines: the [input_h, input_w] that it has them for."""
 
 _CLASS_BY_PROVIDER: dict[str, ProviderClass] = {CPU: "cpu", CUDA: "cuda", TENSORRT: "tensorrt"}
 _CUDA_OPTIONS = {"use_tf32": "0", "cudnn_conv_algo_search": "DEFAULT"}
@@ -62,28 +63,50 @@ def provider_class_of(text: str) -> ProviderClass:
 
 
 def choose_providers(
-    wanted: ProviderClass | None, available: Collection[str], *, engines: Path | None = None, digest: str = ""
+    wanted: ProviderClass | None,
+    available: Collection[str],
+    *,
+    engines: Path | None = None,
+    input_hw: tuple[int, int] = (0, 0),
 ) -> ProviderChoice:
     """The providers for the class that an order pins (None: the best that needs no engines), or for the next lower one.
 
-    `available` is what onnxruntime was built with. `engines` is the folder that `python -m gpu_batch.engines` filled,
-    `digest` the model's: engines are never built here, since that takes minutes.
+    `available` is what onnxruntime was built with. `engines` is the model's folder of engines, which must have one for
+    `input_hw`, the pixels of the model's input: engines are never built for a job, since that takes minutes.
     """
     if wanted == "cpu":
         return _cpu("the order asks for it")
     missed = ""
     if wanted == "tensorrt":
-        lack = _lack_of_tensorrt(available, engines, digest)
+        lack = _lack_of_tensorrt(available, engines, input_hw)
         if lack is None and engines is not None:
-            return ProviderChoice(
-                "tensorrt",
-                ((TENSORRT, tensorrt_options(engines / digest)), (CUDA, cuda_options()), (CPU, {})),
-                "there are engines for it",
-            )
+            return choose_tensorrt(engines, "there is an engine for it")
         missed = f"no TensorRT: {lack}; "
     if CUDA in available:
         return ProviderChoice("cuda", ((CUDA, cuda_options()), (CPU, {})), f"{missed}CUDA is there")
     return _cpu(f"{missed}onnxruntime has no CUDA provider")
+
+
+def choose_tensorrt(engines: Path, reason: str) -> ProviderChoice:
+    """TensorRT with the engines of a folder, which it adds to when it is asked for a shape that is not there."""
+    providers: tuple[tuple[str, dict[str, str]], ...] = (
+        (TENSORRT, tensorrt_options(engines)),
+        (CUDA, cuda_options()),
+        (CPU, {}),
+    )
+    return ProviderChoice("tensorrt", providers, reason)
+
+
+def read_shapes(engines: Path) -> list[tuple[int, int]]:
+    """(input_h, input_w) of the engines in a model's folder; none when there is no folder."""
+    path = engines / SHAPES_NAME
+    return [(height, width) for height, width in json.loads(path.read_text())] if path.is_file() else []
+
+
+def note_shape(engines: Path, input_hw: tuple[int, int]) -> None:
+    """Say that a model's folder has the engine for an input of this size."""
+    shapes = sorted({*read_shapes(engines), input_hw})
+    (engines / SHAPES_NAME).write_text(json.dumps(shapes))
 
 
 def class_that_started(choice: ProviderChoice, started: Collection[str]) -> tuple[ProviderClass, str]:
@@ -119,11 +142,11 @@ def _cpu(reason: str) -> ProviderChoice:
     return ProviderChoice("cpu", ((CPU, {}),), reason)
 
 
-def _lack_of_tensorrt(available: Collection[str], engines: Path | None, digest: str) -> str | None:
+def _lack_of_tensorrt(available: Collection[str], engines: Path | None, input_hw: tuple[int, int]) -> str | None:
     if TENSORRT not in available:
         return "onnxruntime has no such provider"
     if engines is None:
         return "no folder of engines is named"
-    if not (engines / digest / SHAPES_NAME).is_file():
-        return "there are no engines for this model"
+    if input_hw not in read_shapes(engines):
+        return f"there is no engine for this model at {input_hw[1]} x {input_hw[0]}"
     return None

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, cast
 
 import av
+from av.codec.hwaccel import HWAccel
 from av.video.codeccontext import VideoCodecContext
 
 from chalicelib.contracts.sample_table import DecoderConfig
@@ -24,14 +27,52 @@ DECODER_BY_CODEC = {
 """libav's decoder for each codec that a sample table is made for."""
 
 
-def open_decoder(config: DecoderConfig, description_index: int, limits: MediaLimits) -> VideoCodecContext:
-    """A single-threaded decoder that knows what a demuxer would have told it.
+CODECS_ON_GPU = frozenset({"h264", "hevc", "vp9"})
+"""Those whose decoder in libav can hand its work to NVDEC and, where that lacks the profile, does it itself, to the
+same samples. libav's own decoder of AV1 can only hand over."""
+
+
+@dataclass(frozen=True, slots=True)
+class DecoderChoice:
+    """Where a segment is decoded, and why."""
+
+    hwaccel: HWAccel | None
+    """The device, or None for the CPU. Frames come back to memory, as NV12."""
+    reason: str
+    """In words for the log."""
+
+
+def choose_decoder(
+    codec: str, *, is_on_gpu: bool, create: Callable[..., object] = VideoCodecContext.create
+) -> DecoderChoice:
+    """NVDEC when the models run on a GPU (`is_on_gpu`) and libav opens it, else the CPU.
+
+    `create` opens a codec context, and with it the device.
+    """
+    if not is_on_gpu:
+        return DecoderChoice(None, "the models run on the CPU")
+    if codec not in CODECS_ON_GPU:
+        return DecoderChoice(None, f"{codec} is decoded on the CPU")
+    # One context of CUDA for the process: every cell opens a decoder.
+    hwaccel = HWAccel("cuda", allow_software_fallback=True, options={"primary_ctx": "1"})
+    try:
+        create(DECODER_BY_CODEC[codec], "r", hwaccel=hwaccel)
+    except av.error.FFmpegError as error:
+        return DecoderChoice(None, f"libav opens no CUDA device: {error}")
+    return DecoderChoice(hwaccel, "libav opened a CUDA device")
+
+
+def open_decoder(
+    config: DecoderConfig, description_index: int, limits: MediaLimits, choice: DecoderChoice | None = None
+) -> VideoCodecContext:
+    """A single-threaded decoder that knows what a demuxer would have told it; on the CPU, unless `choice` says else.
 
     Without the reorder depth, libav guesses it anew from every first frames and drops or misplaces them; without the
     container's size it does not crop as a single pass does.
     """
     description = config.descriptions[description_index]
-    decoder = cast("VideoCodecContext", VideoCodecContext.create(DECODER_BY_CODEC[config.codec], "r"))
+    hwaccel = choice.hwaccel if choice else None
+    decoder = cast("VideoCodecContext", VideoCodecContext.create(DECODER_BY_CODEC[config.codec], "r", hwaccel=hwaccel))
     if description.extradata:
         decoder.extradata = description.extradata
     decoder.width, decoder.height = description.width, description.height

@@ -8,28 +8,31 @@ from typing import Any
 
 import pytest
 
+from gpu_batch.engines import CANNOT_BUILD
+from gpu_batch.engines import main as build
 from gpu_batch.errors import BadOrder
 from gpu_batch.models.cuda_stream import create_stream
 from gpu_batch.models.loader import Model, load
 from gpu_batch.models.providers import (
     CPU,
     CUDA,
-    SHAPES_NAME,
     TENSORRT,
     choose_providers,
     class_that_started,
     cuda_options,
+    note_shape,
     provider_class_of,
 )
 from tests.models.makers import a_detector, a_manifest
+from tests.models.paths import DEFAULT_MODELS
 
-DIGEST = "ab" * 32
+SHAPE = (256, 416)
 ALL = [TENSORRT, CUDA, CPU]
 
 
 def engines_in(folder: Path) -> Path:
-    (folder / DIGEST).mkdir()
-    (folder / DIGEST / SHAPES_NAME).write_text("[[8, 256, 416]]")
+    note_shape(folder, (416, 416))
+    note_shape(folder, SHAPE)
     return folder
 
 
@@ -49,29 +52,29 @@ def test_a_job_for_cuda_falls_to_the_cpu_and_says_why() -> None:
 
 
 def test_tensorrt_is_taken_when_it_is_asked_for_and_has_engines(tmp_path: Path) -> None:
-    choice = choose_providers("tensorrt", ALL, engines=engines_in(tmp_path), digest=DIGEST)
+    choice = choose_providers("tensorrt", ALL, engines=engines_in(tmp_path), input_hw=SHAPE)
     assert (choice.provider_class, [name for name, _ in choice.providers]) == ("tensorrt", ALL)
-    assert choice.providers[0][1]["trt_engine_cache_path"] == str(tmp_path / DIGEST)
+    assert choice.providers[0][1]["trt_engine_cache_path"] == str(tmp_path)
 
 
 def test_tensorrt_is_not_taken_unasked(tmp_path: Path) -> None:
-    assert choose_providers(None, ALL, engines=engines_in(tmp_path), digest=DIGEST).provider_class == "cuda"
+    assert choose_providers(None, ALL, engines=engines_in(tmp_path), input_hw=SHAPE).provider_class == "cuda"
 
 
 @pytest.mark.parametrize(
-    ("available", "has_engines", "digest", "reason"),
+    ("available", "has_engines", "input_hw", "reason"),
     [
-        ([CUDA, CPU], True, DIGEST, "no such provider"),
-        (ALL, False, DIGEST, "no folder of engines"),
-        (ALL, True, "cd" * 32, "no engines for this model"),
+        ([CUDA, CPU], True, SHAPE, "no such provider"),
+        (ALL, False, SHAPE, "no folder of engines"),
+        (ALL, True, (288, 416), "no engine for this model at 416 x 288"),
     ],
-    ids=["not built in", "no folder", "another model"],
+    ids=["not built in", "no folder", "another shape"],
 )
 def test_without_engines_nothing_is_built_at_the_start_of_a_job(
-    available: list[str], has_engines: bool, digest: str, reason: str, tmp_path: Path
+    available: list[str], has_engines: bool, input_hw: tuple[int, int], reason: str, tmp_path: Path
 ) -> None:
     engines = engines_in(tmp_path) if has_engines else None
-    choice = choose_providers("tensorrt", available, engines=engines, digest=digest)
+    choice = choose_providers("tensorrt", available, engines=engines, input_hw=input_hw)
     assert choice.provider_class == "cuda"
     assert reason in choice.reason
 
@@ -95,6 +98,13 @@ def test_a_model_states_its_class_and_batch() -> None:
 def test_a_class_of_another_release_is_refused() -> None:
     with pytest.raises(BadOrder, match="cpu, cuda or tensorrt but got 'npu'"):
         provider_class_of("npu")
+
+
+def test_engines_are_not_promised_where_there_is_no_tensorrt(tmp_path: Path) -> None:
+    folder = tmp_path / "engines"
+    sizes = ["1920x1080", "640x272"]
+    assert build([str(folder), str(DEFAULT_MODELS / "ssdlite-mobilenet-v2"), *sizes], [CUDA, CPU]) == CANNOT_BUILD
+    assert not folder.exists()
 
 
 class FakeRuntime:
