@@ -5,79 +5,38 @@ from __future__ import annotations
 import hashlib
 import json
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import av
 import numpy as np
 import onnx
-import onnxruntime
 from onnx import TensorProto
-from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 
 from bench.paths import CLIPS, DEFAULT_MODELS, MODELS, ULTRALYTICS_PYTHON
-from chalicelib.domain.models import input_size, manifest_from_json
 from gpu_batch.compiler.builder import GraphBuilder
 from gpu_batch.compiler.canonical import Suppression, frames_input, keep_best, normalise
-from gpu_batch.models.preprocess import preprocess
+from gpu_batch.compiler.quantize import write_quantized
 
 NANO = DEFAULT_MODELS / "nanodet-g"
 LIGHT = MODELS / "ssdlite-mobilenet-v2-int8"
 YOLO_RAW = MODELS / "yolov8n_raw.onnx"
 """Random weights: nothing is found, and that costs as much as finding something."""
 YOLO = MODELS / "yolov8n"
-CALIBRATION_FRAMES = 24
+LIGHT_MAX_AP_LOSS = 0.5
+"""It is for speed: as much of it as can be is in int8. `quantization.json` beside it has what that costs."""
 
 
 def make_models() -> None:
     """Make what is missing; the yolov8n pair only where ultralytics is installed."""
     MODELS.mkdir(parents=True, exist_ok=True)
     if not (LIGHT / "model.onnx").exists():
-        quantize(DEFAULT_MODELS / "ssdlite-mobilenet-v2", LIGHT)
+        source = DEFAULT_MODELS / LIGHT.name.removesuffix("-int8")
+        write_quantized(source, [CLIPS / "h264_720p.mp4"], [], MODELS, max_ap_loss=LIGHT_MAX_AP_LOSS)
     if ULTRALYTICS_PYTHON.exists() and not YOLO_RAW.exists():
         command = [str(ULTRALYTICS_PYTHON), "-m", "bench.variant", "peers.export_yolov8n", f"target={YOLO_RAW}"]
         subprocess.run(command, check=True, capture_output=True)
     if YOLO_RAW.exists() and not (YOLO / "model.onnx").exists():
         make_canonical_yolov8(YOLO_RAW, YOLO)
-
-
-def quantize(source: Path, target: Path) -> None:
-    """Write the int8 form of a canonical model: its convolutions, calibrated on frames of the 720p clip."""
-    target.mkdir(parents=True, exist_ok=True)
-    folded = target / "folded.onnx"
-    _fold_constants(source / "model.onnx", folded)
-    quantize_static(
-        folded,
-        target / "model.onnx",
-        _Frames(source),
-        quant_format=QuantFormat.QDQ,
-        op_types_to_quantize=["Conv", "Clip", "Relu", "Add"],
-        per_channel=True,
-        activation_type=QuantType.QUInt8,
-        weight_type=QuantType.QInt8,
-    )
-    folded.unlink()
-    _forget_unused_domains(target / "model.onnx")
-    _write_manifest(json.loads((source / "manifest.json").read_text()), target)
-
-
-def _fold_constants(source: Path, target: Path) -> None:
-    """Write weights as they are computed with: a default model keeps them in half precision, behind a Cast."""
-    options = onnxruntime.SessionOptions()
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
-    options.optimized_model_filepath = str(target)
-    onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
-
-
-def _forget_unused_domains(path: Path) -> None:
-    """Undo that onnxruntime declares every domain that it knows: the worker refuses all but the standard one."""
-    model = onnx.load(path)
-    used = {node.domain for node in model.graph.node}
-    declared = [one for one in model.opset_import if one.domain in used]
-    del model.opset_import[:]
-    model.opset_import.extend(declared)
-    onnx.save(model, path)
 
 
 def make_canonical_yolov8(raw: Path, target: Path) -> None:
@@ -124,24 +83,6 @@ def _splice(ends: onnx.ModelProto, middle: onnx.ModelProto, planes: str, heads: 
 def _write_manifest(manifest: dict[str, Any], target: Path) -> None:
     manifest["sha256"] = hashlib.sha256((target / "model.onnx").read_bytes()).hexdigest()
     (target / "manifest.json").write_text(json.dumps(manifest, indent=2))
-
-
-class _Frames(CalibrationDataReader):  # type: ignore[misc]
-    """Frames of a clip as the model's input."""
-
-    def __init__(self, folder: Path) -> None:
-        manifest = manifest_from_json(json.loads((folder / "manifest.json").read_text()))
-        self._inputs = self._read(input_size(manifest, 1280, 720))
-
-    def get_next(self) -> dict[str, Any] | None:
-        """The next input, None after the last."""
-        return next(self._inputs, None)
-
-    def _read(self, size: Any) -> Iterator[dict[str, Any]]:
-        with av.open(str(CLIPS / "h264_720p.mp4")) as opened:
-            frames = list(opened.decode(video=0))
-        for frame in frames[:: len(frames) // CALIBRATION_FRAMES]:
-            yield {"frames": preprocess(frame, 0, size)[np.newaxis]}
 
 
 if __name__ == "__main__":
