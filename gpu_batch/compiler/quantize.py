@@ -94,11 +94,17 @@ class QuantizedModel:
 
 
 def quantize_model(
-    folder: Path, videos: Sequence[Path], holdout: Sequence[Path] = (), *, max_ap_loss: float = 0.01
+    folder: Path,
+    videos: Sequence[Path],
+    holdout: Sequence[Path] = (),
+    *,
+    max_ap_loss: float = 0.01,
+    aim: float | None = None,
 ) -> QuantizedModel:
     """The int8 form of the detector in `folder`: the same bytes for the same files and versions.
 
     It is calibrated on `videos` and judged on `holdout`; without a holdout, on every other frame of `videos` each.
+    `aim` is the AP50 that may be lost on the frames of the calibration: half of `max_ap_loss` unless said otherwise.
 
     Raises:
         QuantizationRefused: it loses more AP50 than `max_ap_loss`, or there is nothing to quantise or judge by.
@@ -112,7 +118,7 @@ def quantize_model(
         calibration = [clip.every_other(0) for clip in calibration]
     with tempfile.TemporaryDirectory() as work:
         candidates = _Candidates(folder / "model.onnx", Path(work), calibration)
-        kept, int8 = _keep_what_loses_most(candidates, fp32, calibration, max_ap_loss / 2)
+        kept, int8 = _keep_what_loses_most(candidates, fp32, calibration, max_ap_loss / 2 if aim is None else aim)
         model = candidates.make(without=kept)
     report = QuantizationReport(
         calibrated_on={clip.name: len(clip.frames) for clip in calibration},
@@ -135,14 +141,20 @@ def quantize_model(
 
 
 def write_quantized(
-    folder: Path, videos: Sequence[Path], holdout: Sequence[Path], out: Path, *, max_ap_loss: float = 0.01
+    folder: Path,
+    videos: Sequence[Path],
+    holdout: Sequence[Path],
+    out: Path,
+    *,
+    max_ap_loss: float = 0.01,
+    aim: float | None = None,
 ) -> tuple[Path, QuantizationReport]:
     """Write the folder of the int8 model into `out`, with its report in `quantization.json`; gives the folder's path.
 
     Raises:
         ModelRefused, BadOrder, BadInput: as `quantize_model`; nothing is written then.
     """
-    made = quantize_model(folder, videos, holdout, max_ap_loss=max_ap_loss)
+    made = quantize_model(folder, videos, holdout, max_ap_loss=max_ap_loss, aim=aim)
     with tempfile.TemporaryDirectory() as trial:
         write_model_folder(Path(trial), made.manifest, made.model)
         try_model(Path(trial))
