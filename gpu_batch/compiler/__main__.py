@@ -1,9 +1,11 @@
-"""Compiles models to canonical form: `python -m gpu_batch.compiler add | default-models`.
+"""Compiles models to canonical form: `python -m gpu_batch.compiler add | quantize | default-models`.
 
     python -m gpu_batch.compiler add net.onnx --adapter yolox --name yolox-s --labels coco --out models
+    python -m gpu_batch.compiler quantize models/yolox-s --frames street.mp4 --holdout yard.mp4 --out models
     python -m gpu_batch.compiler default-models human/package/models ssd/package/models/coco-ssd out
 
-docs/models.md tells what each adapter takes. The exit code is 0 when a model was written and 66 when it was refused.
+docs/models.md tells what each adapter takes. The exit code is 0 when a model was written, 66 when it was refused,
+and 65 when a video cannot be read.
 """
 
 from __future__ import annotations
@@ -21,9 +23,10 @@ from gpu_batch.compiler.add import compile_network
 from gpu_batch.compiler.default_models import make_default_models
 from gpu_batch.compiler.label_file import read_columns
 from gpu_batch.compiler.model_folder import write_model_folder
+from gpu_batch.compiler.quantize import write_quantized
 from gpu_batch.compiler.recipe import Activation, BoxForm, ChannelOrder, HeadOptions, Pixels, Recipe
 from gpu_batch.compiler.trial import try_model
-from gpu_batch.errors import BadOrder
+from gpu_batch.errors import WorkerError
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -31,7 +34,7 @@ def main(arguments: list[str] | None = None) -> int:
     parsed = _parser().parse_args(arguments)
     try:
         parsed.run(parsed)
-    except BadOrder as error:
+    except WorkerError as error:
         print(error.failure.detail, file=sys.stderr)
         print(error.failure.hint, file=sys.stderr)
         return error.exit_code
@@ -42,6 +45,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m gpu_batch.compiler", description="Compile models.")
     commands = parser.add_subparsers(required=True)
     _describe_add(commands.add_parser("add", help="compile an exported ONNX network"))
+    _describe_quantize(commands.add_parser("quantize", help="make the int8 form of a compiled detector"))
     defaults = commands.add_parser("default-models", help="make the models again that ship with the project")
     defaults.add_argument("human_models_dir", type=Path, help="holds nanodet.json and nanodet.bin")
     defaults.add_argument("coco_ssd_dir", type=Path, help="holds model.json and its shards")
@@ -82,6 +86,21 @@ def _describe_add(add: argparse.ArgumentParser) -> None:
     add.set_defaults(run=_run_add)
 
 
+def _describe_quantize(quantize: argparse.ArgumentParser) -> None:
+    quantize.add_argument("model_dir", type=Path, help="holds manifest.json and model.onnx")
+    quantize.add_argument("--frames", type=Path, nargs="+", required=True, help="videos to calibrate on")
+    quantize.add_argument(
+        "--holdout",
+        type=Path,
+        nargs="+",
+        default=[],
+        help="videos to judge by (default: half of --frames)",
+    )
+    quantize.add_argument("--out", type=Path, required=True, help="the folder that gets a folder for the model")
+    quantize.add_argument("--max-ap-loss", type=float, default=0.01, help="AP50 against fp32, of 0..1 (default: 0.01)")
+    quantize.set_defaults(run=_run_quantize)
+
+
 def _run_add(arguments: argparse.Namespace) -> None:
     recipe = _recipe(arguments)
     model, manifest = compile_network(arguments.network.read_bytes(), recipe)
@@ -94,6 +113,20 @@ def _run_add(arguments: argparse.Namespace) -> None:
     for size, milliseconds in report.cpu_ms_by_input.items():
         print(f"  at {size}: {milliseconds:.1f} ms CPU on one thread")
     print(f"  memory: {report.peak_rss_mb:.0f} MB at most, {report.rss_of_model_mb:.0f} MB of it for the model")
+
+
+def _run_quantize(arguments: argparse.Namespace) -> None:
+    folder, report = write_quantized(
+        arguments.model_dir, arguments.frames, arguments.holdout, arguments.out, max_ap_loss=arguments.max_ap_loss
+    )
+    print(f"{folder / 'model.onnx'}: {(folder / 'model.onnx').stat().st_size} bytes")
+    print(f"  {len(report.kept_in_fp32)} of {report.convolutions} convolutions stay in fp32")
+    for clip in report.clips:
+        agreement = clip.agreement
+        ap50 = (
+            "no rows in fp32" if agreement.ap50 is None else f"AP50 {agreement.ap50:.4f} of {agreement.truth_rows} rows"
+        )
+        print(f"  {clip.video}: {ap50}; {clip.cpu_ms_fp32:.1f} -> {clip.cpu_ms_int8:.1f} ms CPU on one thread")
 
 
 def _run_default_models(arguments: argparse.Namespace) -> None:

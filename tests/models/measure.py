@@ -16,11 +16,11 @@ import av
 import numpy as np
 
 from chalicelib.domain.models import input_size
+from gpu_batch.compiler.accuracy import Found, as_found, average_precision_50
 from gpu_batch.models.detect import Rows, to_rows
 from gpu_batch.models.loader import Model, load_folder
 from gpu_batch.models.preprocess import preprocess
-from tests.models.average_precision import as_found, average_precision_50
-from tests.models.opencv_reference import Found, NanodetReference, shown_rgb
+from tests.models.opencv_reference import NanodetReference, shown_rgb
 from tests.models.paths import DEFAULT_MODELS
 
 PERSON = 0

@@ -6,7 +6,6 @@ stands for what a user would write around the raw network.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,16 +16,9 @@ import numpy.typing as npt
 import onnx
 import onnxruntime
 
+from gpu_batch.compiler.accuracy import Found
+
 Floats = npt.NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class Found:
-    """Detections of one frame: boxes (n, 4) xyxy, scores (n,), labels (n,)."""
-
-    boxes: Floats
-    scores: Floats
-    labels: npt.NDArray[np.int64]
 
 
 def session_with_inner_outputs(model: Path, tensors: list[str]) -> onnxruntime.InferenceSession:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tests.models.opencv_reference import Found
+from gpu_batch.compiler.accuracy import Found
 
 Array = npt.NDArray[Any]
 

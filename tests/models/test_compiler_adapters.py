@@ -12,12 +12,13 @@ import onnxruntime
 import pytest
 
 from chalicelib.domain.models import Manifest, ModelTask, ResizePolicy
+from gpu_batch.compiler.accuracy import Found
 from gpu_batch.compiler.adapters import ADAPTER_BY_NAME
 from gpu_batch.compiler.add import compile_network
 from gpu_batch.compiler.recipe import Activation, HeadOptions, Recipe
 from tests.models import networks, raw_decoding
 from tests.models.networks import HEIGHT, LABELS, WIDTH
-from tests.models.opencv_reference import Found, suppress
+from tests.models.opencv_reference import suppress
 
 Array = npt.NDArray[Any]
 TOLERANCE = 1e-4

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from chalicelib.domain.models import InputSize
+from gpu_batch.compiler.accuracy import Found, as_found, average_precision_50
 from gpu_batch.models.detect import Rows, detect, to_rows
 from gpu_batch.models.loader import Model
-from tests.models.average_precision import as_found, average_precision_50
-from tests.models.opencv_reference import Found, NanodetReference, shown_rgb
+from tests.models.opencv_reference import NanodetReference, shown_rgb
 from tests.models.paths import DEFAULT_MODELS
 
 SIZE = InputSize(input_w=416, input_h=256, content_w=416, content_h=234)
