@@ -55,7 +55,8 @@ def test_what_is_lost_and_what_is_too_much_are_counted() -> None:
 
 def test_a_row_of_the_truth_is_taken_once_and_by_the_best() -> None:
     agreement = compare_found([rows((1, 0.6, 1), (0, 0.8, 1))], [rows((0, 0.9, 1))])
-    assert agreement == Agreement(1, 1.0, 1.0, pytest.approx(0.1, abs=1e-6))
+    assert (agreement.ap50, agreement.matched_share) == (1.0, 1.0)
+    assert agreement.mean_score_difference == pytest.approx(0.1, abs=1e-6)
 
 
 def test_nothing_found_is_worth_nothing_and_no_truth_says_nothing() -> None:
