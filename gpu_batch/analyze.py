@@ -27,6 +27,7 @@ from gpu_batch.models.loader import Model
 from gpu_batch.models.preprocess import PREPROCESSING_VERSION
 from gpu_batch.pipeline import run_models
 from gpu_batch.video.damage import Damage
+from gpu_batch.video.decoders import DecoderChoice, choose_decoder
 from gpu_batch.video.read_ahead import ReadAhead
 from gpu_batch.video.run_reader import cut_parts
 
@@ -81,6 +82,7 @@ class Analyzer:
         self._timebase: Fraction = order.parsed_timebase
         self._limits = MediaLimits()
         self._decoder = DecoderConfig.from_json(json.loads(order.media.decoder)) if order.media.decoder else None
+        self._choice = self._choose_decoder()
         self._stores = [self._store_of(model) for model in models]
         self._pool = ThreadPoolExecutor(1 + PARTS_AHEAD, thread_name_prefix="ahead")
         self._ahead: tuple[Segment, Future[_Prepared]] | None = None
@@ -121,6 +123,15 @@ class Analyzer:
         found = [store.find(numbers) for store in self._stores]
         runs = missing_runs(numbers, found)
         return _Prepared(found, runs, self._open_run(runs[0], parts_ahead) if runs else None)
+
+    def _choose_decoder(self) -> DecoderChoice | None:
+        """Where samples are decoded; None for a video that is read as a whole, by libav on the CPU."""
+        if self._decoder is None:
+            return None
+        is_on_gpu = any(model.provider_class != "cpu" for model in self._models)
+        choice = choose_decoder(self._decoder.codec, is_on_gpu=is_on_gpu)
+        logger.info("decoder chosen", is_on_gpu=choice.hwaccel is not None, reason=choice.reason)
+        return choice
 
     def _store_of(self, model: Model) -> CellStore:
         order = self._order
@@ -178,7 +189,7 @@ class Analyzer:
         if self._decoder is None:
             return _OpenedRun(run, WholeFrames(source, self._limits, self._sampling, self._timebase), source)
         cells = self._load_cells(run[0], run[-1])
-        frames = TableFrames(self._decoder, cells, source, self._limits, self._sampling, self._load_cell)
+        frames = TableFrames(self._decoder, cells, source, self._limits, self._sampling, self._load_cell, self._choice)
         if parts_ahead:
             parts = cut_parts(frames.spans)[:parts_ahead]
             frames.source = ReadAhead(source, parts, self._pool)

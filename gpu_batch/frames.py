@@ -20,6 +20,7 @@ from chalicelib.domain.sampling import Sampling, SamplingKind, is_nearest_keyfra
 from gpu_batch.containers.whole import decode_whole
 from gpu_batch.video.damage import Damage
 from gpu_batch.video.decode import Frame, decode_cells
+from gpu_batch.video.decoders import DecoderChoice
 from gpu_batch.video.feed import Wanted, claimed_keyframes, spans_to_read
 from gpu_batch.video.run_reader import Span
 from gpu_batch.video.source import Source
@@ -69,8 +70,9 @@ class TableFrames:
         limits: MediaLimits,
         sampling: Sampling,
         load_cell: Callable[[int], CellSamples] | None = None,
+        choice: DecoderChoice | None = None,
     ) -> None:
-        """`load_cell` gives cells before the run, which are hardly ever needed."""
+        """`load_cell` gives cells before the run, which are hardly ever needed; `choice` says where to decode."""
         self.damage = Damage()
         self._config = config
         self._cells = cells
@@ -79,6 +81,7 @@ class TableFrames:
         self._limits = limits
         self._sampling = sampling
         self._load_cell = load_cell
+        self._choice = choice
         self._shown_pts = {cell.index: sorted(cell.frames.elements()) for cell in cells}
         self._ranks = {cell.index: self._wanted_ranks(cell) for cell in cells}
         self._wanted = self._find_wanted()
@@ -100,6 +103,7 @@ class TableFrames:
             self.damage,
             wanted=self._wanted,
             load_cell=self._load_cell,
+            choice=self._choice,
         )
         for frame in frames:
             check()

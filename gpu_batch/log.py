@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from threading import local
 from typing import Any
 
 
@@ -13,10 +14,15 @@ class JsonLog:
 
     def __init__(self) -> None:
         self._context: dict[str, Any] = {}
+        self._of_thread = local()
 
     def bind(self, **context: Any) -> None:
-        """Fields that every line has from now on; None removes one."""
-        self._context = {name: value for name, value in (self._context | context).items() if value is not None}
+        """Fields that every line has from now on."""
+        self._context |= {name: value for name, value in context.items() if value is not None}
+
+    def bind_thread(self, **context: Any) -> None:
+        """Fields that every line of this thread has from now on, instead of those that were bound so before."""
+        self._of_thread.context = {name: value for name, value in context.items() if value is not None}
 
     def info(self, message: str, **fields: Any) -> None:
         """Something went as it should."""
@@ -32,7 +38,9 @@ class JsonLog:
 
     def _write(self, level: str, message: str, fields: dict[str, Any]) -> None:
         moment = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime())
-        line = {"time": f"{moment}Z", "level": level, "message": message, **self._context, **fields}
+        line = {"time": f"{moment}Z", "level": level, "message": message, **self._context}
+        line |= getattr(self._of_thread, "context", {}) | fields
+        # One write, so that the lines of several threads do not mix.
         sys.stdout.write(json.dumps(line, default=str) + "\n")
         sys.stdout.flush()
 

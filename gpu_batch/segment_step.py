@@ -1,13 +1,15 @@
-"""Segments as units of work: a child takes its segments one by one, claims, analyses and commits each."""
+"""Segments as units of work: a child claims, analyses and commits each of its own, as many at once as keep it busy."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
+from threading import Lock
 
 from chalicelib.contracts.claims import UnitKey
 from chalicelib.contracts.items import failure_to_map, segment_from_item
@@ -25,9 +27,16 @@ from gpu_batch.log import logger
 from gpu_batch.models.loader import Model, load
 from gpu_batch.models.providers import ENGINES_NAME, provider_class_of
 
+THREADS_PER_SESSION = 2
+"""One decoder keeps about this many threads of a small model busy; a machine with more gets several sessions."""
+GPU_SESSIONS = 4
+"""A session uses one of a GPU's decoding engines, of which it has one to seven; not measured (docs/gpu.md)."""
+
 
 def run_segments(cloud: Cloud, order: WorkOrder, indices: Sequence[int], *, claimed_by: str, stop: Stop) -> None:
     """Analyse these segments of an order, but for those that somebody else has or had.
+
+    Sessions take segments side by side, each with a decoder of its own; all share the models.
 
     Raises:
         BadInput: a segment cannot be analysed, ever; that is recorded, and the others were done.
@@ -35,36 +44,78 @@ def run_segments(cloud: Cloud, order: WorkOrder, indices: Sequence[int], *, clai
     """
     if order.media is None:
         raise BadOrder("an order to analyse must have media facts", code=ErrorCode.INTERNAL)
-    media = order.media
-    cells = unpack_cells(cloud.get_object(media.cells_key))
     keys = [UnitKey(order.pk, UnitKind.SEGMENT, index) for index in indices]
-    following = _following(cloud, keys)
-    failed: list[BadInput | BadOrder] = []
-    with ExitStack() as until_end:
-
-        def make_analyzer() -> Analyzer:
-            models = [_load(cloud, index, order, media) for index in range(len(order.models))]
-            return until_end.enter_context(closing(Analyzer(cloud, order, models, cells, threads=_threads())))
-
-        # Models are loaded under the first claim, so that a model that kills its worker is counted against it.
-        get_analyzer = cache(make_analyzer)
-        for key in keys:
-            claim = cloud.claim(key, claimed_by=claimed_by, lease_seconds=order.lease_seconds)
-            logger.bind(segment_index=key.index, attempt=claim.item["attempt"] if claim else None)
-            if claim is None:
-                logger.info("segment is not to be had")
-                continue
-            logger.info("segment claimed")
-            try:
-                _run_claimed(cloud, order, claim, get_analyzer, following.get(key.index), stop)
-            except Superseded:
-                logger.warning("segment was taken away")
-            except (BadInput, BadOrder) as error:
-                _fail(cloud, claim, error)
-                failed.append(error)
-    logger.bind(segment_index=None, attempt=None)
+    child = _Child(cloud, order, order.media, claimed_by, stop)
+    threads_by_session = deal_threads(_vcpus(), len(keys), is_on_gpu=order.provider_class != "cpu")
+    with ThreadPoolExecutor(len(threads_by_session), thread_name_prefix="session") as pool:
+        sessions = [
+            pool.submit(child.run_session, keys[number :: len(threads_by_session)], threads)
+            for number, threads in enumerate(threads_by_session)
+        ]
+    failed = [error for session in sessions for error in session.result()]
     if failed:
         raise failed[0]
+
+
+def deal_threads(vcpus: int, segments: int, *, is_on_gpu: bool) -> list[int]:
+    """Inference threads of each session of a child that has this many segments."""
+    wanted = GPU_SESSIONS if is_on_gpu else vcpus // THREADS_PER_SESSION
+    sessions = max(1, min(wanted, segments))
+    return [max(1, vcpus // sessions + (number < vcpus % sessions)) for number in range(sessions)]
+
+
+class _Child:
+    """What the sessions of a child share."""
+
+    def __init__(self, cloud: Cloud, order: WorkOrder, media: OrderedMedia, claimed_by: str, stop: Stop) -> None:
+        self._cloud = cloud
+        self._order = order
+        self._media = media
+        self._claimed_by = claimed_by
+        self._stop = stop
+        self._cells = unpack_cells(cloud.get_object(media.cells_key))
+        self._lock = Lock()
+        self._models: list[Model] = []
+
+    def run_session(self, keys: Sequence[UnitKey], threads: int) -> list[BadInput | BadOrder]:
+        """Claim, analyse and commit segments one by one; what failed for good, and was recorded."""
+        following = _following(self._cloud, keys)
+        failed: list[BadInput | BadOrder] = []
+        with ExitStack() as until_end:
+
+            def make_analyzer() -> Analyzer:
+                models = self._load_models()
+                analyzer = Analyzer(self._cloud, self._order, models, self._cells, threads=threads)
+                return until_end.enter_context(closing(analyzer))
+
+            # Models are loaded under the first claim, so that a model that kills its worker is counted against it.
+            get_analyzer = cache(make_analyzer)
+            for key in keys:
+                claim = self._claim(key)
+                if claim is None:
+                    continue
+                try:
+                    _run_claimed(self._cloud, self._order, claim, get_analyzer, following.get(key.index), self._stop)
+                except Superseded:
+                    logger.warning("segment was taken away")
+                except (BadInput, BadOrder) as error:
+                    _fail(self._cloud, claim, error)
+                    failed.append(error)
+        logger.bind_thread()
+        return failed
+
+    def _claim(self, key: UnitKey) -> Claim | None:
+        claim = self._cloud.claim(key, claimed_by=self._claimed_by, lease_seconds=self._order.lease_seconds)
+        logger.bind_thread(segment_index=key.index, attempt=claim.item["attempt"] if claim else None)
+        logger.info("segment claimed" if claim else "segment is not to be had")
+        return claim
+
+    def _load_models(self) -> list[Model]:
+        with self._lock:
+            if not self._models:
+                order = self._order
+                self._models = [_load(self._cloud, index, order, self._media) for index in range(len(order.models))]
+            return self._models
 
 
 def _following(cloud: Cloud, keys: Sequence[UnitKey]) -> dict[int, Segment]:
@@ -119,6 +170,6 @@ def _load(cloud: Cloud, index: int, order: WorkOrder, media: OrderedMedia) -> Mo
     return model
 
 
-def _threads() -> int:
-    """Inference threads: the vCPUs of the job definition, else the processors that this process may use."""
+def _vcpus() -> int:
+    """The vCPUs of the job definition, else the processors that this process may use."""
     return int(os.environ.get("REELSCAN_VCPUS") or len(os.sched_getaffinity(0)))

@@ -27,15 +27,15 @@ from av.video.codeccontext import VideoCodecContext
 
 from chalicelib.domain.media import MediaLimits
 from chalicelib.domain.models import input_size, manifest_from_json
+from gpu_batch.containers.sniff import SNIFF_BYTES, sniff_container
+from gpu_batch.containers.untrusted import first_video_stream, open_untrusted
 from gpu_batch.frames import FramePlace, SampledFrame
 from gpu_batch.models.detect import BOX_STEPS_PER_PIXEL, SCORE_STEPS, Rows, detect
 from gpu_batch.models.loader import Model, load, load_in_batches
 from gpu_batch.models.providers import ENGINES_NAME, GPU_BATCH, ProviderClass, provider_class_of
 from gpu_batch.pipeline import run_models
 from gpu_batch.video.decoders import DecoderChoice, choose_decoder
-from gpu_batch.video.sniff import SNIFF_BYTES, sniff_container
 from gpu_batch.video.source import FileSource
-from gpu_batch.video.untrusted import first_video_stream, open_untrusted
 
 Answer = TypeVar("Answer")
 

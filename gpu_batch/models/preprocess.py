@@ -19,6 +19,7 @@ import av
 import cv2
 import numpy as np
 import numpy.typing as npt
+from av.video.plane import VideoPlane
 from av.video.reformatter import ColorRange, Interpolation, VideoReformatter
 
 from chalicelib.domain.models import InputSize
@@ -88,7 +89,9 @@ def _to_yuv420p(frame: av.VideoFrame) -> av.VideoFrame:
 
 def _resize_to_rgb(frame: av.VideoFrame, width: int, height: int) -> npt.NDArray[np.uint8]:
     """The picture of a yuv420p frame at another size, uint8 (height, width, 3) RGB."""
-    yuv = [cv2.resize(_plane(frame, index), (width, height), interpolation=cv2.INTER_LINEAR) for index in range(3)]
+    # PyAV makes the planes anew each time that it is asked.
+    planes = frame.planes
+    yuv = [cv2.resize(_pixels_of(plane), (width, height), interpolation=cv2.INTER_LINEAR) for plane in planes]
     return _pixels(cv2.transform(cv2.merge(yuv), _RGB_FROM_YUV1))
 
 
@@ -97,8 +100,7 @@ def _pixels(array: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
     return cast("npt.NDArray[np.uint8]", array)
 
 
-def _plane(frame: av.VideoFrame, index: int) -> npt.NDArray[np.uint8]:
-    """A plane of the frame, uint8 (height, width), without a copy; valid while the frame lives."""
-    plane = frame.planes[index]
+def _pixels_of(plane: VideoPlane) -> npt.NDArray[np.uint8]:
+    """A plane of a frame, uint8 (height, width), without a copy; valid while the frame lives."""
     padded = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
     return padded[: plane.height, : plane.width]

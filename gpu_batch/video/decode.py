@@ -29,7 +29,7 @@ from av.video.codeccontext import VideoCodecContext
 from chalicelib.contracts.sample_table import CellSamples, DecoderConfig, Description, SampleFlag, Samples, join_cells
 from chalicelib.domain.media import MediaLimits, Pts
 from gpu_batch.video.damage import Damage, DamageCause, DamagedRange
-from gpu_batch.video.decoders import open_decoder, try_decode
+from gpu_batch.video.decoders import DecoderChoice, open_decoder, try_decode
 from gpu_batch.video.disposable import allows_dropping, is_disposable
 from gpu_batch.video.feed import Wanted, claimed_gops, mark_needed, spans_to_read
 from gpu_batch.video.in_band import judge_sample
@@ -59,6 +59,7 @@ def decode_cells(
     *,
     wanted: Wanted | None = None,
     load_cell: Callable[[int], CellSamples] | None = None,
+    choice: DecoderChoice | None = None,
 ) -> Iterator[Frame]:
     """The shown frames of consecutive cells, in presentation order.
 
@@ -74,13 +75,14 @@ def decode_cells(
         damage: what is not sound is noted here.
         wanted: the frames that are asked for; None: all.
         load_cell: gives the cells before the run, in case its first one has no proved keyframe.
+        choice: where to decode; None: on the CPU.
 
     Raises:
         Passing: the source failed.
     """
     with RunReader(source, spans_to_read(cells, wanted)) as reader:
         for group in _sound_groups(config, cells, reader, wanted, load_cell):
-            decoder = _CellDecoder(config, join_cells(group), reader, limits, cells[0].start_pts)
+            decoder = _CellDecoder(config, join_cells(group), reader, limits, cells[0].start_pts, choice)
             if wanted is not None:
                 asked = frozenset(pts for cell in group for pts in wanted.of(cell))
                 decoder.want(asked, only_keyframes=wanted.only_keyframes)
@@ -145,6 +147,7 @@ class _CellDecoder:
         reader: RunReader,
         limits: MediaLimits,
         from_pts: Pts,
+        choice: DecoderChoice | None,
     ) -> None:
         """Frames and damage before `from_pts` are nobody's business: they are decoded for what comes after."""
         self._config = config
@@ -152,6 +155,7 @@ class _CellDecoder:
         self._reader = reader
         self._limits = limits
         self._from_pts = from_pts
+        self._choice = choice
         self._shown = cell.frames
         self._expected = Counter({pts: count for pts, count in self._shown.items() if pts >= from_pts})
         self._seen: Counter[Pts] = Counter()
@@ -187,7 +191,7 @@ class _CellDecoder:
                 yield from self._drain(decoder, position - 1)
                 decoder = None
                 if has_new_description and needed[position] and not starts_anew:
-                    decoder = open_decoder(self._config, samples.descriptions[position], self._limits)
+                    decoder = self._open(position)
             if not needed[position]:
                 continue
             gop = self._gop_at(position)
@@ -196,7 +200,7 @@ class _CellDecoder:
                 # After a failure, decoding goes on where it can: at the next keyframe.
                 if not (starts_anew or (starts_gop and self._verdict(gop).is_proved)):
                     continue
-                decoder = open_decoder(self._config, samples.descriptions[position], self._limits)
+                decoder = self._open(position)
             if not samples.sizes[position]:
                 continue
             content = self._content(position)
@@ -217,6 +221,9 @@ class _CellDecoder:
         if decoder is not None:
             yield from self._drain(decoder, len(samples) - 1)
         self._report(damage)
+
+    def _open(self, position: int) -> VideoCodecContext:
+        return open_decoder(self._config, self._cell.samples.descriptions[position], self._limits, self._choice)
 
     def _mark_needed(self) -> bytearray:
         if self._wants_all:

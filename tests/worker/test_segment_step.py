@@ -14,9 +14,9 @@ from chalicelib.domain.models import ModelTask
 from chalicelib.domain.segments import Segment
 from chalicelib.domain.units import UnitKind, UnitState
 from gpu_batch.aws import Claim
-from gpu_batch.errors import BadInput, BadOrder, Drained
+from gpu_batch.errors import BadInput, BadOrder, Drained, Passing
 from gpu_batch.lease import Stop
-from gpu_batch.segment_step import run_segments
+from gpu_batch.segment_step import deal_threads, run_segments
 from tests.models.makers import a_detector, a_manifest
 from tests.worker.clips import make_clip
 from tests.worker.scene import EVERY_CELL, Scene, a_scene
@@ -168,3 +168,57 @@ def test_a_killed_worker_is_followed_by_one_that_stores_the_same_and_infers_only
     assert scene.cloud.unit(keys[0])["frames_inferred"] == 0
     bodies = [[item["body"] for item in one.cloud.items("results", "INDEX")] for one in (scene, undisturbed)]
     assert bodies[0] == bodies[1]
+
+
+@pytest.mark.parametrize(
+    ("vcpus", "segments", "is_on_gpu", "threads"),
+    [
+        (1, 9, False, [1]),
+        (2, 9, False, [2]),
+        (3, 9, False, [3]),
+        (8, 9, False, [2, 2, 2, 2]),
+        (8, 3, False, [3, 3, 2]),
+        (8, 1, False, [8]),
+        (8, 0, False, [8]),
+        (8, 9, True, [2, 2, 2, 2]),
+        (2, 9, True, [1, 1, 1, 1]),
+    ],
+)
+def test_threads_are_dealt_to_sessions(vcpus: int, segments: int, is_on_gpu: bool, threads: list[int]) -> None:
+    assert deal_threads(vcpus, segments, is_on_gpu=is_on_gpu) == threads
+
+
+def test_sessions_side_by_side_leave_what_one_leaves(monkeypatch: pytest.MonkeyPatch) -> None:
+    one, _, _ = a_child()
+    run(one, [0, 1, 2, 3, 4])
+    monkeypatch.setenv("REELSCAN_VCPUS", "6")
+    many, _, keys = a_child()
+    loads: list[str] = []
+    get_object = many.cloud.get_object
+
+    def note_loads(key: str, start: int = 0, size: int | None = None) -> bytes:
+        loads.extend([key] * (key == "model"))
+        return get_object(key, start, size)
+
+    many.cloud.get_object = note_loads  # type: ignore[method-assign]
+    run(many, [0, 1, 2, 3, 4])
+    assert states(many, keys) == ["DONE"] * 5
+    assert loads == ["model"]
+    bodies = [[item["body"] for item in scene.cloud.items("results", "INDEX")] for scene in (one, many)]
+    assert bodies[0] == bodies[1]
+
+
+def test_a_session_that_fails_leaves_the_others_to_their_segments(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REELSCAN_VCPUS", "4")
+    scene, _, keys = a_child()
+    end = scene.cloud.end
+
+    def lose_the_first_commit(claim: Claim, state: UnitState, **facts: object) -> None:
+        if claim.key.index == 0:
+            raise Passing("DynamoDB did not answer")
+        end(claim, state, **facts)  # type: ignore[arg-type]
+
+    scene.cloud.end = lose_the_first_commit  # type: ignore[method-assign]
+    with pytest.raises(Passing):
+        run(scene, [0, 1, 2, 3])
+    assert states(scene, keys[:4]) == ["CLAIMED", "DONE", "OPEN", "DONE"]
