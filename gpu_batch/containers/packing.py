@@ -59,8 +59,13 @@ class ChunkPacker:
         """The chunk that holds the samples [first, after), at least one."""
         # The first row of a step column counts from 0, so that a chunk needs no other.
         own, others = slice(8 * first, 8 * first + 8), slice(8 * first + 8, 8 * after)
+        offset_steps = self._offset_steps[others]
+        # Without sound between the samples all steps are 0; with it they hardly repeat, and deflating them takes longer
+        # than all the rest.
         columns = (
-            (b"".join((self._offsets[own], self._offset_steps[others], self._dts[own])), self._deflated),
+            (self._offsets[own], _stored),
+            (offset_steps, _stored if offset_steps.strip(b"\0") else self._remembered),
+            (self._dts[own], _stored),
             (self._dts_steps[others], self._remembered),
             (self._compositions[8 * first : 8 * after], self._remembered),
             (self._sizes[4 * first : 4 * after], _stored),
@@ -84,7 +89,7 @@ class ChunkPacker:
 
 
 def _bytes_of(values: NDArray[Any], dtype: str) -> bytes:
-    return values.astype(dtype).tobytes()
+    return np.asarray(values, dtype).tobytes()
 
 
 def _stored(content: bytes) -> bytes:
