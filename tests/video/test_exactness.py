@@ -156,7 +156,7 @@ def test_a_video_with_proved_keyframes_is_cut_into_several_cells(corpus: dict[st
 
 
 @pytest.mark.parametrize("name", [*MANY_CELLS, *REASON_BY_ONE_CELL])
-@pytest.mark.parametrize("length", [1, 2, 1000])
+@pytest.mark.parametrize("length", [1, pytest.param(2, marks=pytest.mark.slow), 1000])
 def test_runs_of_any_length_give_the_frames_of_a_single_pass(corpus: dict[str, Path], name: str, length: int) -> None:
     decoded = decode_in_runs(table_of(corpus[name]), FileSource(corpus[name]), length)
     assert decoded.frames == single_pass(corpus[name])
