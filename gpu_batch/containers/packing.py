@@ -42,12 +42,12 @@ class ChunkPacker:
     """Packs runs of samples of one track."""
 
     def __init__(self, columns: Columns) -> None:
-        steps = np.diff(columns.offsets, prepend=0)
+        steps = _steps_of(columns.offsets)
         steps[1:] -= columns.sizes[:-1]
         self._offsets = _bytes_of(columns.offsets, "<i8")
         self._offset_steps = _bytes_of(steps, "<i8")
         self._dts = _bytes_of(columns.dts, "<i8")
-        self._dts_steps = _bytes_of(np.diff(columns.dts, prepend=0), "<i8")
+        self._dts_steps = _bytes_of(_steps_of(columns.dts), "<i8")
         self._compositions = _bytes_of(columns.pts - columns.dts, "<i8")
         self._sizes = _bytes_of(columns.sizes, "<u4")
         self._flags = _bytes_of(columns.flags, "u1")
@@ -86,6 +86,13 @@ class ChunkPacker:
             if len(self._piece_by_content) < REMEMBERED_PIECES:
                 self._piece_by_content[content] = piece
         return piece
+
+
+def _steps_of(values: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The first value, then what each adds to the one before; numpy's diff would copy the column first."""
+    steps = values.copy()
+    steps[1:] -= values[:-1]
+    return steps
 
 
 def _bytes_of(values: NDArray[Any], dtype: str) -> bytes:

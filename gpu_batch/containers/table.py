@@ -192,7 +192,10 @@ def pack_table(size_bytes: int, config: DecoderConfig, track: Track, timeline: T
     places = np.searchsorted(shown_pts, times).tolist()
     shown_around = np.concatenate((shown_pts, [0]))[places].tolist(), shown_pts[np.array(places) - 1].tolist()
     tails = _tail_lengths(pts, bounds)
-    ranges = _byte_ranges(np.where(is_missing, NOWHERE, track.offsets), np.where(is_missing, 0, ends), bounds, tails)
+    starts = track.offsets
+    if is_missing.any():
+        starts, ends = np.where(is_missing, NOWHERE, starts), np.where(is_missing, 0, ends)
+    ranges = _byte_ranges(starts, ends, bounds, tails)
     cells: list[Cell] = []
     chunks: list[bytes] = []
     table_offset = 0

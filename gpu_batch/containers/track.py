@@ -292,7 +292,11 @@ def _read_offsets(table: Box, sizes: Int64s) -> tuple[Int64s, Int64s]:
     held = np.diff(ends, prepend=0)
     before = np.cumsum(sizes) - sizes
     starts = chunks - before[np.minimum(ends - held, count - 1)]
-    return np.repeat(starts, held) + before, np.repeat(np.repeat(runs[:, 2] - 1, lengths), held)
+    offsets = np.repeat(starts, held)
+    offsets += before
+    if (runs[:, 2] == runs[0, 2]).all():
+        return offsets, np.full(count, runs[0, 2] - 1)
+    return offsets, np.repeat(np.repeat(runs[:, 2] - 1, lengths), held)
 
 
 def refuse_overlaps(offsets: Int64s, sizes: Int64s, file_size_bytes: int) -> None:
