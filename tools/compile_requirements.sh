@@ -15,7 +15,8 @@ compile() { # compile INPUT OUTPUT PYTHON [OPTION…]
         --custom-compile-command "make requirements" --output-file "$output" "$@" "$input"
 }
 
-compile requirements/dev.in requirements/dev.txt 3.11 "$@"
+# The headless build of OpenCV, which worker.in names, has the same module: two would overwrite each other.
+compile requirements/dev.in requirements/dev.txt 3.11 --no-emit-package opencv-python "$@"
 compile requirements/setup.in requirements/setup.txt 3.11 "$@"
 compile requirements/lambda.in requirements.txt 3.11 --constraints requirements/dev.txt "$@"
 compile requirements/worker.in requirements/worker.txt 3.11 --constraints requirements/dev.txt "$@"
@@ -23,6 +24,5 @@ compile requirements/worker-gpu.in requirements/worker-gpu.txt 3.12 --constraint
 compile requirements/infra.in requirements/infra.txt 3.11 --constraints requirements/dev.txt "$@"
 compile requirements/demo-video.in requirements/demo-video.txt 3.11 --no-deps "$@"
 compile requirements/bench.in requirements/bench.txt 3.11 --constraints requirements/dev.txt "$@"
-# The headless build of OpenCV, which worker.in names, has the same module: two would overwrite each other.
 compile requirements/bench-ultralytics.in requirements/bench-ultralytics.txt 3.11 --constraints requirements/dev.txt \
     --no-emit-package opencv-python "$@"

@@ -26,16 +26,18 @@ index=$("$python" -m pip config get global.index-url 2>/dev/null || true)
 index=${PIP_INDEX_URL:-$index}
 [ -z "$index" ] || export UV_DEFAULT_INDEX="${UV_DEFAULT_INDEX:-$index}"
 
+# requirements/dev.txt is complete, and leaves out on purpose what would overwrite another package (see
+# tools/compile_requirements.sh): so nothing is resolved here.
 install_with_uv() {
     "$python" -m pip install -qq --disable-pip-version-check --require-hashes -r requirements/setup.txt &&
-        .venv/bin/uv pip install --quiet --python "$python" --require-hashes -r requirements/dev.txt
+        .venv/bin/uv pip install --quiet --python "$python" --no-deps --require-hashes -r requirements/dev.txt
 }
 
 install_with_pip() {
-    "$python" -m pip install -qq --disable-pip-version-check --require-hashes -r requirements/dev.txt
+    "$python" -m pip install -qq --disable-pip-version-check --no-deps --require-hashes -r requirements/dev.txt
 }
 
-echo "Installing requirements/dev.txt into .venv (about 300 MB to download: seconds to a minute)"
+echo "Installing requirements/dev.txt into .venv (about 400 MB to download: seconds to a minute)"
 if ! install_with_uv >"$log" 2>&1; then
     echo "The fast installer (uv) did not get through (its words: $log); using pip, which takes a few minutes"
     install_with_pip || fail "the packages could not be installed (see above). Is the package index reachable? Then: make setup"
