@@ -26,7 +26,8 @@ from chalicelib.contracts.job_index import IndexEntry
 from chalicelib.contracts.tracks import TrackRow, pack_tracks
 from chalicelib.domain.ids import JobId, TenantId
 from chalicelib.domain.models import Manifest
-from chalicelib.services.ports import Ports, PostForm, SignedPart
+from chalicelib.services.object_port import PostForm, SignedPart
+from chalicelib.services.ports import Ports
 from chalicelib.settings import read_settings
 from tests.fakes.make import Fakes
 
