@@ -16,13 +16,12 @@ from chalicelib.domain.errors import InvalidRequest, NotFound
 from chalicelib.domain.ids import TenantId
 from chalicelib.services.ports import Ports
 from chalicelib.services.results import (
-    BLOCKS_PER_PAGE,
-    INDEX_ENTRIES_PER_PAGE,
     DetectionQuery,
     FoundDetection,
     find_detections,
     find_tracks,
 )
+from chalicelib.services.walk import BLOCKS_PER_PAGE, INDEX_ENTRIES_PER_PAGE
 from tests.fakes.makers import TIMEBASE, make_job, make_media, make_video
 from tests.services.archive import Archive
 from tests.services.world import World, make_entry
