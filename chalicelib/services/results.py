@@ -21,9 +21,8 @@ from chalicelib.domain.models import Manifest
 from chalicelib.services.cursors import make_cursor, read_cursor
 from chalicelib.services.ports import Ports
 from chalicelib.services.rows import Row, RowFilter
+from chalicelib.services.track_reader import TrackReader
 from chalicelib.services.walk import Walk
-
-TRACK_CHUNKS_PER_PAGE = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,23 +101,17 @@ def find_tracks(
     timebase = video.media.timebase
     scope = f"tracks|{job.job_id}|{label}|{from_seconds}|{to_seconds}"
     key = ports.limits.cursor_key
-    chunk_number, skip = read_cursor(key, job.tenant, scope, cursor) if cursor else (0, 0)
+    first_chunk, skip = read_cursor(key, job.tenant, scope, cursor) if cursor else (0, 0)
+    query = DetectionQuery(label=label, from_seconds=from_seconds, to_seconds=to_seconds)
+    wanted = row_filter_of(ports, job, query, timebase).wanted
+    reader = TrackReader(ports, job)
     found: list[TrackRow] = []
-    chunks = ports.results.list_tracks(job.tenant, job.job_id, chunk_number, TRACK_CHUNKS_PER_PAGE)
-    for chunk in chunks:
-        for position, track in enumerate(chunk):
-            if position < skip or (label is not None and track.label != label):
-                continue
-            if from_seconds is not None and track.last_pts * timebase < from_seconds:
-                continue
-            if to_seconds is not None and track.first_pts * timebase >= to_seconds:
-                continue
-            if len(found) == limit:
-                return found, timebase, make_cursor(key, job.tenant, scope, [chunk_number, position])
-            found.append(track)
-        chunk_number, skip = chunk_number + 1, 0
-    is_cut = len(chunks) == TRACK_CHUNKS_PER_PAGE
-    return found, timebase, make_cursor(key, job.tenant, scope, [chunk_number, 0]) if is_cut else None
+    for placed in reader.tracks(wanted, first_chunk, skip):
+        if len(found) == limit:
+            return found, timebase, make_cursor(key, job.tenant, scope, [placed.chunk, placed.position])
+        found.append(placed.track)
+    is_cut = reader.next_chunk is not None
+    return found, timebase, make_cursor(key, job.tenant, scope, [reader.next_chunk, 0]) if is_cut else None
 
 
 def row_filter_of(ports: Ports, job: Job, query: DetectionQuery, timebase: Fraction) -> RowFilter:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from chalicelib.contracts.blocks import Block, BlockRef
+from chalicelib.contracts.summary_tree import Wanted
 from chalicelib.domain.media import Pts
 
 Place = tuple[Any, ...]
@@ -54,6 +55,11 @@ class RowFilter:
     to_pts: Pts | None = None
     """Exclusive."""
     track_ids: frozenset[int] | None = None
+
+    @property
+    def wanted(self) -> Wanted:
+        """What to look for in the job's summary tree."""
+        return Wanted(self.models, self.score_floors, self.labels, self.from_pts, self.to_pts)
 
     def may_match(self, ref: BlockRef, model_index: int) -> bool:
         """Whether the block can hold a row that matches, as far as its reference tells."""

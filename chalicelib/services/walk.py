@@ -10,7 +10,7 @@ from __future__ import annotations
 import heapq
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from chalicelib.contracts import table_keys
@@ -20,14 +20,13 @@ from chalicelib.contracts.tracks import unpack_track_ids
 from chalicelib.domain.errors import NotFound
 from chalicelib.domain.jobs import Job
 from chalicelib.domain.videos import Video
-from chalicelib.services.dispatch import owner_of
+from chalicelib.services.index_reader import IndexReader
 from chalicelib.services.ports import Ports
 from chalicelib.services.rows import Place, Row, RowFilter, matching_rows
+from chalicelib.services.track_reader import TrackReader
 
 BLOCKS_PER_PAGE = 48
 BLOCKS_PER_READ = 8
-INDEX_ENTRIES_PER_PAGE = 200
-INDEX_ENTRIES_PER_READ = 20
 
 
 class Walk:
@@ -48,7 +47,7 @@ class Walk:
         self._blocks_left = blocks_budget
         self._batch_size = 1
         self._bodies: dict[_Wanted, tuple[bytes, bytes | None]] = {}
-        self._bases: Sequence[int | None] | None = None
+        self._has_tracks = False
 
     def rows(self, position: list[Any] | None = None) -> Iterator[Row]:
         """The rows that match, from the start or from where another walk with the same filter stopped.
@@ -56,21 +55,19 @@ class Walk:
         Raises:
             NotFound: blocks of the job were removed.
         """
-        if self._job.plan is None or not self._filter.models:
+        if self._job.plan is None or not self._filter.models or not self._narrow_to_tracks():
             return
-        self._bases = self._ports.results.get_bases(self._job.tenant, self._job.job_id)
-        first, after = (position[0], _place(position[1])) if position else (self._first_segment(), None)
-        self.position = [first, list(after) if after else None]
+        first, after = (position[0], _place(position[1])) if position else (None, None)
+        self.position = position or [0, None]
+        index = IndexReader(self._ports, self._job, self._filter.wanted)
+        self._has_tracks = index.is_finished and self._job.request.tracking
         reached: list[tuple[Row, int, Iterator[Row]]] = []
         opened = 0
         must_reach: Place | None = None
-        for entry in self._entries(first):
-            if self._filter.to_pts is not None and entry.start_pts >= self._filter.to_pts:
-                break
+        for entry, frames_before in index.segments(first):
             if entry.segment != first:
                 after = None
-                self.position = [entry.segment, None]
-            wanted = deque(self._wanted(entry, after))
+            wanted = deque(self._wanted(entry, frames_before, after))
             # A page that stopped where it started would never end: what lies there is read whatever the budget.
             if wanted and must_reach is None:
                 must_reach = max(after or (), (wanted[0].ref.first_pts,))
@@ -94,28 +91,33 @@ class Walk:
                 if (earliest := next(rows, None)) is not None:
                     opened += 1
                     heapq.heappush(reached, (earliest, opened, rows))
+        if index.next_segment is not None:
+            self.is_exhausted, self.position = True, [index.next_segment, None]
 
-    def _first_segment(self) -> int:
-        if self._filter.from_pts is None or self._job.plan is None:
-            return 0
-        return self._ports.units.find_segment(owner_of(self._job), self._job.plan.segments, self._filter.from_pts)
+    def _narrow_to_tracks(self) -> bool:
+        """Ask only for the models and the time in which the tracks are seen; False when there are none."""
+        asked = self._filter.track_ids
+        tracks = None if asked is None else TrackReader(self._ports, self._job).find(asked)
+        if tracks is None:
+            return True
+        if not tracks:
+            return False
+        models = {track.model for track in tracks}
+        from_pts = min(track.first_pts for track in tracks)
+        to_pts = max(track.last_pts for track in tracks) + 1
+        self._filter = replace(
+            self._filter,
+            models=tuple(index for index in self._filter.models if self._job.models[index].name in models),
+            from_pts=from_pts if self._filter.from_pts is None else max(self._filter.from_pts, from_pts),
+            to_pts=to_pts if self._filter.to_pts is None else min(self._filter.to_pts, to_pts),
+        )
+        return bool(self._filter.models)
 
-    def _entries(self, first: int) -> Iterator[IndexEntry]:
-        job = self._job
-        for _ in range(INDEX_ENTRIES_PER_PAGE // INDEX_ENTRIES_PER_READ):
-            entries = self._ports.results.list_index(job.tenant, job.job_id, first, INDEX_ENTRIES_PER_READ)
-            yield from entries
-            if len(entries) < INDEX_ENTRIES_PER_READ:
-                return
-            first = entries[-1].segment + 1
-        self.is_exhausted, self.position = True, [first, None]
-
-    def _wanted(self, entry: IndexEntry, after: Place | None) -> list[_Wanted]:
+    def _wanted(self, entry: IndexEntry, frames_before: int | None, after: Place | None) -> list[_Wanted]:
         """The blocks of a segment that can hold rows that match and come after a place, in order of their first."""
         found: list[_Wanted] = []
-        base = self._bases[entry.segment] if self._bases else None
         for model in self._filter.models:
-            frame_index = base
+            frame_index = frames_before
             for cell in entry.cells_by_model[model]:
                 for number, ref in enumerate(cell.blocks):
                     is_done = after is not None and ref.last_pts < after[0]
@@ -147,7 +149,8 @@ class Walk:
         job, results = self._job, self._ports.results
         self._blocks_left -= len(batch)
         packed = results.get_blocks(job.tenant, self._content_digest, [wanted.ref for wanted in batch])
-        ids = results.get_track_ids(job.tenant, job.job_id, [wanted.track_key for wanted in batch])
+        keys = [wanted.track_key for wanted in batch] if self._has_tracks else []
+        ids = results.get_track_ids(job.tenant, job.job_id, keys) if keys else {}
         for wanted in batch:
             if wanted.ref.sk not in packed:
                 raise NotFound(f"results of job {job.job_id} were removed", hint="Start a new job on this video")
