@@ -16,6 +16,7 @@ from gpu_batch.finish import run_finish
 from gpu_batch.lease import Stop
 from gpu_batch.log import logger
 from gpu_batch.probe_step import run_probe
+from gpu_batch.retrack import run_retrack
 from gpu_batch.segment_step import run_segments
 
 
@@ -70,6 +71,7 @@ STEP_BY_KIND: dict[OrderKind, Step] = {
     OrderKind.ANALYZE: lambda cloud, order, child, by, stop: run_segments(
         cloud, order, order.children[child], claimed_by=by, stop=stop
     ),
+    OrderKind.TRACKS: lambda cloud, order, _, by, stop: run_retrack(cloud, order, claimed_by=by, stop=stop),
     OrderKind.FINISH: lambda cloud, order, _, by, stop: run_finish(cloud, order, claimed_by=by, stop=stop),
 }
 """What to do with an order of a kind: (cloud, order, child, claimed by, stop)."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import Any
 
-from chalicelib.api import schemas
+from chalicelib.api import schemas, track_schemas
 from chalicelib.contracts.blocks import SCORE_UNITS
 from chalicelib.contracts.items import time_to_text
 from chalicelib.contracts.tracks import TrackRow
@@ -17,6 +17,7 @@ from chalicelib.domain.segments import Segment
 from chalicelib.domain.units import Unit
 from chalicelib.domain.videos import Video
 from chalicelib.services.results import FoundDetection
+from chalicelib.services.tracks import TrackVersion
 from chalicelib.services.uploads import UploadTicket
 
 
@@ -136,6 +137,23 @@ def track_out(track: TrackRow, timebase: Fraction) -> schemas.TrackOut:
         last_seconds=float(track.last_pts * timebase),
         frames=track.frames,
         score_max=track.score_max / SCORE_UNITS,
+    )
+
+
+def track_version_out(found: TrackVersion) -> track_schemas.TrackVersionOut:
+    """A version of a job's tracks."""
+    return track_schemas.TrackVersionOut(
+        version=found.version,
+        state=found.state,
+        parameters=found.parameters,
+        is_current=found.is_current,
+        created_at=time_to_text(found.created_at),
+        **_known(
+            finished_at=time_to_text(found.finished_at) if found.finished_at else None,
+            tracks=found.tracks,
+            is_outdated=found.is_outdated or None,
+            error=error_out(found.failure),
+        ),
     )
 
 

@@ -178,7 +178,9 @@ def retry_job(ports: Ports, job: Job) -> Job:
     if lost := find_lost_model(ports, job):
         raise Conflict(lost.detail, hint=lost.hint)
     deadline_at = ports.clock.now() + timedelta(seconds=ports.limits.job_seconds)
-    fresh = replace(job, failure=None, missing=(), summary=None, finished_at=None, deadline_at=deadline_at)
+    fresh = replace(
+        job, failure=None, missing=(), summary=None, finished_at=None, deadline_at=deadline_at, tracks_version=0
+    )
     still_open, failed = ports.units.count(owner_of(job))
     if failed or still_open:
         return _retry_segments(ports, fresh, failed + still_open)

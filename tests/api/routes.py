@@ -29,6 +29,17 @@ JOB = {
     "missing?",
     "error?",
 }
+TRACK_VERSION = {
+    "version",
+    "state",
+    "parameters",
+    "is_current",
+    "created_at",
+    "finished_at?",
+    "tracks?",
+    "is_outdated?",
+    "error?",
+}
 PAGE = {"items", "next_cursor"}
 
 
@@ -109,7 +120,7 @@ ROUTES = [
         200,
         PAGE,
         {"pts", "timebase", "time_seconds", "frame_index", "model", "label", "score", "box", "track_id?"},
-        query={*SLICE, "label", "model", "from", "to", "score_min", "track_id"},
+        query={*SLICE, "label", "model", "from", "to", "score_min", "track_id", "track_version"},
     ),
     Route(
         "GET",
@@ -127,8 +138,28 @@ ROUTES = [
             "frames",
             "score_max",
         },
-        query={*SLICE, "label", "from", "to"},
+        query={*SLICE, "label", "from", "to", "version"},
     ),
+    Route(
+        "POST",
+        "/jobs/{job_id}/tracks",
+        202,
+        {"tracks"},
+        TRACK_VERSION,
+        body={"lost_seconds": 3},
+        body_fields={
+            "score_high?",
+            "low_score_ratio?",
+            "lost_seconds?",
+            "iou_min?",
+            "iou_min_low?",
+            "confirm_hits?",
+            "confirm_frames?",
+            "labels?",
+            "make_current?",
+        },
+    ),
+    Route("GET", "/jobs/{job_id}/track-versions", 200, PAGE, TRACK_VERSION),
     Route(
         "GET",
         "/models",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import zlib
-from array import array
 from pathlib import Path
 
 import pytest
@@ -15,7 +14,7 @@ from chalicelib.contracts.attribute_values import item_from_wire, item_to_wire
 from chalicelib.contracts.blocks import BlockRef
 from chalicelib.contracts.cell_results import CellResult, DamagedRange
 from chalicelib.contracts.job_index import IndexEntry
-from chalicelib.contracts.tracks import TrackRow, pack_track_ids, pack_tracks, unpack_track_ids, unpack_tracks
+from chalicelib.contracts.tracks import TrackRow, pack_tracks, unpack_tracks
 
 GOLDEN_INDEX_BODY = (Path(__file__).parent / "golden" / "index_body.bin").read_bytes()
 """The body of `an_entry()` as release 0.1 wrote it."""
@@ -108,15 +107,6 @@ def test_the_largest_index_entry_fits_into_one_item() -> None:
     cells = tuple(CellResult(number, 120, 120, (), blocks) for number in range(64))
     item = IndexEntry(0, 0, 1, 1, (cells,) * 8).to_item("acme", "job_1")
     assert len(item["body"]) < 400_000
-
-
-@given(st.lists(st.integers(0, 2**32 - 1)))
-def test_track_ids_come_back(ids: list[int]) -> None:
-    assert unpack_track_ids(pack_track_ids(ids)) == array("I", ids)
-
-
-def test_track_ids_are_planes_of_bytes_as_in_blocks() -> None:
-    assert zlib.decompress(pack_track_ids([0x01020304, 5])) == bytes([4, 5, 3, 0, 2, 0, 1, 0])
 
 
 @given(st.lists(tracks, max_size=5))

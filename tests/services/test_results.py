@@ -179,7 +179,7 @@ def draw_tracks(seed: int) -> tuple[World, list[TrackRow]]:
     job = make_job()
     world.fakes.results.write_tracks(job.tenant, job.job_id, chunks, {})
     names = [ref.name for ref in job.models]
-    world.fakes.results.write_nodes(job.tenant, job.job_id, table_keys.TRACK_TREE, build_track_tree(chunks, names))
+    world.fakes.results.write_nodes(job.tenant, job.job_id, table_keys.track_tree(0), build_track_tree(chunks, names))
     return world, tracks
 
 
