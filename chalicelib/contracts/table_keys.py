@@ -42,6 +42,9 @@ IDEMPOTENCY = "IDEMPOTENCY"
 PUBLIC_MODELS = "public#models"
 SEGMENT_TREE = "TREE"
 TRACK_TREE = "TRACKTREE"
+# A job and its markers are neighbours, FAILED# < JOB < OPEN#, and nothing lies between: one query tells its progress.
+FAILED_PREFIX = "FAILED#"
+OPEN_PREFIX = "OPEN#"
 
 Key = dict[str, str]
 
@@ -64,12 +67,12 @@ def segment(index: int) -> str:
 
 def open_marker(index: int) -> str:
     """Sort key of the marker that a segment is not terminal."""
-    return f"OPEN#{index:05d}"
+    return f"{OPEN_PREFIX}{index:05d}"
 
 
 def failed_marker(index: int) -> str:
     """Sort key of the marker that a segment failed."""
-    return f"FAILED#{index:05d}"
+    return f"{FAILED_PREFIX}{index:05d}"
 
 
 def submission(submission_id: str) -> str:

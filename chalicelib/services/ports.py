@@ -26,6 +26,7 @@ from chalicelib.domain.models import Manifest
 from chalicelib.domain.segments import Segment
 from chalicelib.domain.units import Lane, Unit, UnitKind, UnitState
 from chalicelib.domain.videos import Video
+from chalicelib.services.shared_reads import SharedReads
 
 
 class VersionConflict(Conflict):
@@ -118,6 +119,10 @@ class JobStore(Protocol):
 
     def get(self, tenant: TenantId, job_id: JobId) -> Job | None:
         """The job as it stands."""
+        ...
+
+    def get_with_counts(self, tenant: TenantId, job_id: JobId) -> tuple[Job, int, int] | None:
+        """The job as it stands, and how many of its segments are open and how many failed: one read."""
         ...
 
     def save(self, job: Job, due_at: datetime | None) -> Job:
@@ -470,6 +475,8 @@ class Limits:
     lease_seconds: float
     heartbeat_seconds: float
     reconcile_seconds: float
+    poll_seconds: float
+    """Clients that poll a job are told to come back after this, and share one read in it; 0 shares nothing."""
     resend_seconds: float
     """A submission that Batch was not told of for this long is sent again."""
     queue_seconds: float
@@ -498,5 +505,7 @@ class Ports:
     batch: Batch
     idempotency: IdempotencyStore
     tokens: TokenVerifier
+    polled: SharedReads
+    """Jobs that clients poll, by (tenant, job id)."""
     limits: Limits
     bucket: str
