@@ -7,7 +7,7 @@ next lower class, says so, and its results get the key of what really ran.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -15,6 +15,7 @@ from typing import Literal, TypeAlias
 from chalicelib.domain.errors import ErrorCode
 from gpu_batch.errors import BadOrder
 from gpu_batch.models.cuda_stream import create_stream
+from gpu_batch.models.planes import Device
 
 ProviderClass: TypeAlias = Literal["cpu", "cuda", "tensorrt"]
 """Part of the key of stored results: the classes agree within a tolerance, not to the byte."""
@@ -124,6 +125,19 @@ def cuda_options() -> dict[str, str]:
     """Options of the CUDA provider, with a stream of our own where there is a CUDA runtime."""
     stream = create_stream()
     return _CUDA_OPTIONS | ({"user_compute_stream": str(stream)} if stream is not None else {})
+
+
+def providers_in_order(
+    device: Device, make_stream: Callable[[], int | None] = create_stream
+) -> list[tuple[str, dict[str, str]]] | None:
+    """The providers for a graph that reads what another library wrote to a device; None: it might come too early.
+
+    What libav does on a GPU is on the default stream; only a stream of ours is known to wait for that.
+    """
+    if device == "cpu":
+        return [(CPU, {})]
+    stream = make_stream()
+    return None if stream is None else [(CUDA, _CUDA_OPTIONS | {"user_compute_stream": str(stream)}), (CPU, {})]
 
 
 def tensorrt_options(folder: Path) -> dict[str, str]:
