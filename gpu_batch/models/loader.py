@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -20,7 +21,9 @@ from onnxruntime.capi import onnxruntime_pybind11_state as ort_state
 from chalicelib.domain.models import TASKS_OF_JOBS, Manifest, input_size, manifest_from_json
 from gpu_batch.errors import BadOrder
 from gpu_batch.models.bound import BoundSession
+from gpu_batch.models.inputs import ModelInput, Pixels
 from gpu_batch.models.onnx_safety import check_onnx
+from gpu_batch.models.planes import Device
 from gpu_batch.models.providers import (
     GPU_BATCH,
     ProviderChoice,
@@ -29,9 +32,10 @@ from gpu_batch.models.providers import (
     choose_tensorrt,
     class_that_started,
     note_shape,
+    providers_in_order,
 )
+from gpu_batch.models.resize import Resizer
 
-Frames: TypeAlias = npt.NDArray[np.uint8]
 Outputs: TypeAlias = tuple[npt.NDArray[np.float32], npt.NDArray[np.float32], npt.NDArray[np.int64]]
 """boxes float32 (N, K, 4) xyxy in input pixels; scores float32 (N, K), descending; labels int64 (N, K)."""
 
@@ -66,9 +70,15 @@ class Model:
         """SHA-256 of the ONNX file, in hex: part of the key of stored results."""
         return self.manifest.sha256
 
-    def run(self, frames: Frames) -> Outputs:
-        """Detections of `frames`, uint8 (N, H, W, 3) RGB at the size that `input_size` gives."""
-        boxes, scores, labels = self._session.run(_OUTPUT_NAMES, {"frames": frames})
+    in_place_on: Device | None = None
+    """Where `run` takes frames as they lie; None: it takes nothing but pixels."""
+
+    def run(self, inputs: Pixels | Sequence[ModelInput]) -> Outputs:
+        """Detections of N inputs of one size, the one that `input_size` gives; `prepare_input` makes them."""
+        if isinstance(self._session, BoundSession):
+            boxes, scores, labels = self._session.run(_OUTPUT_NAMES, inputs)
+        else:
+            boxes, scores, labels = self._session.run(_OUTPUT_NAMES, {"frames": _stack(inputs)})
         return boxes, scores, labels
 
 
@@ -152,13 +162,22 @@ def _open(manifest: Manifest, model_bytes: bytes, choice: ProviderChoice, *, bat
     if started == "cpu" and batch_size is None:
         return Model(manifest, started, reason, session)
     fitting = _fitting_batch(session, batch_size or GPU_BATCH)
-    bound = BoundSession(
-        session,
-        device="cpu" if started == "cpu" else "cuda",
-        batch_size=fitting,
-        max_detections=manifest.max_detections,
-    )
-    return Model(manifest, started, f"{reason}; batches of {fitting}", bound, fitting)
+    device: Device = "cpu" if started == "cpu" else "cuda"
+    providers = providers_in_order(device)
+    resizer = Resizer(device, providers) if providers else None
+    bound = BoundSession(session, resizer, device=device, batch_size=fitting, max_detections=manifest.max_detections)
+    reason = f"{reason}; batches of {fitting}" + ("" if resizer else "; no stream of CUDA, so frames go over the host")
+    return Model(manifest, started, reason, bound, fitting, device if resizer else None)
+
+
+def _stack(inputs: Pixels | Sequence[ModelInput]) -> Pixels:
+    """One array of N inputs; without a copy when it is one."""
+    if isinstance(inputs, np.ndarray):
+        return inputs
+    pixels = [one for one in inputs if isinstance(one, np.ndarray)]
+    if len(pixels) < len(inputs):
+        raise ValueError("a session on the CPU takes pixels only")
+    return pixels[0][np.newaxis] if len(pixels) == 1 else np.stack(pixels)
 
 
 def _fitting_batch(session: Any, wanted: int) -> int:
