@@ -35,10 +35,11 @@ from gpu_batch.containers.sniff import SNIFF_BYTES, sniff_container
 from gpu_batch.containers.untrusted import first_video_stream, open_untrusted
 from gpu_batch.frames import FramePlace, SampledFrame
 from gpu_batch.models.detect import BOX_STEPS_PER_PIXEL, SCORE_STEPS, Rows, detect
+from gpu_batch.models.engines import ENGINES_NAME
 from gpu_batch.models.loader import Model, load, load_in_batches
 from gpu_batch.models.planes import Device, FramePlanes, find_planes
 from gpu_batch.models.preprocess import preprocess
-from gpu_batch.models.providers import ENGINES_NAME, GPU_BATCH, ProviderClass, provider_class_of, providers_in_order
+from gpu_batch.models.providers import GPU_BATCH, ProviderClass, provider_class_of, providers_in_order
 from gpu_batch.models.resize import Resizer
 from gpu_batch.pipeline import run_models
 from gpu_batch.segment_step import GPU_SESSIONS

@@ -21,6 +21,7 @@ from onnxruntime.capi import onnxruntime_pybind11_state as ort_state
 from chalicelib.domain.models import TASKS_OF_JOBS, Manifest, input_size, manifest_from_json
 from gpu_batch.errors import BadOrder
 from gpu_batch.models.bound import BoundSession
+from gpu_batch.models.engines import EnginePlace, find_engine, find_platform
 from gpu_batch.models.inputs import ModelInput, Pixels
 from gpu_batch.models.onnx_safety import check_onnx
 from gpu_batch.models.planes import Device
@@ -31,7 +32,6 @@ from gpu_batch.models.providers import (
     choose_providers,
     choose_tensorrt,
     class_that_started,
-    note_shape,
     providers_in_order,
 )
 from gpu_batch.models.resize import Resizer
@@ -92,7 +92,7 @@ def load(
 ) -> Model:
     """Open a model and run it once, at the size that it takes a video at whose frames are shown at `shown` pixels.
 
-    `provider_class` is the class that an order pins, and `engines` where TensorRT's lie: see `choose_providers`.
+    `provider_class` is the class that an order pins, and `engines` the folder that TensorRT's lie in.
 
     Raises:
         BadOrder: MODEL_INVALID: other bytes than the manifest names, external data, custom operators, a graph that
@@ -104,31 +104,28 @@ def load(
     choice = choose_providers(
         provider_class,
         onnxruntime.get_available_providers(),
-        engines=engines / manifest.sha256 if engines else None,
-        input_hw=(size.input_h, size.input_w),
+        engine=find_engine(engines, manifest.sha256, find_platform(GPU_BATCH), (size.input_h, size.input_w)),
     )
     model = _open(manifest, model_bytes, choice)
     _warm_up(model, shown)
     return model
 
 
-def build_engine(manifest: Manifest, model_bytes: bytes, engines: Path, shown: tuple[int, int]) -> Model:
-    """Open a model on TensorRT and run it once at the size for such a video, which leaves its engine in `engines`.
+def build_engine(manifest: Manifest, model_bytes: bytes, place: EnginePlace, shown: tuple[int, int]) -> str | None:
+    """Open a model on TensorRT and run it once at the size for such a video, which leaves its engine at `place`.
 
-    Takes minutes; where TensorRT does not start, the model that comes back is of another class.
+    Takes minutes. None when all went well, else why there is no engine.
 
     Raises:
         BadOrder: as `load`.
     """
     _check_bytes(manifest, model_bytes)
-    folder = engines / manifest.sha256
-    folder.mkdir(parents=True, exist_ok=True)
-    model = _open(manifest, model_bytes, choose_tensorrt(folder, "an engine is built"))
+    place.make_folders()
+    model = _open(manifest, model_bytes, choose_tensorrt(place, "an engine is built"))
+    if model.provider_class != "tensorrt":
+        return model.provider_reason
     _warm_up(model, shown)
-    if model.provider_class == "tensorrt":
-        size = input_size(manifest, *shown)
-        note_shape(folder, (size.input_h, size.input_w))
-    return model
+    return None if place.complete() else "TensorRT took no part of the model"
 
 
 def load_in_batches(manifest: Manifest, model_bytes: bytes, batch_size: int) -> Model:
