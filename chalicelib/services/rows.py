@@ -14,6 +14,8 @@ from chalicelib.contracts.blocks import Block, BlockRef
 from chalicelib.contracts.summary_tree import Wanted
 from chalicelib.domain.media import Pts
 
+VALUES_SEARCHED = 3
+"""More than these are found faster by looking at every row."""
 Place = tuple[Any, ...]
 """Where a row stands in the order of results: its first six fields. `(pts,)` stands before every row of that PTS."""
 
@@ -133,9 +135,9 @@ def _candidates(
     first_rows = [0, *accumulate(block.counts)]
     bounds = first_rows[first], first_rows[max(first, end)]
     if row_filter.track_ids is not None and track_ids is not None:
-        rows = merge(*(_find(track_ids, track_id, *bounds) for track_id in row_filter.track_ids))
+        rows = _find(track_ids, row_filter.track_ids, *bounds)
     else:
-        rows = merge(*(_find(block.row_labels, label, *bounds) for label in wanted))
+        rows = _find(block.row_labels, frozenset(wanted), *bounds)
     for row in rows:
         yield bisect_right(first_rows, row) - 1, row
 
@@ -151,8 +153,14 @@ def _by_frame(block: Block, first: int, end: int, floor: int) -> Iterator[tuple[
             yield frame, number
 
 
-def _find(column: array[int], value: int, first: int, end: int) -> Iterator[int]:
-    """Positions of a value in [first, end), rising."""
+def _find(column: array[int], values: frozenset[int], first: int, end: int) -> Iterator[int]:
+    """Positions of the values in [first, end), rising."""
+    if len(values) > VALUES_SEARCHED:
+        return (row for row in range(first, end) if column[row] in values)
+    return merge(*(_find_one(column, value, first, end) for value in values))
+
+
+def _find_one(column: array[int], value: int, first: int, end: int) -> Iterator[int]:
     try:
         while True:
             first = column.index(value, first, end) + 1
