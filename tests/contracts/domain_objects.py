@@ -117,4 +117,5 @@ def units(kind: UnitKind) -> st.SearchStrategy[Unit]:
         child=naturals,
         lane=st.sampled_from(Lane),
         failure=st.none() | failures,
+        provider=st.sampled_from(["", "cpu", "cuda,cpu"]),
     )
