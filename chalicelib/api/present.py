@@ -106,7 +106,7 @@ def segment_out(segment: Segment, unit: Unit) -> schemas.SegmentOut:
         state=unit.state,
         attempt=unit.attempt,
         lane=unit.lane,
-        **_known(error=error_out(unit.failure)),
+        **_known(provider=unit.provider or None, error=error_out(unit.failure)),
     )
 
 
