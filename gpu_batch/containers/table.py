@@ -259,7 +259,8 @@ def _flags_of(track: Track, cuts: Cuts, is_missing: Flags) -> NDArray[np.uint8]:
         (cuts.is_shown, SampleFlag.SHOWN),
         (is_missing, SampleFlag.MISSING),
     ):
-        flags |= np.where(is_set, np.uint8(flag), np.uint8(0))
+        if is_set.any():
+            flags |= np.where(is_set, np.uint8(flag), np.uint8(0))
     return flags
 
 
