@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -89,6 +90,8 @@ def _read_order(text: bytes) -> WorkOrder:
 
 def run() -> None:
     """End the process with the exit code; at once, so that a thread that hangs in a model cannot keep it."""
+    # What was imported stays as long as the process: the garbage collector need not walk over it, 5 ms each time.
+    gc.freeze()
     code = main()
     sys.stdout.flush()
     os._exit(code)

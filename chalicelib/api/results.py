@@ -5,7 +5,7 @@ from __future__ import annotations
 from chalice.app import Blueprint
 
 from chalicelib.api import schemas, track_schemas
-from chalicelib.api.present import detection_out, track_out, track_version_out
+from chalicelib.api.present import detections_out, track_out, track_version_out
 from chalicelib.api.schemas import fraction
 from chalicelib.api.typed import Call, Routes
 from chalicelib.domain.jobs import Job
@@ -33,7 +33,7 @@ def find_detections(call: Call, job_id: str, query: schemas.DetectionsQuery) -> 
         track_id=query.track_id,
     )
     found, cursor = results.find_detections(call.ports, job, asked, limit=query.limit, cursor=query.cursor)
-    return schemas.DetectionsPage(items=[detection_out(detection) for detection in found], next_cursor=cursor)
+    return detections_out(found, cursor)
 
 
 @routes.get("/jobs/{job_id}/tracks", summary="Find tracks", problems=(400, 401, 404, 409))
@@ -79,4 +79,4 @@ def list_track_versions(call: Call, job_id: str) -> track_schemas.TrackVersionsP
 
 
 def _job_at(call: Call, job_id: str, version: int | None) -> Job:
-    return tracks.at_version(call.ports, jobs.get_job(call.ports, call.claims.tenant, job_id), version)
+    return tracks.at_version(call.ports, jobs.get_job_to_read(call.ports, call.claims.tenant, job_id), version)

@@ -184,6 +184,7 @@ def unit_to_item(pk: str, sk: str, unit: Unit, segment: Segment | None = None) -
         "child": unit.child,
         "lane": unit.lane,
         "failure": failure_to_map(unit.failure),
+        **({"provider": unit.provider} if unit.provider else {}),
         **cover,
     }
 
@@ -206,6 +207,7 @@ def unit_from_item(item: Item) -> Unit:
         child=item["child"],
         lane=Lane(item["lane"]),
         failure=failure_from_map(item.get("failure")),
+        provider=item.get("provider", ""),
     )
 
 

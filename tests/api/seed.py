@@ -109,6 +109,7 @@ def seed_job(
                     index,
                     state=UnitState.FAILED if index in failed else done,
                     failure=A_FAILURE if index in failed else None,
+                    provider="cpu" if index not in failed and done is UnitState.DONE else "",
                 ),
             )
             for index in range(SEGMENTS)

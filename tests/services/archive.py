@@ -70,6 +70,11 @@ class Archive:
             self._finish(self._bases)
         self.end_pts = pts
 
+    @property
+    def is_finished(self) -> bool:
+        """Whether its tracks and trees are there."""
+        return self._bases is not None
+
     def draw_query(self) -> DetectionQuery:
         """A question; most of its filters are unset."""
         choose, unset = self._random.choice, [None] * 3
