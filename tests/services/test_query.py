@@ -111,6 +111,7 @@ def test_tracks_of_many_batches_and_rounds_equal_the_oracle(text: str) -> None:
         'appearances where label = "dog" during appearances where label != "dog" gap 200ms',
         'appearances where label = "dog" before appearances where label = "bicycle" within 500ms gap 50ms',
         "appearances where score > 0.4 overlaps appearances gap 50ms",
+        "appearances where time < 300ms before appearances where time < 3s within 2s gap 50ms",
         'detections where label = "dog" together with detections where label = "person"',
         "detections where time < 1s and score > 0.4 together with detections where time < 2s within 4px",
         "detections where track in (1, 2) together with detections where track in (3, 4, 5)",

@@ -4,17 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from fractions import Fraction
 from typing import Any
 
 import pytest
 
-from chalicelib.contracts.blocks import BlockRef
+from chalicelib.contracts import table_keys
+from chalicelib.contracts.blocks import BlockRef, make_ref, pack_block
+from chalicelib.contracts.cell_results import CellResult
+from chalicelib.contracts.job_index import IndexEntry
+from chalicelib.contracts.tracks import TrackRow, pack_track_ids
 from chalicelib.domain.errors import Conflict, InvalidRequest, LimitExceeded
 from chalicelib.domain.ids import TenantId
-from chalicelib.domain.jobs import JobState
+from chalicelib.domain.jobs import Job, JobState, PlanFacts
 from chalicelib.domain.query.ast import ResultKind
+from chalicelib.domain.query.found import Bucket
+from chalicelib.domain.videos import VideoState
+from chalicelib.services.dispatch import owner_of
+from chalicelib.services.ports import Ports
 from chalicelib.services.query import MAX_CURSOR_CHARS, run_query
-from tests.fakes.makers import make_job
+from tests.contracts.block_makers import make_block
+from tests.fakes.make import make_fakes
+from tests.fakes.makers import TIMEBASE, make_job, make_manifest, make_media, make_segment, make_unit, make_video
 from tests.services.query_archive import QueryArchive, archive_of
 
 BIG = 7
@@ -119,6 +130,43 @@ def test_a_state_that_no_cursor_can_carry_is_said_to_be_too_large() -> None:
     state = [[f"label {number} {number**7}", number**5, number**6] for number in range(500)]
     with pytest.raises(LimitExceeded, match="too much goes on at once"):
         _write_state(archive.ports, archive.job.tenant, "scope", state)
+
+
+def job_of(tracks: Mapping[int, Sequence[int]]) -> tuple[Ports, Job]:
+    """A finished job with these tracks of persons: by id the times, in milliseconds, at which each is seen."""
+    fakes = make_fakes()
+    fakes.models.register(make_manifest())
+    video = make_video(state=VideoState.READY, media=make_media())
+    fakes.ports.videos.add(replace(video, source=replace(video.source, content_digest="d" * 64)), None)
+    job = make_job(state=JobState.SUCCEEDED, plan=PlanFacts(1, 1))
+    times = sorted({pts for seen in tracks.values() for pts in seen})
+    present = {pts: [track_id for track_id, seen in sorted(tracks.items()) if pts in seen] for pts in times}
+    # Boxes in order of ids: rows of one score and label stand in the order of their boxes.
+    frames = [
+        (pts, 0, rank, 0, [(0, 9000, track_id, 0, track_id + 9, 9) for track_id in present[pts]])
+        for rank, pts in enumerate(times)
+    ]
+    block = make_block(TIMEBASE, ["person"], frames)
+    packed = pack_block(block)
+    fakes.results.write_block(job.tenant, "d" * 64, "block", packed)
+    cell = CellResult(0, len(times), len(times), (), (make_ref(block, packed, "block"),))
+    fakes.results.write_index(job.tenant, job.job_id, IndexEntry(0, 0, times[-1] + 1, len(times), ((cell,),)))
+    fakes.ports.units.add_segments(owner_of(job), [(make_segment(0), make_unit())])
+    ids = [track_id for pts in times for track_id in present[pts]]
+    rows = [TrackRow(number, "toy", "person", seen[0], seen[-1], len(seen), 9000) for number, seen in tracks.items()]
+    rows.sort(key=lambda track: (track.first_pts, track.track_id))
+    ids_by_key = {table_keys.track_ids(0, 0, 0): pack_track_ids(ids)}
+    fakes.results.write_tracks(job.tenant, job.job_id, [rows], ids_by_key, [0])
+    return fakes.ports, job
+
+
+def test_tracks_that_last_are_counted_in_every_round_whatever_their_batch() -> None:
+    lasting = {3: [0, 200_000], 45: [0, 200_000, 700_000]}
+    ports, job = job_of({**{track_id: [0] for track_id in range(1, 51)}, **lasting, 60: [900_500]})
+    page = run_query(ports, job, "count tracks by 1s", limit=100, cursor=None)
+    counted = {hit.found.start: hit.found.count for hit in page.items if isinstance(hit.found, Bucket)}
+    assert counted == {Fraction(start): count for start, count in ((0, 50), (200, 2), (700, 1), (900, 1))}
+    assert page.next_cursor is None
 
 
 @pytest.mark.parametrize("state", [JobState.PENDING, JobState.RUNNING, JobState.FINISHING, JobState.CANCELLED])
