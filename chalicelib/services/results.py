@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import islice
+from typing import NamedTuple
 
 from chalicelib.contracts.blocks import BOX_UNITS, SCORE_UNITS
 from chalicelib.contracts.tracks import TrackRow
@@ -18,12 +19,12 @@ from chalicelib.domain.errors import NotFound
 from chalicelib.domain.jobs import Job
 from chalicelib.domain.media import Pts
 from chalicelib.domain.models import Manifest
+from chalicelib.domain.videos import Video
 from chalicelib.services.cursors import make_cursor, read_cursor
 from chalicelib.services.ports import Ports
 from chalicelib.services.rows import Row, RowFilter
+from chalicelib.services.track_reader import TrackReader
 from chalicelib.services.walk import Walk
-
-TRACK_CHUNKS_PER_PAGE = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +43,7 @@ class DetectionQuery:
     track_id: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class FoundDetection:
+class FoundDetection(NamedTuple):
     """One detection, as a client sees it."""
 
     pts: Pts
@@ -67,10 +67,7 @@ def find_detections(
     """
     if job.plan is None:
         return [], None
-    video = ports.videos.get(job.tenant, job.video_id)
-    if video is None or video.media is None:
-        raise NotFound(f"the video of job {job.job_id} is gone")
-    timebase = video.media.timebase
+    video, timebase = _video_of(ports, job)
     scope = f"detections|{job.job_id}|{query!r}"
     key = ports.limits.cursor_key
     position = read_cursor(key, job.tenant, scope, cursor) if cursor else None
@@ -96,29 +93,22 @@ def find_tracks(
     Raises:
         InvalidRequest: a cursor that is not of this list.
     """
-    video = ports.videos.get(job.tenant, job.video_id)
-    if video is None or video.media is None:
+    if job.plan is None:
         return [], Fraction(1), None
-    timebase = video.media.timebase
+    _, timebase = _video_of(ports, job)
     scope = f"tracks|{job.job_id}|{label}|{from_seconds}|{to_seconds}"
     key = ports.limits.cursor_key
-    chunk_number, skip = read_cursor(key, job.tenant, scope, cursor) if cursor else (0, 0)
+    first_chunk, skip = read_cursor(key, job.tenant, scope, cursor) if cursor else (0, 0)
+    query = DetectionQuery(label=label, from_seconds=from_seconds, to_seconds=to_seconds)
+    wanted = row_filter_of(ports, job, query, timebase).wanted
+    reader = TrackReader(ports, job)
     found: list[TrackRow] = []
-    chunks = ports.results.list_tracks(job.tenant, job.job_id, chunk_number, TRACK_CHUNKS_PER_PAGE)
-    for chunk in chunks:
-        for position, track in enumerate(chunk):
-            if position < skip or (label is not None and track.label != label):
-                continue
-            if from_seconds is not None and track.last_pts * timebase < from_seconds:
-                continue
-            if to_seconds is not None and track.first_pts * timebase >= to_seconds:
-                continue
-            if len(found) == limit:
-                return found, timebase, make_cursor(key, job.tenant, scope, [chunk_number, position])
-            found.append(track)
-        chunk_number, skip = chunk_number + 1, 0
-    is_cut = len(chunks) == TRACK_CHUNKS_PER_PAGE
-    return found, timebase, make_cursor(key, job.tenant, scope, [chunk_number, 0]) if is_cut else None
+    for placed in reader.tracks(wanted, first_chunk, skip):
+        if len(found) == limit:
+            return found, timebase, make_cursor(key, job.tenant, scope, [placed.chunk, placed.position])
+        found.append(placed.track)
+    is_cut = reader.next_chunk is not None
+    return found, timebase, make_cursor(key, job.tenant, scope, [reader.next_chunk, 0]) if is_cut else None
 
 
 def row_filter_of(ports: Ports, job: Job, query: DetectionQuery, timebase: Fraction) -> RowFilter:
@@ -160,8 +150,20 @@ def first_pts_at(seconds: Fraction | None, timebase: Fraction) -> Pts | None:
     return None if seconds is None else math.ceil(seconds / timebase)
 
 
+def _video_of(ports: Ports, job: Job) -> tuple[Video, Fraction]:
+    """The video of a job that has a plan, and its timebase; neither changes any more, so readers share them."""
+
+    def read() -> tuple[Video, Fraction]:
+        video = ports.videos.get(job.tenant, job.video_id)
+        if video is None or video.media is None:
+            raise NotFound(f"the video of job {job.job_id} is gone")
+        return video, video.media.timebase
+
+    return ports.polled.get(("video", job.tenant, job.video_id), ports.clock.now(), read)
+
+
 def _manifest(ports: Ports, name: str) -> Manifest:
-    manifest = ports.models.get(name)
+    manifest = ports.polled.get(("model", name), ports.clock.now(), lambda: ports.models.get(name))
     if manifest is None:
         raise NotFound(f"model {name} is gone")
     return manifest
@@ -170,12 +172,12 @@ def _manifest(ports: Ports, name: str) -> Manifest:
 def _to_found(job: Job, timebase: Fraction, row: Row) -> FoundDetection:
     x1, y1, x2, y2 = row.box
     return FoundDetection(
-        pts=row.pts,
-        timebase=timebase,
-        frame_index=row.frame_index,
-        model=job.models[row.model_index].name,
-        label=row.label,
-        score=row.score_units / SCORE_UNITS,
-        box=(x1 / BOX_UNITS, y1 / BOX_UNITS, x2 / BOX_UNITS, y2 / BOX_UNITS),
-        track_id=row.track_id or None,
+        row.pts,
+        timebase,
+        row.frame_index,
+        job.models[row.model_index].name,
+        row.label,
+        -row.minus_score / SCORE_UNITS,
+        (x1 / BOX_UNITS, y1 / BOX_UNITS, x2 / BOX_UNITS, y2 / BOX_UNITS),
+        row.track_id or None,
     )

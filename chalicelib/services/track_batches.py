@@ -73,9 +73,10 @@ class TrackList:
     def _chunk(self, number: int) -> list[TrackRow] | None:
         if number not in self._chunks and (self._count is None or number < self._count):
             job = self._source.job
-            read = self._source.ports.results.list_tracks(job.tenant, job.job_id, number, CHUNKS_PER_READ)
+            asked = range(number, number + CHUNKS_PER_READ)
+            read = self._source.ports.results.get_track_chunks(job.tenant, job.job_id, asked)
             self._page.chunks_left -= max(1, len(read))
-            self._chunks |= {number + index: list(chunk) for index, chunk in enumerate(read)}
+            self._chunks |= {index: list(chunk) for index, chunk in read.items()}
             if len(read) < CHUNKS_PER_READ:
                 self._count = number + len(read)
         return self._chunks.get(number)

@@ -10,24 +10,26 @@ from __future__ import annotations
 import heapq
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 from chalicelib.contracts import table_keys
-from chalicelib.contracts.blocks import BlockRef, unpack_block
-from chalicelib.contracts.job_index import IndexEntry
+from chalicelib.contracts.blocks import Block, BlockRef, unpack_block
 from chalicelib.contracts.tracks import unpack_track_ids
 from chalicelib.domain.errors import NotFound
 from chalicelib.domain.jobs import Job
 from chalicelib.domain.videos import Video
-from chalicelib.services.dispatch import owner_of
+from chalicelib.services.index_reader import IndexedSegment, IndexReader
 from chalicelib.services.ports import Ports
 from chalicelib.services.rows import Place, Row, RowFilter, matching_rows
+from chalicelib.services.track_reader import TrackReader
 
-BLOCKS_PER_PAGE = 48
+BLOCKS_PER_PAGE = 16
+"""Of 64 KB at most: 8 read units each, and what their track ids take."""
 BLOCKS_PER_READ = 8
-INDEX_ENTRIES_PER_PAGE = 200
-INDEX_ENTRIES_PER_READ = 20
+BLOCKS_KEPT = 32
+"""Decoded, in one process: half a megabyte each, where blocks are full."""
 
 
 class Walk:
@@ -48,7 +50,7 @@ class Walk:
         self._blocks_left = blocks_budget
         self._batch_size = 1
         self._bodies: dict[_Wanted, tuple[bytes, bytes | None]] = {}
-        self._bases: Sequence[int | None] | None = None
+        self._has_tracks = False
 
     @property
     def blocks_left(self) -> int:
@@ -61,21 +63,17 @@ class Walk:
         Raises:
             NotFound: blocks of the job were removed.
         """
-        if self._job.plan is None or not self._filter.models:
+        if self._job.plan is None or not self._filter.models or not self._narrow_to_tracks():
             return
-        self._bases = self._ports.results.get_bases(self._job.tenant, self._job.job_id)
-        first, after = (position[0], _place(position[1])) if position else (self._first_segment(), None)
-        self.position = [first, list(after) if after else None]
+        first, after = (position[0], _place(position[1])) if position else (None, None)
+        self.position = position or [0, None]
+        index = IndexReader(self._ports, self._job, self._filter.wanted)
+        self._has_tracks = index.is_finished and self._job.request.tracking
         reached: list[tuple[Row, int, Iterator[Row]]] = []
-        opened = 0
+        opened: list[_Wanted] = []
         must_reach: Place | None = None
-        for entry in self._entries(first):
-            if self._filter.to_pts is not None and entry.start_pts >= self._filter.to_pts:
-                break
-            if entry.segment != first:
-                after = None
-                self.position = [entry.segment, None]
-            wanted = deque(self._wanted(entry, after))
+        for batch in index.batches(first):
+            wanted = deque(block for indexed in batch for block in self._wanted(indexed, after))
             # A page that stopped where it started would never end: what lies there is read whatever the budget.
             if wanted and must_reach is None:
                 must_reach = max(after or (), (wanted[0].ref.first_pts,))
@@ -83,7 +81,7 @@ class Walk:
                 # A row comes when every block that may hold an earlier one is open.
                 if reached and not (wanted and wanted[0].ref.first_pts <= reached[0][0].pts):
                     row, number, rest = reached[0]
-                    self.position = [entry.segment, list(row.place)]
+                    self.position = [opened[number].segment, list(row.place)]
                     yield row
                     if (following := next(rest, None)) is not None:
                         heapq.heapreplace(reached, (following, number, rest))
@@ -93,40 +91,46 @@ class Walk:
                 before: Place = (wanted[0].ref.first_pts,)
                 if wanted[0] not in self._bodies and self._blocks_left <= 0 and before > (must_reach or ()):
                     self.is_exhausted = True
-                    self.position = [entry.segment, list(before)]
+                    self.position = [wanted[0].segment, list(before)]
                     return
+                opened.append(wanted[0])
                 rows = self._open(wanted, after)
                 if (earliest := next(rows, None)) is not None:
-                    opened += 1
-                    heapq.heappush(reached, (earliest, opened, rows))
+                    heapq.heappush(reached, (earliest, len(opened) - 1, rows))
+        if index.next_segment is not None:
+            self.is_exhausted, self.position = True, [index.next_segment, None]
 
-    def _first_segment(self) -> int:
-        if self._filter.from_pts is None or self._job.plan is None:
-            return 0
-        return self._ports.units.find_segment(owner_of(self._job), self._job.plan.segments, self._filter.from_pts)
+    def _narrow_to_tracks(self) -> bool:
+        """Ask only for the models and the time in which the tracks are seen; False when there are none."""
+        asked = self._filter.track_ids
+        tracks = None if asked is None else TrackReader(self._ports, self._job).find(asked)
+        if tracks is None:
+            return True
+        if not tracks:
+            return False
+        models = {track.model for track in tracks}
+        from_pts = min(track.first_pts for track in tracks)
+        to_pts = max(track.last_pts for track in tracks) + 1
+        self._filter = replace(
+            self._filter,
+            models=tuple(index for index in self._filter.models if self._job.models[index].name in models),
+            from_pts=from_pts if self._filter.from_pts is None else max(self._filter.from_pts, from_pts),
+            to_pts=to_pts if self._filter.to_pts is None else min(self._filter.to_pts, to_pts),
+        )
+        return bool(self._filter.models)
 
-    def _entries(self, first: int) -> Iterator[IndexEntry]:
-        job = self._job
-        for _ in range(INDEX_ENTRIES_PER_PAGE // INDEX_ENTRIES_PER_READ):
-            entries = self._ports.results.list_index(job.tenant, job.job_id, first, INDEX_ENTRIES_PER_READ)
-            yield from entries
-            if len(entries) < INDEX_ENTRIES_PER_READ:
-                return
-            first = entries[-1].segment + 1
-        self.is_exhausted, self.position = True, [first, None]
-
-    def _wanted(self, entry: IndexEntry, after: Place | None) -> list[_Wanted]:
+    def _wanted(self, indexed: IndexedSegment, after: Place | None) -> list[_Wanted]:
         """The blocks of a segment that can hold rows that match and come after a place, in order of their first."""
         found: list[_Wanted] = []
-        base = self._bases[entry.segment] if self._bases else None
+        entry, frames_before = indexed
         for model in self._filter.models:
-            frame_index = base
+            frame_index = frames_before
             for cell in entry.cells_by_model[model]:
                 for number, ref in enumerate(cell.blocks):
                     is_done = after is not None and ref.last_pts < after[0]
                     if not is_done and self._filter.may_match(ref, model):
                         key = table_keys.track_ids(cell.cell, model, number)
-                        found.append(_Wanted(ref, model, key, frame_index))
+                        found.append(_Wanted(ref, entry.segment, model, key, frame_index))
                 if frame_index is not None:
                     frame_index += cell.frames_shown
         return sorted(found, key=lambda wanted: wanted.ref.first_pts)
@@ -140,7 +144,7 @@ class Walk:
         block = wanted.popleft()
         packed, packed_ids = self._bodies.pop(block)
         return matching_rows(
-            unpack_block(packed),
+            _decoded(packed),
             self._filter,
             block.model,
             after=after,
@@ -152,7 +156,8 @@ class Walk:
         job, results = self._job, self._ports.results
         self._blocks_left -= len(batch)
         packed = results.get_blocks(job.tenant, self._content_digest, [wanted.ref for wanted in batch])
-        ids = results.get_track_ids(job.tenant, job.job_id, [wanted.track_key for wanted in batch])
+        keys = [wanted.track_key for wanted in batch] if self._has_tracks else []
+        ids = results.get_track_ids(job.tenant, job.job_id, keys) if keys else {}
         for wanted in batch:
             if wanted.ref.sk not in packed:
                 raise NotFound(f"results of job {job.job_id} were removed", hint="Start a new job on this video")
@@ -164,10 +169,17 @@ class _Wanted:
     """A block that must be read."""
 
     ref: BlockRef
+    segment: int
     model: int
     track_key: str
     first_frame_index: int | None
     """Of its cell."""
+
+
+@lru_cache(maxsize=BLOCKS_KEPT)
+def _decoded(packed: bytes) -> Block:
+    """The block, which pages that follow each other often share."""
+    return unpack_block(packed)
 
 
 def _place(form: list[Any] | None) -> Place | None:

@@ -102,7 +102,7 @@ ROUTES = [
         "/jobs/{job_id}/segments",
         200,
         PAGE,
-        {"index", "start_pts", "end_pts", "state", "attempt", "lane", "error?"},
+        {"index", "start_pts", "end_pts", "state", "attempt", "lane", "provider?", "error?"},
         query=SLICE,
     ),
     Route(

@@ -17,6 +17,7 @@ from chalicelib.domain.videos import Source, Video, VideoState
 from chalicelib.services.dispatch import owner_of
 from tests.api.service import ACME, Service
 from tests.contracts.block_makers import make_block
+from tests.fakes.finish import write_finish
 from tests.fakes.makers import (
     A_FAILURE,
     TIMEBASE,
@@ -105,6 +106,7 @@ def seed_job(
                     index,
                     state=UnitState.FAILED if index in failed else done,
                     failure=A_FAILURE if index in failed else None,
+                    provider="cpu" if index not in failed and done is UnitState.DONE else "",
                 ),
             )
             for index in range(SEGMENTS)
@@ -142,5 +144,5 @@ def _write_tracks(service: Service, job: Job) -> None:
         table_keys.track_ids(index, 0, 0): pack_track_ids([1, 2 if index == 0 else 3] * FRAMES)
         for index in range(SEGMENTS)
     }
-    bases = [index * FRAMES for index in range(SEGMENTS)]
-    service.fakes.results.write_tracks(job.tenant, job.job_id, [tracks], ids, bases)
+    frames_before = [index * FRAMES for index in range(SEGMENTS)]
+    write_finish(service.fakes.results, job, frames_before, [tracks], ids)
