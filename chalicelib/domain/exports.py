@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import PurePosixPath
 
 EXPORT_VERSION = 1
 """Counts up with any change that gives other bytes for the same results: exports made before are made anew."""
@@ -52,3 +53,40 @@ FACTS_BY_FORMAT = {
     ExportFormat.WEBVTT: FormatFacts(".vtt", "text/vtt; charset=utf-8", None),
     ExportFormat.MP4: FormatFacts("-annotated.mp4", "video/mp4", None),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class ExportRequest:
+    """What a client asked for. Unset means as the job has it."""
+
+    format: ExportFormat
+    score_min: float | None = None
+    labels: tuple[str, ...] = ()
+    models: tuple[str, ...] = ()
+    is_packed: bool = False
+    """By gzip; NDJSON only, since the others are packed in themselves or read as they are."""
+
+    def __post_init__(self) -> None:
+        if self.is_packed and self.format is not ExportFormat.NDJSON:
+            raise ValueError(f"gzip must be false for {self.format}: it packs {ExportFormat.NDJSON} only")
+
+    @property
+    def facts(self) -> FormatFacts:
+        """What is known of the format."""
+        return FACTS_BY_FORMAT[self.format]
+
+    def file_name(self, filename: str) -> str:
+        """What the export of a video of that name is called."""
+        return f"{file_stem(filename)}{self.facts.suffix}{'.gz' if self.is_packed else ''}"
+
+    @property
+    def content_type(self) -> str:
+        """Of the file."""
+        return "application/gzip" if self.is_packed else self.facts.content_type
+
+
+def file_stem(filename: str) -> str:
+    """A video's name without folders and ending, fit for names of files; "video" when nothing is left of it."""
+    stem = PurePosixPath(filename.replace("\\", "/")).stem
+    kept = "".join(letter if letter.isalnum() or letter in "-_." else "_" for letter in stem)
+    return kept.strip(".") or "video"

@@ -6,11 +6,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
-from pathlib import PurePosixPath
 from typing import IO, Any, NamedTuple, Protocol
 
 from chalicelib.contracts.blocks import BOX_UNITS, SCORE_UNITS
-from chalicelib.domain.exports import EXPORT_VERSION, FACTS_BY_FORMAT, ExportFormat
+from chalicelib.domain.exports import EXPORT_VERSION, FACTS_BY_FORMAT, ExportFormat, file_stem
 from chalicelib.domain.media import Pts
 
 TITLE = "reelscan export"
@@ -59,9 +58,7 @@ class ExportFacts:
     @property
     def stem(self) -> str:
         """The video's name without its ending, fit for names of files."""
-        stem = PurePosixPath(self.filename.replace("\\", "/")).stem
-        kept = "".join(letter if letter.isalnum() or letter in "-_." else "_" for letter in stem)
-        return kept.strip(".") or self.video_id
+        return file_stem(self.filename)
 
     @cached_property
     def categories(self) -> dict[str, int]:
