@@ -260,26 +260,26 @@ class Cloud:
         It appears whole or not at all. Parts of an upload that was broken off hard are for the bucket's lifecycle.
         """
         file.seek(0)
-        target = {"Bucket": self.bucket, "Key": key}
+        where = {"Bucket": self.bucket, "Key": key}
+        s3: Any = self._s3
         with passing_errors("starting an upload"):
-            upload_id = self._s3.create_multipart_upload(
-                **target, ContentType=content_type, ContentDisposition=attachment(file_name)
-            )["UploadId"]
-        target["UploadId"] = upload_id
+            disposition = attachment(file_name)
+            started = s3.create_multipart_upload(**where, ContentType=content_type, ContentDisposition=disposition)
+        where["UploadId"] = started["UploadId"]
         try:
-            parts = []
+            parts: list[dict[str, Any]] = []
             # An empty file has one empty part.
             while (piece := file.read(PART_BYTES)) or not parts:
                 check()
                 number = len(parts) + 1
                 with passing_errors("uploading a part"):
-                    answer = self._s3.upload_part(**target, PartNumber=number, Body=piece)
+                    answer = s3.upload_part(**where, PartNumber=number, Body=piece)
                 parts.append({"PartNumber": number, "ETag": answer["ETag"]})
             with passing_errors("completing an upload"):
-                self._s3.complete_multipart_upload(**target, MultipartUpload={"Parts": parts})
+                s3.complete_multipart_upload(**where, MultipartUpload={"Parts": parts})
         except BaseException:
             with suppress(Passing), passing_errors("dropping an upload"):
-                self._s3.abort_multipart_upload(**target)
+                s3.abort_multipart_upload(**where)
             raise
 
     def delete_object(self, key: str) -> None:

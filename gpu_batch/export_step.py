@@ -51,7 +51,7 @@ def _export(cloud: Cloud, order: WorkOrder, key: str, check: Check) -> Outcome:
     export = read_export_order(order)
     job = cloud.get(cloud.meta_table, order.pk, table_keys.JOB) or {}
     frames = JobFrames(cloud, order, export, JobResults(cloud, order, check))
-    facts = facts_of(order, export, job, frames.frame_count)
+    facts = facts_of(order, export, job, frames.count_shown())
     counted = _Counted(export.format, check)
     with tempfile.TemporaryFile() as sink:
         _writer(cloud, order, export, check)(facts, counted.pass_on(frames.read()), sink)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import heapq
-import json
 from collections.abc import Iterator
 from itertools import groupby, islice
 
@@ -11,6 +10,7 @@ from chalicelib.contracts import table_keys
 from chalicelib.contracts.job_index import IndexEntry
 from chalicelib.contracts.tracks import unpack_track_ids
 from chalicelib.contracts.work_order import WorkOrder
+from chalicelib.domain.units import UnitState
 from gpu_batch.aws import Cloud
 from gpu_batch.exports.facts import ExportFrame, ExportRow
 from gpu_batch.exports.request import ExportOrder
@@ -29,23 +29,24 @@ class JobFrames:
         self._export = export
         self._results = results
         self._labels = frozenset(export.labels)
-        found = cloud.get(cloud.results_table, order.pk, table_keys.BASES)
-        self._bases: list[int | None] = json.loads(found["body"]) if found else []
 
-    @property
-    def frame_count(self) -> int | None:
+    def count_shown(self) -> int | None:
         """Shown frames of the video; None when a part of it is missing."""
-        base = self._bases[-1] if self._bases else None
-        last = self._results.entry(self._order.segments[-1].index)
-        return None if base is None or last is None else base + last.frames_shown
+        keys = [(self._order.pk, table_keys.segment(segment.index)) for segment in self._order.segments]
+        units = self._cloud.get_many(self._cloud.meta_table, keys)
+        if any(units.get(key, {}).get("state") != UnitState.DONE for key in keys):
+            return None
+        return sum(int(unit["frames_shown"]) for unit in units.values())
 
     def read(self) -> Iterator[ExportFrame]:
         """The frames, in order of (pts, ordinal)."""
         sampled_index = 0
-        for segment, entry in self._results.entries():
+        # Frames shown before a segment; after one without results nobody knows.
+        base: int | None = 0
+        for _, entry in self._results.entries():
             if entry is None:
+                base = None
                 continue
-            base = self._bases[segment.index] if segment.index < len(self._bases) else None
             streams = [self._frames(entry, model) for model in range(len(self._order.models))]
             merged = heapq.merge(*streams, key=lambda frame: frame[:4])
             for (pts, ordinal), same in groupby(merged, key=lambda frame: frame[:2]):
@@ -56,6 +57,7 @@ class JobFrames:
                 index = None if base is None else base + of_models[0][2]
                 yield ExportFrame(pts, ordinal, index, sampled_index, tuple(rows))
                 sampled_index += 1
+            base = None if base is None else base + entry.frames_shown
 
     def _frames(self, entry: IndexEntry, model: int) -> Iterator[_ModelFrame]:
         frames_before: dict[int, int] = {}
