@@ -250,7 +250,7 @@ def test_a_source_that_is_gone_is_said_to_be() -> None:
     def gone(_: OrderedSource) -> Any:
         raise BadInput("the source is gone", code=ErrorCode.SOURCE_GONE)
 
-    cloud.open_source = gone  # type: ignore[method-assign]
+    cloud.open_source = gone  # type: ignore[assignment, method-assign]
     with pytest.raises(BadInput, match="gone"):
         export(cloud, ExportRequest(ExportFormat.MP4))
     assert cloud.unit(UNIT)["failure"]["code"] == ErrorCode.SOURCE_GONE
