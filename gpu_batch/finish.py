@@ -26,7 +26,7 @@ from chalicelib.contracts.work_order import OrderedMedia, WorkOrder
 from chalicelib.domain.errors import ErrorCode, Failure
 from chalicelib.domain.jobs import JobState, MissingRange, join_missing
 from chalicelib.domain.models import manifest_from_json
-from chalicelib.domain.sampling import PointCount, Sampling, points_before
+from chalicelib.domain.sampling import PointCount, Sampling, gap_seconds, points_before
 from chalicelib.domain.segments import Segment
 from chalicelib.domain.units import UnitKind, UnitState
 from gpu_batch.aws import Cloud, Superseded
@@ -34,7 +34,7 @@ from gpu_batch.errors import BadInput, BadOrder
 from gpu_batch.job_results import JobResults, ResultBlock
 from gpu_batch.lease import Stop, holding
 from gpu_batch.log import logger
-from gpu_batch.summary import SummaryFold, gap_seconds
+from gpu_batch.summary import SummaryFold
 from gpu_batch.track_job import IdColumn, ModelTracks
 
 SEGMENTS_PER_CHECKPOINT = 16

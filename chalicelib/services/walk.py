@@ -49,6 +49,11 @@ class Walk:
         self._bodies: dict[_Wanted, tuple[bytes, bytes | None]] = {}
         self._has_tracks = False
 
+    @property
+    def blocks_left(self) -> int:
+        """What is left of the budget; negative when it was too small to get on."""
+        return self._blocks_left
+
     def rows(self, position: list[Any] | None = None) -> Iterator[Row]:
         """The rows that match, from the start or from where another walk with the same filter stopped.
 
