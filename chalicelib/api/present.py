@@ -14,10 +14,8 @@ from chalicelib.domain.jobs import Job, Progress
 from chalicelib.domain.media import Media
 from chalicelib.domain.models import Manifest
 from chalicelib.domain.segments import Segment
-from chalicelib.domain.side_steps import SideStepState
 from chalicelib.domain.units import Unit
 from chalicelib.domain.videos import Video
-from chalicelib.services.exports import Download, Export
 from chalicelib.services.results import FoundDetection
 from chalicelib.services.uploads import UploadTicket
 
@@ -46,30 +44,6 @@ def media_out(media: Media) -> schemas.MediaOut:
         duration_seconds=media.duration_seconds,
         keyframes=media.keyframes,
         **_known(frame_count=media.frame_count),
-    )
-
-
-def export_out(export: Export, download: Download | None) -> schemas.ExportOut:
-    """An export; with what its worker found when it is made."""
-    request, step = export.request, export.step
-    options = schemas.ExportOptionsOut(
-        gzip=request.is_packed,
-        **_known(score_min=request.score_min, labels=list(request.labels) or None, models=list(request.models) or None),
-    )
-    return schemas.ExportOut(
-        export_id=export.export_id,
-        format=request.format,
-        options=options,
-        state=step.state,
-        created_at=time_to_text(step.created_at),
-        job_finished_at=time_to_text(step.job_finished_at),
-        **(step.result or {}),
-        **_known(
-            finished_at=time_to_text(step.finished_at) if step.finished_at else None,
-            url=download.url if download else None,
-            expires_at=time_to_text(download.expires_at) if download else None,
-            error=error_out(step.unit.failure) if step.state is SideStepState.FAILED else None,
-        ),
     )
 
 

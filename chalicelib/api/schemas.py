@@ -8,9 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from chalicelib.domain.exports import ExportFormat
 from chalicelib.domain.sampling import MAX_PER_SECOND, MAX_WITHIN_SECONDS
-from chalicelib.domain.side_steps import SideStepState
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=255)]
 ContentType = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.+-]+/[A-Za-z0-9_.+-]+$", max_length=100)]
@@ -28,29 +26,6 @@ class In(BaseModel):
     """Something that a client sends: unknown fields are refused."""
 
     model_config = ConfigDict(extra="forbid")
-
-
-class ExportOptionsIn(In):
-    """Which rows, and how they are packed. Unset: as the job has it."""
-
-    score_min: Score | None = None
-    labels: Annotated[list[Text], Field(max_length=100)] | None = None
-    models: Annotated[list[Text], Field(max_length=8)] | None = None
-    gzip: bool = False
-    """NDJSON only."""
-
-
-class ExportIn(In):
-    """An export to be made."""
-
-    format: ExportFormat
-    options: ExportOptionsIn = ExportOptionsIn()
-
-    @model_validator(mode="after")
-    def _pack_only_what_is_not_packed(self) -> ExportIn:
-        if self.options.gzip and self.format is not ExportFormat.NDJSON:
-            raise ValueError("options.gzip is for ndjson only")
-        return self
 
 
 class Out(BaseModel):
@@ -289,54 +264,6 @@ class JobOut(Out):
     summary: dict[str, Any] | None = None
     missing: list[MissingOut] | None = None
     error: ErrorOut | None = None
-
-
-class ExportOptionsOut(Out):
-    """What was asked for, beside the format."""
-
-    score_min: float | None = None
-    labels: list[str] | None = None
-    models: list[str] | None = None
-    gzip: bool
-
-
-class ExportOut(Out):
-    """An export of a job's results."""
-
-    export_id: str
-    format: ExportFormat
-    options: ExportOptionsOut
-    state: SideStepState
-    created_at: str
-    job_finished_at: str
-    """Which results it has: those of this finish of the job."""
-    finished_at: str | None = None
-    file_name: str | None = None
-    content_type: str | None = None
-    size_bytes: int | None = None
-    sha256: str | None = None
-    frames: int | None = None
-    """Sampled frames in it, also those without a detection."""
-    detections: int | None = None
-    statement: dict[str, Any] | None = None
-    """What it says of itself: index base, timebase, sampling, models, tracker, missing ranges."""
-    url: str | None = None
-    expires_at: str | None = None
-    """Of the URL; reading the export again gives a new one."""
-    error: ErrorOut | None = None
-
-
-class ExportEnvelope(Out):
-    """One export."""
-
-    export: ExportOut
-
-
-class ExportsPage(Out):
-    """A page of exports, oldest first."""
-
-    items: list[ExportOut]
-    next_cursor: str | None
 
 
 class VideoCreatedOut(Out):
