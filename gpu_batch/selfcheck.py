@@ -80,6 +80,8 @@ class Report:
     decode_fps: float
     decode_side_by_side_fps: float
     """Of as many decoders as a child has sessions on a GPU, all together."""
+    first_frame_ms: float
+    """To open a decoder and have its first frame: every cell of a video does."""
     resize_fps: float | None
     inference_fps: float
     whole_fps: float
@@ -118,11 +120,12 @@ def main(arguments: Sequence[str]) -> int:
 
 def check(video: Path, folder: Path, asked: ProviderClass, limit: int) -> Report:
     """Run the first frames of a video on the CPU and as this machine would, part by part."""
-    width, height, codec = _facts(video)
+    width, height, codec, extradata = _facts(video)
     reference, model = load_both(folder, asked, (width, height))
-    choice = choose_decoder(codec, is_on_gpu=model.provider_class != "cpu")
+    choice = choose_decoder(codec, [extradata], is_on_gpu=model.provider_class != "cpu")
     opener = _Opener(video, limit, choice, in_place_on=model.in_place_on)
     count, decode_seconds = _timed(lambda: sum(1 for _ in opener.frames()))
+    _, first_seconds = _timed(lambda: next(opener.frames(), None))
     many, many_seconds = _timed(lambda: _decode_side_by_side(opener))
     in_place, inputs = _compare_inputs(opener, model)
     resize_fps = _resize_fps(opener, model)
@@ -147,6 +150,7 @@ def check(video: Path, folder: Path, asked: ProviderClass, limit: int) -> Report
         matched_boxes=matched,
         decode_fps=round(count / decode_seconds, 1),
         decode_side_by_side_fps=round(many / many_seconds, 1),
+        first_frame_ms=round(first_seconds * 1000, 1),
         resize_fps=resize_fps,
         inference_fps=round(count / inference_seconds, 1),
         whole_fps=round(count / whole_seconds, 1),
@@ -179,10 +183,10 @@ def count_matches(truth: Sequence[Rows], found: Sequence[Rows]) -> tuple[int, in
     return sure, matched
 
 
-def _facts(video: Path) -> tuple[int, int, str]:
+def _facts(video: Path) -> tuple[int, int, str, bytes]:
     with _opened(video) as container:
         context = first_video_stream(container).codec_context
-        return context.width, context.height, context.name
+        return context.width, context.height, context.name, context.extradata or b""
 
 
 def _opened(video: Path) -> AbstractContextManager[InputContainer]:

@@ -66,6 +66,7 @@ def a_report(**changes: object) -> Report:
         matched_boxes=300,
         decode_fps=900.0,
         decode_side_by_side_fps=1800.0,
+        first_frame_ms=20.0,
         resize_fps=4000.0,
         inference_fps=2000.0,
         whole_fps=800.0,
