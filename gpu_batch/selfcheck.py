@@ -43,6 +43,7 @@ from gpu_batch.models.providers import GPU_BATCH, ProviderClass, provider_class_
 from gpu_batch.models.resize import Resizer
 from gpu_batch.pipeline import run_models
 from gpu_batch.segment_step import GPU_SESSIONS
+from gpu_batch.selfcheck_report import Report
 from gpu_batch.video.decoders import DecoderChoice, choose_decoder
 from gpu_batch.video.source import FileSource
 
@@ -57,51 +58,6 @@ COMPARED_EVERY = 25
 ROTATIONS = (0, 90, 180, 270)
 SURE_SCORE = 0.5
 """Boxes near the floor come and go with the last bits of a score."""
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """What was found; its fields are those of the JSON line, but for `asked`."""
-
-    asked: str
-    provider: str
-    provider_reason: str
-    decoder_reason: str
-    is_decoded_on_gpu: bool
-    frames: int
-    frames_answered: int
-    frames_in_place: int
-    inputs_compared: int
-    levels_apart: int
-    """Of the pixel of an input that is furthest from the host's."""
-    levels_allowed: int
-    sure_boxes: int
-    matched_boxes: int
-    decode_fps: float
-    decode_side_by_side_fps: float
-    """Of as many decoders as a child has sessions on a GPU, all together."""
-    first_frame_ms: float
-    """To open a decoder and have its first frame: every cell of a video does."""
-    resize_fps: float | None
-    inference_fps: float
-    whole_fps: float
-
-    def find_failures(self) -> list[str]:
-        """What is not as it must be."""
-        failures = []
-        if self.provider != self.asked:
-            failures.append(f"the provider must be {self.asked} but is {self.provider}")
-        if self.frames_answered != self.frames:
-            failures.append(f"{self.frames} frames were decoded but {self.frames_answered} answered")
-        if self.is_decoded_on_gpu and not self.frames_in_place:
-            failures.append("the GPU decodes but no frame stays in its memory")
-        if self.levels_apart > self.levels_allowed:
-            failures.append(f"an input is {self.levels_apart} levels from the host's")
-        if not self.sure_boxes:
-            failures.append("the CPU finds no sure box to compare with")
-        if self.matched_boxes < self.sure_boxes:
-            failures.append(f"{self.sure_boxes - self.matched_boxes} sure boxes have no match")
-        return failures
 
 
 def main(arguments: Sequence[str]) -> int:

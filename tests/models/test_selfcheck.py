@@ -11,7 +11,8 @@ from onnxruntime import get_available_providers
 
 from gpu_batch.models.detect import Rows
 from gpu_batch.models.providers import CUDA
-from gpu_batch.selfcheck import Report, count_matches, main
+from gpu_batch.selfcheck import count_matches, main
+from gpu_batch.selfcheck_report import Report
 from tests.models.paths import DEFAULT_MODELS, ROOT
 
 VIDEO, MODEL = ROOT / ".cache" / "videos" / "bikes.mp4", DEFAULT_MODELS / "ssdlite-mobilenet-v2"
