@@ -12,7 +12,6 @@ from chalicelib.contracts.blocks import BlockRef, make_ref, pack_block
 from chalicelib.contracts.cell_results import CellResult
 from chalicelib.contracts.job_index import IndexEntry
 from chalicelib.contracts.tracks import TrackRow, pack_track_ids
-from chalicelib.contracts.tree_fold import TreeFold, build_track_tree, summarize_segment
 from chalicelib.domain.jobs import Job, JobRequest, JobState, ModelRef, PlanFacts
 from chalicelib.domain.sampling import Sampling
 from chalicelib.domain.segments import Segment
@@ -20,6 +19,7 @@ from chalicelib.domain.videos import VideoState
 from chalicelib.services.dispatch import owner_of
 from chalicelib.services.results import DetectionQuery, FoundDetection
 from tests.contracts.block_makers import make_block
+from tests.fakes.finishes import write_finish
 from tests.fakes.make import make_fakes
 from tests.fakes.makers import make_job, make_manifest, make_media, make_unit, make_video
 
@@ -65,7 +65,8 @@ class Archive:
             is_failed = failed and self._random.random() < 0.15
             pts = self._add_segment(index, pts, is_committed=not is_failed)
         if self._bases is not None:
-            self._finish(self._bases)
+            chunks = self._draw_chunks(self._tracks_of_rows())
+            write_finish(self.fakes.results, self.job, chunks, self._track_ids, self._bases)
         self.end_pts = pts
 
     @property
@@ -122,17 +123,6 @@ class Archive:
             box=(x1, y1, x2, y2),
             track_id=row.track_id or None,
         )
-
-    def _finish(self, bases: list[int | None]) -> None:
-        """What the finish writes."""
-        job, results = self.job, self.fakes.results
-        tree = TreeFold(len(self._models))
-        entries = results.list_index(job.tenant, job.job_id, 0, len(bases))
-        nodes = [node for entry in entries for node in tree.push(summarize_segment(entry, bases[entry.segment]))]
-        results.write_nodes(job.tenant, job.job_id, table_keys.SEGMENT_TREE, nodes + tree.finish())
-        chunks = self._draw_chunks(self._tracks_of_rows())
-        results.write_tracks(job.tenant, job.job_id, chunks, self._track_ids)
-        results.write_nodes(job.tenant, job.job_id, table_keys.TRACK_TREE, build_track_tree(chunks, self._models))
 
     def _tracks_of_rows(self) -> list[TrackRow]:
         """A track for each id that a row has."""

@@ -21,6 +21,7 @@ from chalicelib.domain.videos import VideoState
 from chalicelib.services.dispatch import owner_of
 from tests.contracts.block_makers import make_block
 from tests.domain.query_oracle import Known, Seen, Told
+from tests.fakes.finishes import write_finish
 from tests.fakes.make import Fakes, make_fakes
 from tests.fakes.makers import JOB_ID, VIDEO_ID, make_job, make_manifest, make_media, make_unit, make_video
 
@@ -59,7 +60,8 @@ class QueryArchive:
         # Every eighth has more tracks than a batch holds.
         segments = 16 if seed % 8 == 7 else self._random.randint(1, 6)
         self.job = self._make_job(segments, video_id, job_id)
-        self._next_id = 1
+        # Of m models, the first gives the ids 1, 1 + m, …, as the worker does.
+        self._next_ids = [model + 1 for model in range(len(self._models))]
         self._things: list[list[Thing]] = [[] for _ in self._models]
         self._ids_by_key: dict[str, bytes] = {}
         self.rows: list[Seen] = []
@@ -70,7 +72,7 @@ class QueryArchive:
         self.tracks = self._list_tracks()
         size = self._random.randint(1, 6)
         chunks = [self.tracks[first : first + size] for first in range(0, len(self.tracks), size)]
-        self.fakes.results.write_tracks(self.job.tenant, self.job.job_id, chunks, self._ids_by_key, self._bases)
+        write_finish(self.fakes.results, self.job, chunks, self._ids_by_key, self._bases)
         self.told = Told(
             timebase=TIMEBASE,
             rows=tuple(row for row in self.rows if not self._labels or row.label in self._labels),
@@ -153,8 +155,8 @@ class QueryArchive:
         things[:] = [thing for thing in things if chance.random() > 0.12]
         while len(things) < 4 and chance.random() < 0.35:
             place = chance.randrange(0, 65, 4), chance.randrange(0, 65, 4)
-            things.append(Thing(self._next_id, chance.randrange(len(LABELS)), *place, chance.choice([4, 5, 8])))
-            self._next_id += 1
+            things.append(Thing(self._next_ids[model], chance.randrange(len(LABELS)), *place, chance.choice([4, 5, 8])))
+            self._next_ids[model] += len(self._models)
         drawn: dict[tuple[int, int, tuple[int, int, int, int]], int] = {}
         for thing in things:
             thing.x += chance.choice([-8, -4, 0, 0, 4, 8])
@@ -176,7 +178,7 @@ class QueryArchive:
     def _list_tracks(self) -> list[TrackRow]:
         """As the finish writes them: what the job's view does not show is not listed."""
         found = []
-        for track_id in range(1, self._next_id):
+        for track_id in range(1, max(self._next_ids)):
             rows = [row for row in self.rows if row.track_id == track_id]
             if not rows or (self._labels and rows[0].label not in self._labels):
                 continue

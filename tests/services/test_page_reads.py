@@ -14,7 +14,6 @@ from chalicelib.contracts.blocks import make_ref, pack_block
 from chalicelib.contracts.cell_results import CellResult
 from chalicelib.contracts.job_index import IndexEntry
 from chalicelib.contracts.tracks import TrackRow, pack_track_ids
-from chalicelib.contracts.tree_fold import TreeFold, build_track_tree, summarize_segment
 from chalicelib.domain.jobs import Job, JobState, PlanFacts
 from chalicelib.domain.videos import VideoState
 from chalicelib.services.index_reader import TREE_READS_PER_PAGE
@@ -23,6 +22,7 @@ from chalicelib.services.results import DetectionQuery, find_detections, find_tr
 from chalicelib.services.track_reader import CHUNKS_PER_PAGE
 from chalicelib.services.walk import BLOCKS_PER_PAGE
 from tests.contracts.block_makers import make_block
+from tests.fakes.finishes import write_finish
 from tests.fakes.make import make_fakes
 from tests.fakes.makers import TIMEBASE, make_job, make_manifest, make_media, make_video
 
@@ -62,7 +62,7 @@ def a_long_job(segments: int) -> tuple[Ports, Job]:
     video = make_video(state=VideoState.READY, media=make_media())
     fakes.ports.videos.add(replace(video, source=replace(video.source, content_digest=DIGEST)), None)
     job = make_job(state=JobState.SUCCEEDED, plan=PlanFacts(segments, segments))
-    tree, nodes, tracks, ids = TreeFold(1), [], [], {}
+    tracks, ids = [], {}
     for index in range(segments):
         rows = [(2, 9000, 0, 0, 16, 16), (1, 5000, 0, 0, 16, 16)]
         if index == segments - 2:
@@ -73,14 +73,11 @@ def a_long_job(segments: int) -> tuple[Ports, Job]:
         fakes.results.write_block(job.tenant, DIGEST, ref.sk, packed)
         entry = IndexEntry(index, index * TICKS, (index + 1) * TICKS, 25, ((CellResult(index, 25, 1, (), (ref,)),),))
         fakes.results.write_index(job.tenant, job.job_id, entry)
-        nodes += tree.push(summarize_segment(entry, index * 25))
         if index % 2 == 0:
             tracks.append(TrackRow(index // 2 + 1, "toy", "person", index * TICKS, index * TICKS, 1, 9000))
             ids[table_keys.track_ids(index, 0, 0)] = pack_track_ids([0] * (len(rows) - 2) + [index // 2 + 1, 0])
     chunks = [tracks[first : first + 5] for first in range(0, len(tracks), 5)]
-    fakes.results.write_nodes(job.tenant, job.job_id, table_keys.SEGMENT_TREE, nodes + tree.finish())
-    fakes.results.write_tracks(job.tenant, job.job_id, chunks, ids)
-    fakes.results.write_nodes(job.tenant, job.job_id, table_keys.TRACK_TREE, build_track_tree(chunks, ["toy"]))
+    write_finish(fakes.results, job, chunks, ids, [index * 25 for index in range(segments)])
     return fakes.ports, job
 
 
