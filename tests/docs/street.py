@@ -15,7 +15,7 @@ from chalicelib.services.dispatch import owner_of
 from tests.api.seed import DIGEST, Seeded, seed_video
 from tests.api.service import ACME, Service
 from tests.contracts.block_makers import make_block
-from tests.fakes.finishes import write_finish
+from tests.fakes.finish import write_finish
 from tests.fakes.makers import TIMEBASE, make_job, make_manifest, make_segment, make_unit
 
 LABELS = ("car", "dog", "person")
@@ -99,5 +99,5 @@ def seed_street(service: Service) -> Seeded:
         for passer in PASSERS
     ]
     bases = [index * FRAMES_PER_SEGMENT for index in range(SEGMENTS)]
-    write_finish(service.fakes.results, job, [tracks], ids_by_key, bases)
+    write_finish(service.fakes.results, job, bases, [tracks], ids_by_key)
     return Seeded(video.video_id, job.job_id)

@@ -19,7 +19,7 @@ from chalicelib.domain.videos import VideoState
 from chalicelib.services.dispatch import owner_of
 from chalicelib.services.results import DetectionQuery, FoundDetection
 from tests.contracts.block_makers import make_block
-from tests.fakes.finishes import write_finish
+from tests.fakes.finish import write_finish
 from tests.fakes.make import make_fakes
 from tests.fakes.makers import make_job, make_manifest, make_media, make_unit, make_video
 
@@ -65,8 +65,7 @@ class Archive:
             is_failed = failed and self._random.random() < 0.15
             pts = self._add_segment(index, pts, is_committed=not is_failed)
         if self._bases is not None:
-            chunks = self._draw_chunks(self._tracks_of_rows())
-            write_finish(self.fakes.results, self.job, chunks, self._track_ids, self._bases)
+            self._finish(self._bases)
         self.end_pts = pts
 
     @property
@@ -123,6 +122,10 @@ class Archive:
             box=(x1, y1, x2, y2),
             track_id=row.track_id or None,
         )
+
+    def _finish(self, bases: list[int | None]) -> None:
+        """What the finish writes."""
+        write_finish(self.fakes.results, self.job, bases, self._draw_chunks(self._tracks_of_rows()), self._track_ids)
 
     def _tracks_of_rows(self) -> list[TrackRow]:
         """A track for each id that a row has."""

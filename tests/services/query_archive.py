@@ -21,7 +21,7 @@ from chalicelib.domain.videos import VideoState
 from chalicelib.services.dispatch import owner_of
 from tests.contracts.block_makers import make_block
 from tests.domain.query_oracle import Known, Seen, Told
-from tests.fakes.finishes import write_finish
+from tests.fakes.finish import write_finish
 from tests.fakes.make import Fakes, make_fakes
 from tests.fakes.makers import JOB_ID, VIDEO_ID, make_job, make_manifest, make_media, make_unit, make_video
 
@@ -60,7 +60,7 @@ class QueryArchive:
         # Every eighth has more tracks than a batch holds.
         segments = 16 if seed % 8 == 7 else self._random.randint(1, 6)
         self.job = self._make_job(segments, video_id, job_id)
-        # Of m models, the first gives the ids 1, 1 + m, …, as the worker does.
+        # As the finish deals them out: to the models in turn.
         self._next_ids = [model + 1 for model in range(len(self._models))]
         self._things: list[list[Thing]] = [[] for _ in self._models]
         self._ids_by_key: dict[str, bytes] = {}
@@ -72,7 +72,7 @@ class QueryArchive:
         self.tracks = self._list_tracks()
         size = self._random.randint(1, 6)
         chunks = [self.tracks[first : first + size] for first in range(0, len(self.tracks), size)]
-        write_finish(self.fakes.results, self.job, chunks, self._ids_by_key, self._bases)
+        write_finish(self.fakes.results, self.job, self._bases, chunks, self._ids_by_key)
         self.told = Told(
             timebase=TIMEBASE,
             rows=tuple(row for row in self.rows if not self._labels or row.label in self._labels),

@@ -22,7 +22,7 @@ from chalicelib.services.results import DetectionQuery, find_detections, find_tr
 from chalicelib.services.track_reader import CHUNKS_PER_PAGE
 from chalicelib.services.walk import BLOCKS_PER_PAGE
 from tests.contracts.block_makers import make_block
-from tests.fakes.finishes import write_finish
+from tests.fakes.finish import write_finish
 from tests.fakes.make import make_fakes
 from tests.fakes.makers import TIMEBASE, make_job, make_manifest, make_media, make_video
 
@@ -77,7 +77,7 @@ def a_long_job(segments: int) -> tuple[Ports, Job]:
             tracks.append(TrackRow(index // 2 + 1, "toy", "person", index * TICKS, index * TICKS, 1, 9000))
             ids[table_keys.track_ids(index, 0, 0)] = pack_track_ids([0] * (len(rows) - 2) + [index // 2 + 1, 0])
     chunks = [tracks[first : first + 5] for first in range(0, len(tracks), 5)]
-    write_finish(fakes.results, job, chunks, ids, [index * 25 for index in range(segments)])
+    write_finish(fakes.results, job, [index * 25 for index in range(segments)], chunks, ids)
     return fakes.ports, job
 
 

@@ -27,7 +27,7 @@ from chalicelib.services.results import (
 )
 from chalicelib.services.shared_reads import SharedReads
 from chalicelib.services.walk import BLOCKS_PER_PAGE
-from tests.fakes.finishes import write_finish
+from tests.fakes.finish import write_finish
 from tests.fakes.makers import TIMEBASE, make_job, make_media, make_video
 from tests.services.archive import Archive
 from tests.services.world import World, make_entry
@@ -196,7 +196,7 @@ def draw_tracks(seed: int) -> tuple[World, list[TrackRow]]:
     size = chance.randint(1, 4)
     chunks = [tracks[first : first + size] for first in range(0, len(tracks), size)]
     job = make_job()
-    write_finish(world.fakes.results, job, chunks, {}, [])
+    write_finish(world.fakes.results, job, [], chunks, {})
     return world, tracks
 
 
