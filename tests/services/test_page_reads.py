@@ -135,3 +135,34 @@ def test_a_page_of_tracks_reads_no_more_than_its_budget(window: tuple[Fraction |
     assert found
     assert (cursor is None) == (window[0] is not None)
     assert reads.items["get_track_chunks"] + reads.items["get_node"] <= CHUNKS_PER_PAGE
+
+
+def test_a_track_that_a_strict_job_does_not_list_is_still_found_by_its_rows() -> None:
+    ports, job = a_long_job(10)
+    results: Any = WithoutTracks(ports.results)
+    strict = replace(job, request=replace(job.request, score_min=0.95))
+    query = DetectionQuery(track_id=2, score_min=0.0)
+    found, _ = find_detections(replace(ports, results=results), strict, query, limit=10, cursor=None)
+    assert [detection.track_id for detection in found] == [2]
+
+
+class WithoutTracks:
+    """The port `ResultStore` of a job whose tracks are all hidden by its own score."""
+
+    def __init__(self, results: Any) -> None:
+        self._results = results
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._results, name)
+
+    def get_root(self, tenant: Any, job_id: Any, tree: str) -> Any:
+        return self._results.get_root(tenant, job_id, tree) if tree == table_keys.SEGMENT_TREE else None
+
+
+def test_a_job_that_is_done_again_is_read_by_its_entries_alone() -> None:
+    ports, job = a_long_job(10)
+    reads: Any = Reads(ports.results)
+    running = replace(job, state=JobState.RUNNING)
+    found, _ = find_detections(replace(ports, results=reads), running, DetectionQuery(), limit=100, cursor=None)
+    assert {(detection.frame_index, detection.track_id) for detection in found} == {(None, None)}
+    assert set(reads.items) == {"list_index", "get_blocks"}
