@@ -1,7 +1,7 @@
 """The finish of a job: a fold over its committed segments in order of time.
 
-It can be broken off and taken up again anywhere. It gives tracks, the frame counts before each segment, the ranges
-that are missing, and the summary; then ends the job in one transaction.
+It can be broken off and taken up again anywhere. It gives tracks, summary trees (with the frame counts before each
+segment), the ranges that are missing, and the summary; then ends the job in one transaction.
 """
 
 from __future__ import annotations
@@ -16,27 +16,28 @@ from typing import Any
 
 from chalicelib.contracts import object_keys, outcomes, table_keys
 from chalicelib.contracts.attribute_values import Item
-from chalicelib.contracts.blocks import SCORE_UNITS, BlockRef, unpack_block
+from chalicelib.contracts.blocks import SCORE_UNITS
 from chalicelib.contracts.claims import UnitKey
 from chalicelib.contracts.items import failure_from_map, failure_to_map, missing_from_map, missing_to_map, time_to_text
 from chalicelib.contracts.job_index import IndexEntry
 from chalicelib.contracts.tracks import TRACKS_PER_CHUNK, TrackRow, pack_track_ids, pack_tracks
+from chalicelib.contracts.tree_fold import PlacedNode, TreeFold, build_track_tree, summarize_segment
 from chalicelib.contracts.work_order import OrderedMedia, WorkOrder
 from chalicelib.domain.errors import ErrorCode, Failure
 from chalicelib.domain.jobs import JobState, MissingRange, join_missing
 from chalicelib.domain.models import manifest_from_json
-from chalicelib.domain.sampling import PointCount, Sampling, points_before
+from chalicelib.domain.sampling import PointCount, Sampling, gap_seconds, points_before
 from chalicelib.domain.segments import Segment
 from chalicelib.domain.units import UnitKind, UnitState
 from gpu_batch.aws import Cloud, Superseded
 from gpu_batch.errors import BadInput, BadOrder
+from gpu_batch.job_results import JobResults, ResultBlock
 from gpu_batch.lease import Stop, holding
 from gpu_batch.log import logger
-from gpu_batch.summary import SummaryFold, gap_seconds
+from gpu_batch.summary import SummaryFold
 from gpu_batch.track_job import IdColumn, ModelTracks
 
 SEGMENTS_PER_CHECKPOINT = 16
-BLOCKS_PER_READ = 16
 DAMAGE_HINT = "Upload the file again from its origin; what is sound of it was analysed"
 
 
@@ -48,7 +49,6 @@ class _Progress:
     frames_shown: int = 0
     frames_analyzed: int = 0
     frames_inferred: int = 0
-    bases: list[int | None] = field(default_factory=list)
     missing: list[Item] = field(default_factory=list)
     segments_failed: int = 0
     points_covered: int = 0
@@ -88,6 +88,7 @@ class _Finish:
         self._timebase = order.parsed_timebase
         self._checkpoint_key = object_keys.checkpoint_key(order.tenant, order.job_id)
         manifests = [manifest_from_json(model.manifest) for model in order.models]
+        self._names = [manifest.name for manifest in manifests]
         self._floors = [
             round((manifest.score_default if order.score_min is None else order.score_min) * SCORE_UNITS)
             for manifest in manifests
@@ -106,21 +107,20 @@ class _Finish:
         ]
         sampling = order.parsed_sampling
         self._thinned = sampling if sampling.within_seconds is not None else None
+        self._tree = TreeFold(len(manifests))
         self._progress = _Progress()
         self._restore()
 
     def run(self, check: Callable[[], None]) -> None:
         """Fold over the segments that are left."""
-        segments = self._order.segments
+        results, segments = JobResults(self._cloud, self._order, check), self._order.segments
         while self._progress.next_segment < len(segments):
-            check()
             segment = segments[self._progress.next_segment]
-            item = self._cloud.get(self._cloud.results_table, self._order.pk, table_keys.index_entry(segment.index))
-            unit = self._cloud.get(self._cloud.meta_table, self._order.pk, table_keys.segment(segment.index)) or {}
-            if item is None:
+            entry, unit = results.entry(segment.index), results.unit(segment.index)
+            if entry is None:
                 self._miss(segment, unit)
             else:
-                self._take(IndexEntry.from_item(item), int(unit.get("frames_inferred", 0)), check)
+                self._take(results, entry, int(unit.get("frames_inferred", 0)))
             self._progress.next_segment += 1
             if self._progress.next_segment % SEGMENTS_PER_CHECKPOINT == 0:
                 self._save()
@@ -129,28 +129,31 @@ class _Finish:
                 self._write_ids(index, tracks.finish())
 
     def write_tracks(self) -> list[TrackRow]:
-        """Store the job's tracks and frame counts; the tracks that its view shows."""
-        labels = frozenset(self._order.labels)
-        tracks = [
-            track
-            for floor, model in zip(self._floors, self._tracks, strict=True)
-            for track in model.closed
-            if track.score_max >= floor and (not labels or track.label in labels)
-        ]
-        tracks.sort(key=lambda track: (track.first_pts, track.track_id))
+        """Store the job's tracks and the summary trees; the tracks that its view shows."""
+        tracks = sorted(
+            (track for model in self._tracks for track in model.closed),
+            key=lambda track: (track.first_pts, track.track_id),
+        )
         chunks = [tracks[first : first + TRACKS_PER_CHUNK] for first in range(0, len(tracks), TRACKS_PER_CHUNK)]
-        items: list[Item] = [
-            {"sk": table_keys.track_chunk(number), "kind": "TRACKS", "body": pack_tracks(chunk)}
-            for number, chunk in enumerate(chunks)
-        ]
-        bases = json.dumps(self._progress.bases, separators=(",", ":"))
-        items.append({"sk": table_keys.BASES, "kind": "BASES", "body": bases})
-        self._put(items)
+        self._put(
+            [
+                {"sk": table_keys.track_chunk(number), "kind": "TRACKS", "body": pack_tracks(chunk)}
+                for number, chunk in enumerate(chunks)
+            ]
+        )
         # An earlier finish, before segments were retried, may have left more.
         self._cloud.delete_from(
             self._cloud.results_table, self._order.pk, (table_keys.track_chunk(number) for number in count(len(chunks)))
         )
-        return tracks
+        self._put_nodes(table_keys.TRACK_TREE, build_track_tree(chunks, self._names))
+        self._put_nodes(table_keys.SEGMENT_TREE, self._tree.finish())
+        labels = frozenset(self._order.labels)
+        floor_by_model = dict(zip(self._names, self._floors, strict=True))
+        return [
+            track
+            for track in tracks
+            if track.score_max >= floor_by_model[track.model] and (not labels or track.label in labels)
+        ]
 
     def outcome(self, tracks: list[TrackRow]) -> dict[str, Any]:
         """How the job ends: the arguments of `outcomes.job_finished`."""
@@ -176,35 +179,28 @@ class _Finish:
             "finished_at": time_to_text(datetime.now(UTC)),
         }
 
-    def _take(self, entry: IndexEntry, frames_inferred: int, check: Callable[[], None]) -> None:
+    def _take(self, results: JobResults, entry: IndexEntry, frames_inferred: int) -> None:
         progress = self._progress
-        progress.bases.append(None if progress.segments_failed else progress.frames_shown)
+        frames_before = None if progress.segments_failed else progress.frames_shown
+        self._put_nodes(table_keys.SEGMENT_TREE, self._tree.push(summarize_segment(entry, frames_before)))
         progress.frames_shown += entry.frames_shown
         progress.frames_inferred += frames_inferred
-        for index, cells in enumerate(entry.cells_by_model):
-            refs = [(cell.cell, number, ref) for cell in cells for number, ref in enumerate(cell.blocks)]
-            for first in range(0, len(refs), BLOCKS_PER_READ):
-                check()
-                self._push(index, refs[first : first + BLOCKS_PER_READ])
+        for model in range(len(entry.cells_by_model)):
+            for found in results.blocks(entry, model):
+                self._push(found)
         for cell in entry.cells_by_model[0]:
             progress.frames_analyzed += cell.frames_analyzed
             for gap in cell.damage:
                 failure = Failure(ErrorCode.DAMAGED_RANGES, gap.detail, DAMAGE_HINT)
                 self._note_missing(gap.start_pts, gap.end_pts, failure)
 
-    def _push(self, model: int, refs: list[tuple[int, int, BlockRef]]) -> None:
-        pk = table_keys.partition(self._order.tenant, self._order.source.content_digest)
-        items = self._cloud.get_many(self._cloud.results_table, [(pk, ref.sk) for _, _, ref in refs])
-        for cell, number, ref in refs:
-            item = items.get((pk, ref.sk))
-            if item is None:
-                raise BadInput(f"block {ref.sk} was removed", code=ErrorCode.SOURCE_GONE, hint="Start a new job")
-            block = unpack_block(item["body"])
-            self._summary.push(block, model)
-            if self._thinned is not None and not model:
-                self._count_points(self._thinned, block.pts)
-            if self._order.tracking:
-                self._write_ids(model, self._tracks[model].push(block, cell, number))
+    def _push(self, found: ResultBlock) -> None:
+        self._summary.push(found.block, found.model)
+        if self._thinned is not None and not found.model:
+            self._count_points(self._thinned, found.block.pts)
+        if self._order.tracking:
+            columns = self._tracks[found.model].push(found.block, found.cell, found.number)
+            self._write_ids(found.model, columns)
 
     def _count_points(self, sampling: Sampling, sampled_pts: Iterable[int]) -> None:
         progress, end_pts = self._progress, self._order.segments[-1].end_pts
@@ -226,7 +222,6 @@ class _Finish:
         )
 
     def _miss(self, segment: Segment, unit: Item) -> None:
-        self._progress.bases.append(None)
         self._progress.segments_failed += 1
         unknown = Failure(ErrorCode.INTERNAL, f"segment {segment.index} has no results", "Retry the job")
         self._note_missing(segment.start_pts, segment.end_pts, failure_from_map(unit.get("failure")) or unknown)
@@ -239,12 +234,21 @@ class _Finish:
         if items:
             self._cloud.put_many(self._cloud.results_table, [{"pk": self._order.pk, **item} for item in items])
 
+    def _put_nodes(self, tree: str, nodes: list[PlacedNode]) -> None:
+        self._put(
+            [
+                {"sk": table_keys.tree_node(tree, node.level, node.number), "kind": "NODE", "body": node.body}
+                for node in nodes
+            ]
+        )
+
     def _save(self) -> None:
         progress = {name: getattr(self._progress, name) for name in _Progress.__dataclass_fields__}
         state = {
             "round": self._round_name,
             "progress": progress,
             "summary": self._summary.state,
+            "tree": self._tree.state(),
             "tracks": [tracks.state() for tracks in self._tracks] if self._order.tracking else [],
         }
         self._cloud.put_object(self._checkpoint_key, zlib.compress(json.dumps(state).encode()))
@@ -259,6 +263,7 @@ class _Finish:
             return
         self._progress = _Progress(**state["progress"])
         self._summary.state = state["summary"]
+        self._tree.restore(state["tree"])
         for tracks, saved in zip(self._tracks, state["tracks"], strict=False):
             tracks.restore(saved)
         logger.info("finish goes on", segment_index=self._progress.next_segment)

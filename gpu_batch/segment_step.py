@@ -24,8 +24,9 @@ from gpu_batch.aws import Claim, Cloud, Superseded
 from gpu_batch.errors import BadInput, BadOrder
 from gpu_batch.lease import Stop, holding
 from gpu_batch.log import logger
+from gpu_batch.models.engines import ENGINES_NAME
 from gpu_batch.models.loader import Model, load
-from gpu_batch.models.providers import ENGINES_NAME, provider_class_of
+from gpu_batch.models.providers import provider_class_of
 
 THREADS_PER_SESSION = 2
 """One decoder keeps about this many threads of a small model busy; a machine with more gets several sessions."""

@@ -4,15 +4,24 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
+from datetime import datetime
 
 from chalicelib.adapters.table import ConditionFailed, Table
 from chalicelib.contracts import claims, table_keys
 from chalicelib.contracts.claims import UnitKey
-from chalicelib.contracts.items import failure_to_map, segment_from_item, unit_from_item, unit_to_item
+from chalicelib.contracts.items import (
+    failure_to_map,
+    segment_from_item,
+    side_step_from_item,
+    side_step_to_item,
+    unit_from_item,
+    unit_to_item,
+)
 from chalicelib.domain.errors import Failure
 from chalicelib.domain.ids import SubmissionId
 from chalicelib.domain.media import Pts
 from chalicelib.domain.segments import Segment
+from chalicelib.domain.side_steps import SideStep, StepName
 from chalicelib.domain.units import TERMINAL_UNIT_STATES, Unit, UnitKind, UnitState
 from chalicelib.services.ports import Owner
 
@@ -72,19 +81,19 @@ class DynamoUnitStore:
 
     def list_open(self, owner: Owner) -> Sequence[Unit]:
         pk = _pk(owner)
-        markers = [item["sk"].partition("#")[2] for item in self._meta.query(pk, table_keys.open_marker(0)[:5])]
+        markers = [item["sk"].partition("#")[2] for item in self._meta.query(pk, table_keys.OPEN_PREFIX)]
         items = self._meta.get_many([(pk, table_keys.segment(int(index))) for index in markers], is_consistent=True)
         units = sorted((unit_from_item(item) for item in items), key=lambda unit: unit.index)
         return [unit for unit in units if not unit.is_terminal]
 
     def has_open(self, owner: Owner) -> bool:
-        return self._meta.count(_pk(owner), table_keys.open_marker(0)[:5], at_most=1) > 0
+        return self._meta.count(_pk(owner), table_keys.OPEN_PREFIX, at_most=1) > 0
 
     def count(self, owner: Owner) -> tuple[int, int]:
         pk = _pk(owner)
         return (
-            self._meta.count(pk, table_keys.open_marker(0)[:5]),
-            self._meta.count(pk, table_keys.failed_marker(0)[:7]),
+            self._meta.count(pk, table_keys.OPEN_PREFIX),
+            self._meta.count(pk, table_keys.FAILED_PREFIX),
         )
 
     def requeue(
@@ -118,7 +127,7 @@ class DynamoUnitStore:
 
     def reopen(self, owner: Owner, *, submission: SubmissionId, children: int, attempts: int) -> Sequence[int]:
         pk = _pk(owner)
-        failed = [int(item["sk"].partition("#")[2]) for item in self._meta.query(pk, table_keys.failed_marker(0)[:7])]
+        failed = [int(item["sk"].partition("#")[2]) for item in self._meta.query(pk, table_keys.FAILED_PREFIX)]
         still_open = [unit.index for unit in self.list_open(owner)]
         indices = sorted({*failed, *still_open})
         for position, index in enumerate(indices):
@@ -139,6 +148,27 @@ class DynamoUnitStore:
                 # Another retry reopened it, and a worker may be at it or done with it.
                 continue
         return indices
+
+    def add_side_step(self, owner: Owner, step: SideStep, due_at: datetime) -> bool:
+        key = _key(owner, step.unit)
+        write_id = uuid.uuid4().hex
+        item = {**side_step_to_item(key.pk, key.sk, step, due_at), "write_id": write_id}
+        try:
+            self._meta.put(item, "attribute_not_exists(pk)")
+        except ConditionFailed as error:
+            # Our own write, whose answer was lost on the way.
+            return error.item is not None and error.item.get("write_id") == write_id
+        return True
+
+    def get_side_step(self, owner: Owner, name: StepName) -> SideStep | None:
+        item = self._meta.get(_pk(owner), table_keys.side_step(name.kind, name.name))
+        return side_step_from_item(item) if item else None
+
+    def list_side_steps(self, owner: Owner, kind: UnitKind) -> Sequence[SideStep]:
+        return [side_step_from_item(item) for item in self._meta.query(_pk(owner), table_keys.side_step(kind, ""))]
+
+    def drop_side_step(self, owner: Owner, name: StepName) -> None:
+        self._meta.delete(_pk(owner), table_keys.side_step(name.kind, name.name))
 
     def _add_new(self, pk: str, pairs: Sequence[tuple[Segment, Unit]]) -> None:
         """Segments with their markers, all or none: a marker that came late would outlive its segment."""
@@ -161,7 +191,7 @@ def _pk(owner: Owner) -> str:
 
 
 def _key(owner: Owner, unit: Unit) -> UnitKey:
-    return UnitKey(_pk(owner), unit.kind, unit.index)
+    return UnitKey(_pk(owner), unit.kind, unit.index, unit.name)
 
 
 def _open_marker(pk: str, index: int) -> dict[str, str]:

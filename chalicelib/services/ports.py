@@ -15,6 +15,7 @@ from typing import Protocol
 
 from chalicelib.contracts.blocks import BlockRef
 from chalicelib.contracts.job_index import IndexEntry
+from chalicelib.contracts.summary_tree import Node
 from chalicelib.contracts.tracks import TrackRow
 from chalicelib.contracts.work_order import OrderKind
 from chalicelib.domain.errors import Conflict, Failure
@@ -23,8 +24,11 @@ from chalicelib.domain.jobs import Job
 from chalicelib.domain.media import Pts
 from chalicelib.domain.models import Manifest
 from chalicelib.domain.segments import Segment
+from chalicelib.domain.side_steps import SideStep, StepName
 from chalicelib.domain.units import Lane, Unit, UnitKind, UnitState
 from chalicelib.domain.videos import Video
+from chalicelib.services.object_port import ObjectStore
+from chalicelib.services.shared_reads import SharedReads
 
 
 class VersionConflict(Conflict):
@@ -38,6 +42,14 @@ class Owner:
     tenant: TenantId
     name: str
     """A video id or a job id."""
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """Something that the reconciler must look at: an owner, or a side step of it."""
+
+    owner: Owner
+    step: StepName | None = None
 
 
 class SubmissionState(StrEnum):
@@ -62,6 +74,8 @@ class Submission:
     created_at: datetime
     state: SubmissionState = SubmissionState.NEW
     batch_job_id: str = ""
+    step: StepName | None = None
+    """The side step that it is for, if it is for one."""
 
 
 class Clock(Protocol):
@@ -117,6 +131,10 @@ class JobStore(Protocol):
 
     def get(self, tenant: TenantId, job_id: JobId) -> Job | None:
         """The job as it stands."""
+        ...
+
+    def get_with_counts(self, tenant: TenantId, job_id: JobId) -> tuple[Job, int, int] | None:
+        """The job as it stands, and how many of its segments are open and how many failed: one read."""
         ...
 
     def save(self, job: Job, due_at: datetime | None) -> Job:
@@ -192,6 +210,25 @@ class UnitStore(Protocol):
         """
         ...
 
+    def add_side_step(self, owner: Owner, step: SideStep, due_at: datetime) -> bool:
+        """Record a side step that may be claimed, and is due by itself until it ends; False when it is there already.
+
+        `requeue` and `end` do to its unit what they do to any other.
+        """
+        ...
+
+    def get_side_step(self, owner: Owner, name: StepName) -> SideStep | None:
+        """The side step as it stands."""
+        ...
+
+    def list_side_steps(self, owner: Owner, kind: UnitKind) -> Sequence[SideStep]:
+        """All of one kind, by name."""
+        ...
+
+    def drop_side_step(self, owner: Owner, name: StepName) -> None:
+        """Forget a side step; what its worker still writes to it is refused."""
+        ...
+
 
 class SubmissionStore(Protocol):
     """SUBMISSION items."""
@@ -214,13 +251,13 @@ class SubmissionStore(Protocol):
 
 
 class DueIndex(Protocol):
-    """Which owners the reconciler must look at."""
+    """Which owners and side steps the reconciler must look at."""
 
-    def list_due(self, now: datetime, limit: int) -> Sequence[Owner]:
-        """Owners whose due date has passed, the most overdue first."""
+    def list_due(self, now: datetime, limit: int) -> Sequence[Due]:
+        """What has a due date that has passed, the most overdue first."""
         ...
 
-    def postpone(self, owner: Owner, due_at: datetime) -> None:
+    def postpone(self, due: Due, due_at: datetime) -> None:
         """Look at it again then, if it still has a due date."""
         ...
 
@@ -241,7 +278,11 @@ class ResultStore(Protocol):
     """Table `results`, for reading; the worker writes it."""
 
     def list_index(self, tenant: TenantId, job_id: JobId, first_segment: int, limit: int) -> Sequence[IndexEntry]:
-        """Committed segments from `first_segment` on, in order."""
+        """Committed segments from `first_segment` on, in order; a consistent read."""
+        ...
+
+    def get_index(self, tenant: TenantId, job_id: JobId, segments: Sequence[int]) -> Mapping[int, IndexEntry]:
+        """Committed segments by index; those that are not committed are missing."""
         ...
 
     def get_blocks(self, tenant: TenantId, content_digest: str, refs: Sequence[BlockRef]) -> Mapping[str, bytes]:
@@ -252,14 +293,22 @@ class ResultStore(Protocol):
         """Packed track id columns by sort key."""
         ...
 
-    def list_tracks(
-        self, tenant: TenantId, job_id: JobId, first_chunk: int, limit: int
-    ) -> Sequence[Sequence[TrackRow]]:
-        """Chunks of tracks from `first_chunk` on, in order."""
+    def get_track_chunks(
+        self, tenant: TenantId, job_id: JobId, numbers: Sequence[int]
+    ) -> Mapping[int, Sequence[TrackRow]]:
+        """Chunks of tracks by number."""
         ...
 
-    def get_bases(self, tenant: TenantId, job_id: JobId) -> Sequence[int | None] | None:
-        """Frames shown before each segment; None until the job has finished."""
+    def get_root(self, tenant: TenantId, job_id: JobId, tree: str) -> Node | None:
+        """The root of a summary tree (`table_keys.SEGMENT_TREE`, …); None until the job has finished."""
+        ...
+
+    def get_node(self, tenant: TenantId, job_id: JobId, tree: str, level: int, number: int) -> Node:
+        """A node that another one names.
+
+        Raises:
+            NotFound: it was dropped.
+        """
         ...
 
     def add_reference(self, tenant: TenantId, content_digest: str, video_id: VideoId) -> None:
@@ -272,101 +321,6 @@ class ResultStore(Protocol):
 
     def drop_reference(self, tenant: TenantId, content_digest: str, video_id: VideoId) -> None:
         """Forget that this video has these bytes, and delete their blocks when no other video has them."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class StoredObject:
-    """What S3 says about an object."""
-
-    size_bytes: int
-    etag: str
-    version_id: str = ""
-    sha256: str = ""
-    """Hex; only when S3 itself checked the bytes against it."""
-
-
-@dataclass(frozen=True, slots=True)
-class PostForm:
-    """A presigned POST."""
-
-    url: str
-    fields: dict[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class SignedPart:
-    """A presigned PUT of one part."""
-
-    part_number: int
-    url: str
-    headers: dict[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class UploadedPart:
-    """A part that S3 has."""
-
-    part_number: int
-    etag: str
-    size_bytes: int
-
-
-class ObjectStore(Protocol):
-    """S3."""
-
-    def presign_post(self, key: str, *, size_bytes: int, content_type: str, sha256: str, seconds: int) -> PostForm:
-        """A form that uploads exactly this key, size and type (and bytes, when `sha256` is given)."""
-        ...
-
-    def presign_get(self, bucket: str, key: str, *, version_id: str, seconds: int) -> str:
-        """A URL that reads exactly this version; plays with Range."""
-        ...
-
-    def create_multipart(self, key: str, content_type: str) -> str:
-        """The id of a new multipart upload."""
-        ...
-
-    def presign_part(
-        self, key: str, upload_id: str, part_number: int, *, size_bytes: int, sha256: str, seconds: int
-    ) -> SignedPart:
-        """A URL that uploads one part of exactly this size (and bytes, when `sha256` is given)."""
-        ...
-
-    def list_parts(self, key: str, upload_id: str) -> Sequence[UploadedPart]:
-        """The parts that S3 has, in order."""
-        ...
-
-    def complete_multipart(self, key: str, upload_id: str, parts: Sequence[tuple[int, str]]) -> None:
-        """Make the object of its parts.
-
-        Raises:
-            InvalidRequest: S3 does not have these parts.
-        """
-        ...
-
-    def abort_multipart(self, key: str, upload_id: str) -> None:
-        """Drop the parts; an upload that is gone already is fine."""
-        ...
-
-    def head(self, bucket: str, key: str) -> StoredObject | None:
-        """What is there now; None when nothing is, or nothing that we may read."""
-        ...
-
-    def put(self, key: str, body: bytes) -> None:
-        """Write a small object of our own."""
-        ...
-
-    def get(self, key: str) -> bytes:
-        """Read a small object of our own.
-
-        Raises:
-            NotFound: it is not there.
-        """
-        ...
-
-    def delete_prefix(self, prefix: str) -> None:
-        """Delete every object (and version) below it."""
         ...
 
 
@@ -457,6 +411,8 @@ class Limits:
     lease_seconds: float
     heartbeat_seconds: float
     reconcile_seconds: float
+    poll_seconds: float
+    """Clients that poll a job are told to come back after this, and share one read in it; 0 shares nothing."""
     resend_seconds: float
     """A submission that Batch was not told of for this long is sent again."""
     queue_seconds: float
@@ -485,5 +441,7 @@ class Ports:
     batch: Batch
     idempotency: IdempotencyStore
     tokens: TokenVerifier
+    polled: SharedReads
+    """Jobs that clients poll, by (tenant, job id)."""
     limits: Limits
     bucket: str

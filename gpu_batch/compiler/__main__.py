@@ -1,8 +1,9 @@
-"""Compiles models to canonical form: `python -m gpu_batch.compiler add | quantize | default-models`.
+"""Compiles models to canonical form: `python -m gpu_batch.compiler add | quantize | …`.
 
     python -m gpu_batch.compiler add net.onnx --adapter yolox --name yolox-s --labels coco --out models
     python -m gpu_batch.compiler quantize models/yolox-s --frames street.mp4 --holdout yard.mp4 --out models
     python -m gpu_batch.compiler default-models human/package/models ssd/package/models/coco-ssd out
+    python -m gpu_batch.compiler resize-graphs gpu_batch/models/resize_graphs
 
 docs/models.md tells what each adapter takes. The exit code is 0 when a model was written, 66 when it was refused,
 and 65 when a video cannot be read.
@@ -25,6 +26,7 @@ from gpu_batch.compiler.label_file import read_columns
 from gpu_batch.compiler.model_folder import write_model_folder
 from gpu_batch.compiler.quantize import write_quantized
 from gpu_batch.compiler.recipe import Activation, BoxForm, ChannelOrder, HeadOptions, Pixels, Recipe
+from gpu_batch.compiler.resize_graphs import write_resize_graphs
 from gpu_batch.compiler.trial import try_model
 from gpu_batch.errors import WorkerError
 
@@ -51,6 +53,9 @@ def _parser() -> argparse.ArgumentParser:
     defaults.add_argument("coco_ssd_dir", type=Path, help="holds model.json and its shards")
     defaults.add_argument("out_dir", type=Path)
     defaults.set_defaults(run=_run_default_models)
+    graphs = commands.add_parser("resize-graphs", help="make the graphs again that resize frames on a GPU")
+    graphs.add_argument("out_dir", type=Path)
+    graphs.set_defaults(run=lambda arguments: write_resize_graphs(arguments.out_dir))
     return parser
 
 

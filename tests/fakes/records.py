@@ -9,8 +9,9 @@ from datetime import datetime
 
 from chalicelib.domain.ids import JobId, SubmissionId, TenantId, VideoId
 from chalicelib.domain.jobs import Job
+from chalicelib.domain.units import UnitKind, UnitState
 from chalicelib.domain.videos import Video
-from chalicelib.services.ports import Owner, Submission, SubmissionState, VersionConflict
+from chalicelib.services.ports import Due, Owner, Submission, SubmissionState, VersionConflict
 from tests.fakes.memory import Memory
 
 
@@ -66,6 +67,13 @@ class FakeJobStore:
         stored = self._memory.jobs.get(Owner(tenant, job_id))
         return _copy(stored) if stored else None
 
+    def get_with_counts(self, tenant: TenantId, job_id: JobId) -> tuple[Job, int, int] | None:
+        job = self.get(tenant, job_id)
+        units = self._memory.units.get(Owner(tenant, job_id), {})
+        segments = [unit for (kind, _), unit in units.items() if kind is UnitKind.SEGMENT]
+        failed = sum(unit.state is UnitState.FAILED for unit in segments)
+        return (job, sum(not unit.is_terminal for unit in segments), failed) if job else None
+
     def save(self, job: Job, due_at: datetime | None) -> Job:
         owner = Owner(job.tenant, job.job_id)
         stored = self._memory.jobs.get(owner)
@@ -115,13 +123,13 @@ class FakeDueIndex:
     def __init__(self, memory: Memory) -> None:
         self._due = memory.due
 
-    def list_due(self, now: datetime, limit: int) -> Sequence[Owner]:
-        overdue = [owner for owner, due_at in self._due.items() if due_at <= now]
-        return sorted(overdue, key=lambda owner: self._due[owner])[:limit]
+    def list_due(self, now: datetime, limit: int) -> Sequence[Due]:
+        overdue = [due for due, due_at in self._due.items() if due_at <= now]
+        return sorted(overdue, key=lambda due: self._due[due])[:limit]
 
-    def postpone(self, owner: Owner, due_at: datetime) -> None:
-        if owner in self._due:
-            self._due[owner] = due_at
+    def postpone(self, due: Due, due_at: datetime) -> None:
+        if due in self._due:
+            self._due[due] = due_at
 
 
 def _copy(job: Job) -> Job:
