@@ -97,7 +97,8 @@ class CellStore:
             **result.to_item(),
             **({"body": packed[0][1]} if packed else {}),
         }
-        return CellResult.from_item(self._cloud.put_first(self._cloud.results_table, head))
+        stored = self._cloud.put_first(self._cloud.results_table, head)
+        return result if stored["request_id"] == head["request_id"] else CellResult.from_item(stored)
 
 
 def to_block(frames: Sequence[AnalyzedFrame], labels: Sequence[str], timebase: Fraction) -> Block | None:
