@@ -182,6 +182,7 @@ def unit_to_item(pk: str, sk: str, unit: Unit, segment: Segment | None = None) -
         "child": unit.child,
         "lane": unit.lane,
         "failure": failure_to_map(unit.failure),
+        **({"provider": unit.provider} if unit.provider else {}),
         **cover,
     }
 
@@ -204,6 +205,7 @@ def unit_from_item(item: Item) -> Unit:
         child=item["child"],
         lane=Lane(item["lane"]),
         failure=failure_from_map(item.get("failure")),
+        provider=item.get("provider", ""),
     )
 
 

@@ -10,16 +10,17 @@ from chalicelib.contracts.cell_results import CellResult
 from chalicelib.contracts.job_index import IndexEntry
 from chalicelib.contracts.sample_table import pack_cells
 from chalicelib.contracts.tracks import TrackRow, pack_track_ids
-from chalicelib.contracts.tree_fold import TreeFold, build_track_tree, summarize_segment
 from chalicelib.domain.ids import JobId, TenantId, VideoId
-from chalicelib.domain.jobs import Job, JobState, ModelRef, PlanFacts
+from chalicelib.domain.jobs import TERMINAL_JOB_STATES, Job, JobState, ModelRef, PlanFacts
 from chalicelib.domain.units import UnitKind, UnitState
 from chalicelib.domain.videos import Source, Video, VideoState
 from chalicelib.services.dispatch import owner_of
 from tests.api.service import ACME, Service
 from tests.contracts.block_makers import make_block
+from tests.fakes.finish import write_finish
 from tests.fakes.makers import (
     A_FAILURE,
+    NOW,
     TIMEBASE,
     make_cells,
     make_index,
@@ -43,6 +44,8 @@ class Seeded:
 
     video_id: str
     job_id: str
+    export_id: str = "exp_7ZZZZZZZZZZZZZZZZZZZZZZZZZ"
+    """One that never was, unless it was seeded."""
 
 
 def seed_video(service: Service, tenant: TenantId = ACME, state: VideoState = VideoState.READY) -> Video:
@@ -93,6 +96,7 @@ def seed_job(
         state=state,
         models=(ModelRef("toy", "1", make_manifest().sha256),),
         plan=PlanFacts(SEGMENTS, SEGMENTS),
+        finished_at=NOW if state in TERMINAL_JOB_STATES else None,
     )
     ports.jobs.add(job, None)
     done = UnitState.OPEN if state is JobState.RUNNING else UnitState.DONE
@@ -106,6 +110,7 @@ def seed_job(
                     index,
                     state=UnitState.FAILED if index in failed else done,
                     failure=A_FAILURE if index in failed else None,
+                    provider="cpu" if index not in failed and done is UnitState.DONE else "",
                 ),
             )
             for index in range(SEGMENTS)
@@ -117,6 +122,13 @@ def seed_job(
     if job.is_terminal:
         _write_tracks(service, job)
     return Seeded(video.video_id, job.job_id)
+
+
+def seed_export(service: Service, tenant: TenantId = ACME) -> Seeded:
+    """An export that was asked for; no worker has seen it."""
+    seeded = seed_job(service, tenant)
+    answer = service.call("POST", f"/jobs/{seeded.job_id}/exports", {"format": "csv"}, token=tenant)
+    return replace(seeded, export_id=answer.json["export"]["export_id"])
 
 
 def _write_results(service: Service, job: Job, index: int) -> None:
@@ -143,10 +155,5 @@ def _write_tracks(service: Service, job: Job) -> None:
         table_keys.track_ids(index, 0, 0): pack_track_ids([1, 2 if index == 0 else 3] * FRAMES)
         for index in range(SEGMENTS)
     }
-    results = service.fakes.results
-    results.write_tracks(job.tenant, job.job_id, [tracks], ids)
-    results.write_nodes(job.tenant, job.job_id, table_keys.TRACK_TREE, build_track_tree([tracks], ["toy"]))
-    tree = TreeFold(1)
-    for entry in results.list_index(job.tenant, job.job_id, 0, SEGMENTS):
-        tree.push(summarize_segment(entry, entry.segment * FRAMES))
-    results.write_nodes(job.tenant, job.job_id, table_keys.SEGMENT_TREE, tree.finish())
+    frames_before = [index * FRAMES for index in range(SEGMENTS)]
+    write_finish(service.fakes.results, job, frames_before, [tracks], ids)
