@@ -290,9 +290,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.write_units", description=__doc__)
     parser.add_argument("--minutes", type=int, default=60, help="of video, 60 if not said")
     seconds = 60 * parser.parse_args().minutes
-    for scene in (synthetic_scene(seconds, 1280, 720), synthetic_scene(seconds, 1920, 1080), real_scene(seconds)):
-        for line in to_lines(measure(scene)):
-            print(line, flush=True)
+    for width, height in ((1280, 720), (1920, 1080)):
+        _print(synthetic_scene(seconds, width, height))
+    _print(real_scene(min(seconds, 600)))
+
+
+def _print(scene: Scene) -> None:
+    for line in to_lines(measure(scene)):
+        print(line, flush=True)
 
 
 if __name__ == "__main__":
