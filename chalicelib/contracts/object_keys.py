@@ -7,6 +7,7 @@ tenants/{tenant}/videos/{video_id}/orders/{submission}    work order of a probe 
 tenants/{tenant}/jobs/{job_id}/orders/{submission}        work order of a job
 tenants/{tenant}/jobs/{job_id}/finish-checkpoint          state of the tracking fold
 tenants/{tenant}/jobs/{job_id}/tracks-checkpoint/{v:04}   the same of one more version of its tracks
+tenants/{tenant}/jobs/{job_id}/exports/{export_id}        an export of the job's results
 models/{sha256}.onnx                                      a model, by digest
 """
 
@@ -61,6 +62,11 @@ def checkpoint_key(tenant: str, job_id: str) -> str:
 def tracks_checkpoint_key(tenant: str, job_id: str, version: int) -> str:
     """How far one more version of a job's tracks has come."""
     return f"{job_prefix(tenant, job_id)}tracks-checkpoint/{version:04d}"
+
+
+def export_key(tenant: str, job_id: str, export_id: str) -> str:
+    """An export, named by what was asked for: it has the same bytes whoever writes it."""
+    return f"{job_prefix(tenant, job_id)}exports/{export_id}"
 
 
 def model_key(sha256: str) -> str:

@@ -14,7 +14,6 @@ _SHARES = (
     "gate_tentative",
     "size_ratio_min",
     "duplicate_iou",
-    "sure_share",
 )
 _DIVISORS = ("score_high", "measurement_noise", "low_noise_factor", "speed_decay_seconds", "size_decay_seconds")
 
@@ -52,9 +51,9 @@ class TrackerParams:
     """Rows that make a track. Fewer let flicker in, more lose short visits in sampled video."""
     confirm_frames: int = 5
     """Frames within which they must come, the first one included; ids lag behind by one frame less at most."""
-    sure_share: float = 0.2
-    """One of them must lie this share of the way from `score_high` to 1: clutter that flickers about the threshold
-    makes no track. Source: ByteTrack starts tracks at its threshold and 0.1."""
+    sure_ratio: float = 1.2
+    """One of them must score this many times `score_high`, or lie half-way from there to 1: clutter that flickers about
+    the threshold makes no track. Source: ByteTrack starts tracks at its threshold, 0.5 or 0.6, and 0.1."""
     lost_seconds: float = 1.5
     """A track ends when it was not seen for longer than this …"""
     lost_frames: int = 3
@@ -111,7 +110,7 @@ class TrackerParams:
     @property
     def score_sure(self) -> float:
         """A track has a row from here on."""
-        return self.score_high + self.sure_share * (1 - self.score_high)
+        return min(self.sure_ratio * self.score_high, (1 + self.score_high) / 2)
 
     def to_json(self) -> str:
         """One line with sorted keys: equal parameters give equal text."""

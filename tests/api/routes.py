@@ -41,6 +41,25 @@ TRACK_VERSION = {
     "error?",
 }
 PAGE = {"items", "next_cursor"}
+EXPORT = {
+    "export_id",
+    "format",
+    "options",
+    "state",
+    "created_at",
+    "job_finished_at",
+    "finished_at?",
+    "file_name?",
+    "content_type?",
+    "size_bytes?",
+    "sha256?",
+    "frames?",
+    "detections?",
+    "statement?",
+    "url?",
+    "expires_at?",
+    "error?",
+}
 
 
 @dataclass(frozen=True)
@@ -165,6 +184,17 @@ ROUTES = [
         },
     ),
     Route("GET", "/jobs/{job_id}/track-versions", 200, PAGE, TRACK_VERSION),
+    Route(
+        "POST",
+        "/jobs/{job_id}/exports",
+        202,
+        {"export"},
+        EXPORT,
+        body={"format": "csv"},
+        body_fields={"format", "options?"},
+    ),
+    Route("GET", "/jobs/{job_id}/exports", 200, PAGE, EXPORT, query=SLICE),
+    Route("GET", "/jobs/{job_id}/exports/{export_id}", 200, {"export"}, EXPORT),
     Route(
         "GET",
         "/models",

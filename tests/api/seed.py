@@ -45,6 +45,8 @@ class Seeded:
 
     video_id: str
     job_id: str
+    export_id: str = "exp_7ZZZZZZZZZZZZZZZZZZZZZZZZZ"
+    """One that never was, unless it was seeded."""
 
 
 def seed_video(service: Service, tenant: TenantId = ACME, state: VideoState = VideoState.READY) -> Video:
@@ -121,6 +123,13 @@ def seed_job(
     if job.is_terminal:
         _write_tracks(service, job)
     return Seeded(video.video_id, job.job_id)
+
+
+def seed_export(service: Service, tenant: TenantId = ACME) -> Seeded:
+    """An export that was asked for; no worker has seen it."""
+    seeded = seed_job(service, tenant)
+    answer = service.call("POST", f"/jobs/{seeded.job_id}/exports", {"format": "csv"}, token=tenant)
+    return replace(seeded, export_id=answer.json["export"]["export_id"])
 
 
 def _write_results(service: Service, job: Job, index: int) -> None:
