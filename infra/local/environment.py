@@ -17,6 +17,8 @@ OVERRIDABLE = {
     "REELSCAN_LEASE_SECONDS": "30",
     "REELSCAN_HEARTBEAT_SECONDS": "10",
     "REELSCAN_RECONCILE_SECONDS": "10",
+    # Reads cost nothing here, and a job may be over in seconds.
+    "REELSCAN_POLL_SECONDS": "0.1",
     "REELSCAN_ANALYZE_LANE": "cpu",
     # Every bucket of this stack may be imported from, and a busy laptop is no reason to give a job up.
     "REELSCAN_IMPORT_BUCKETS": "*",
