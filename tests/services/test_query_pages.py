@@ -24,6 +24,7 @@ from chalicelib.services.dispatch import owner_of
 from chalicelib.services.ports import Ports
 from chalicelib.services.query import MAX_CURSOR_CHARS, run_query
 from tests.contracts.block_makers import make_block
+from tests.fakes.finish import write_finish
 from tests.fakes.make import make_fakes
 from tests.fakes.makers import TIMEBASE, make_job, make_manifest, make_media, make_segment, make_unit, make_video
 from tests.services.query_archive import QueryArchive, archive_of
@@ -156,7 +157,7 @@ def job_of(tracks: Mapping[int, Sequence[int]]) -> tuple[Ports, Job]:
     rows = [TrackRow(number, "toy", "person", seen[0], seen[-1], len(seen), 9000) for number, seen in tracks.items()]
     rows.sort(key=lambda track: (track.first_pts, track.track_id))
     ids_by_key = {table_keys.track_ids(0, 0, 0): pack_track_ids(ids)}
-    fakes.results.write_tracks(job.tenant, job.job_id, [rows], ids_by_key, [0])
+    write_finish(fakes.results, job, [0], [rows], ids_by_key)
     return fakes.ports, job
 
 
