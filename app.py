@@ -45,6 +45,15 @@ def on_meta_stream(event: dict[str, Any], _context: object) -> None:
     events.follow_changes(event)
 
 
+@app.lambda_function(name="on_job_event")
+def on_job_event(event: dict[str, Any], _context: object) -> None:
+    """An event of a job was recorded, and is to be published.
+
+    Plain function, like the one above.
+    """
+    events.publish_recorded(event)
+
+
 @app.schedule(Rate(1, unit=Rate.MINUTES), name="reconcile")
 def reconcile(_event: CloudWatchEvent) -> None:
     """What was missed: dead workers, lost events, overdue jobs, uploads that never came."""

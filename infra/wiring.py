@@ -222,6 +222,8 @@ WIRING = Wiring(
     ),
     streams=(
         StreamMapping("meta", "on_meta_stream", filters=event_patterns.META_CHANGES, batch_size=25, max_retries=10),
+        # A consumer of its own: when nobody can be told, jobs go on all the same.
+        StreamMapping("meta", "on_job_event", filters=event_patterns.EVENTS_RECORDED, batch_size=10, max_retries=10),
     ),
     schedules=(Schedule("reconcile", "reconcile", every_seconds=60),),
 )

@@ -25,6 +25,12 @@ from chalicelib.domain.models import Manifest
 from chalicelib.domain.segments import Segment
 from chalicelib.domain.units import Lane, Unit, UnitKind, UnitState
 from chalicelib.domain.videos import Video
+from chalicelib.services.event_ports import EventPublisher, EventStore
+from chalicelib.services.object_ports import ObjectStore as ObjectStore
+from chalicelib.services.object_ports import PostForm as PostForm
+from chalicelib.services.object_ports import SignedPart as SignedPart
+from chalicelib.services.object_ports import StoredObject as StoredObject
+from chalicelib.services.object_ports import UploadedPart as UploadedPart
 
 
 class VersionConflict(Conflict):
@@ -99,6 +105,10 @@ class VideoStore(Protocol):
         """
         ...
 
+    def get_many(self, tenant: TenantId, video_ids: Sequence[VideoId]) -> Mapping[VideoId, Video]:
+        """Those of them that are there, read together."""
+        ...
+
     def list(self, tenant: TenantId, after: VideoId | None, limit: int) -> Sequence[Video]:
         """The tenant's videos, newest first, from the one older than `after` on."""
         ...
@@ -129,6 +139,12 @@ class JobStore(Protocol):
 
     def list_for_video(self, tenant: TenantId, video_id: VideoId, after: JobId | None, limit: int) -> Sequence[Job]:
         """The video's jobs, newest first, from the one older than `after` on."""
+        ...
+
+    def list_newest(
+        self, tenant: TenantId, video_ids: Sequence[VideoId], limit: int
+    ) -> Mapping[VideoId, Sequence[Job]]:
+        """The newest jobs of each video, at most `limit`, newest first; all jobs are read together."""
         ...
 
     def delete(self, job: Job) -> None:
@@ -275,101 +291,6 @@ class ResultStore(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class StoredObject:
-    """What S3 says about an object."""
-
-    size_bytes: int
-    etag: str
-    version_id: str = ""
-    sha256: str = ""
-    """Hex; only when S3 itself checked the bytes against it."""
-
-
-@dataclass(frozen=True, slots=True)
-class PostForm:
-    """A presigned POST."""
-
-    url: str
-    fields: dict[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class SignedPart:
-    """A presigned PUT of one part."""
-
-    part_number: int
-    url: str
-    headers: dict[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class UploadedPart:
-    """A part that S3 has."""
-
-    part_number: int
-    etag: str
-    size_bytes: int
-
-
-class ObjectStore(Protocol):
-    """S3."""
-
-    def presign_post(self, key: str, *, size_bytes: int, content_type: str, sha256: str, seconds: int) -> PostForm:
-        """A form that uploads exactly this key, size and type (and bytes, when `sha256` is given)."""
-        ...
-
-    def presign_get(self, bucket: str, key: str, *, version_id: str, seconds: int) -> str:
-        """A URL that reads exactly this version; plays with Range."""
-        ...
-
-    def create_multipart(self, key: str, content_type: str) -> str:
-        """The id of a new multipart upload."""
-        ...
-
-    def presign_part(
-        self, key: str, upload_id: str, part_number: int, *, size_bytes: int, sha256: str, seconds: int
-    ) -> SignedPart:
-        """A URL that uploads one part of exactly this size (and bytes, when `sha256` is given)."""
-        ...
-
-    def list_parts(self, key: str, upload_id: str) -> Sequence[UploadedPart]:
-        """The parts that S3 has, in order."""
-        ...
-
-    def complete_multipart(self, key: str, upload_id: str, parts: Sequence[tuple[int, str]]) -> None:
-        """Make the object of its parts.
-
-        Raises:
-            InvalidRequest: S3 does not have these parts.
-        """
-        ...
-
-    def abort_multipart(self, key: str, upload_id: str) -> None:
-        """Drop the parts; an upload that is gone already is fine."""
-        ...
-
-    def head(self, bucket: str, key: str) -> StoredObject | None:
-        """What is there now; None when nothing is, or nothing that we may read."""
-        ...
-
-    def put(self, key: str, body: bytes) -> None:
-        """Write a small object of our own."""
-        ...
-
-    def get(self, key: str) -> bytes:
-        """Read a small object of our own.
-
-        Raises:
-            NotFound: it is not there.
-        """
-        ...
-
-    def delete_prefix(self, prefix: str) -> None:
-        """Delete every object (and version) below it."""
-        ...
-
-
 class ChildState(StrEnum):
     """What Batch says of a job or child job."""
 
@@ -484,6 +405,8 @@ class Ports:
     objects: ObjectStore
     batch: Batch
     idempotency: IdempotencyStore
+    events: EventStore
+    publisher: EventPublisher
     tokens: TokenVerifier
     limits: Limits
     bucket: str

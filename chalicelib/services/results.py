@@ -19,6 +19,7 @@ from chalicelib.contracts.blocks import BOX_UNITS, SCORE_UNITS, Block, BlockRef,
 from chalicelib.contracts.job_index import IndexEntry
 from chalicelib.contracts.tracks import TrackRow, unpack_track_ids
 from chalicelib.domain.errors import NotFound
+from chalicelib.domain.ids import JobId, TenantId
 from chalicelib.domain.jobs import Job
 from chalicelib.domain.media import Pts
 from chalicelib.domain.models import Manifest
@@ -93,7 +94,7 @@ def find_detections(
     scan = _Scan(ports, job, query)
     if scan.is_empty:
         return [], None
-    scope = f"detections|{job.job_id}|{query!r}"
+    scope = _detections_scope(job.job_id, query)
     key = ports.limits.cursor_key
     position = read_cursor(key, job.tenant, scope, cursor) if cursor else None
     found: list[FoundDetection] = []
@@ -107,6 +108,16 @@ def find_detections(
     else:
         next_position = scan.position if scan.is_exhausted else None
     return found, make_cursor(key, job.tenant, scope, next_position) if next_position else None
+
+
+def cursor_at_segment(ports: Ports, tenant: TenantId, job_id: JobId, segment_index: int) -> str:
+    """The cursor with which the unfiltered list of detections begins at this segment."""
+    scope = _detections_scope(job_id, DetectionQuery())
+    return make_cursor(ports.limits.cursor_key, tenant, scope, [segment_index, None])
+
+
+def _detections_scope(job_id: JobId, query: DetectionQuery) -> str:
+    return f"detections|{job_id}|{query!r}"
 
 
 def find_tracks(

@@ -28,7 +28,7 @@ from infra.local.s3_front import S3Front
 from infra.local.schedules import ScheduleRunner
 from infra.local.server import LocalServer
 from infra.local.state import Snapshot, StateFolder, StateSaver
-from infra.local.stream import StreamPump
+from infra.local.stream import SharedStream, StreamPump
 from infra.wiring import WIRING, Wiring
 
 TENANTS = ("a", "b")
@@ -181,7 +181,11 @@ class LocalStack:
         self.bus.resume(pending)
         self.bus.start()
         self._open.callback(self.bus.stop, HANDLER_GRACE_SECONDS)
-        self.pumps = [StreamPump(mapping, functions, options.retry_seconds / 5) for mapping in wiring.streams]
+        streams = {mapping.table: SharedStream(mapping.table) for mapping in wiring.streams}
+        self.pumps = [
+            StreamPump(mapping, functions, streams[mapping.table], options.retry_seconds / 5)
+            for mapping in wiring.streams
+        ]
         for pump in self.pumps:
             gate.on_change(pump.notify)
             pump.start()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from chalicelib.domain.events import JobEvent
 from chalicelib.domain.ids import SubmissionId
 from chalicelib.domain.jobs import Job
 from chalicelib.domain.segments import Segment
@@ -26,6 +27,7 @@ class Memory:
     units: dict[Owner, dict[UnitName, Unit]] = field(default_factory=dict)
     opened_as: dict[tuple[Owner, UnitKind], SubmissionId] = field(default_factory=dict)
     submissions: dict[Owner, dict[SubmissionId, Submission]] = field(default_factory=dict)
+    events: dict[Owner, list[JobEvent]] = field(default_factory=dict)
 
     def set_due(self, owner: Owner, due_at: datetime | None) -> None:
         """Put the owner into the due index, or take it out."""
@@ -36,7 +38,7 @@ class Memory:
 
     def forget(self, owner: Owner) -> None:
         """Drop the owner's partition."""
-        for part in (self.videos, self.jobs, self.due, self.segments, self.units, self.submissions):
+        for part in (self.videos, self.jobs, self.due, self.segments, self.units, self.submissions, self.events):
             part.pop(owner, None)
         for kind in UnitKind:
             self.opened_as.pop((owner, kind), None)
