@@ -68,6 +68,7 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
             lease_seconds=float(text("LEASE_SECONDS", "30")),
             heartbeat_seconds=float(text("HEARTBEAT_SECONDS", "10")),
             reconcile_seconds=float(text("RECONCILE_SECONDS", "60")),
+            poll_seconds=float(text("POLL_SECONDS", "1")),
             resend_seconds=float(text("RESEND_SECONDS", "30")),
             queue_seconds=float(text("QUEUE_SECONDS", "3600")),
             job_seconds=int(text("JOB_SECONDS", str(24 * 3600))),

@@ -23,6 +23,7 @@ from chalicelib.adapters.tokens import JwksTokenVerifier
 from chalicelib.adapters.unit_store import DynamoUnitStore
 from chalicelib.adapters.video_store import DynamoVideoStore
 from chalicelib.services.ports import Ports
+from chalicelib.services.shared_reads import SharedReads
 from chalicelib.settings import Settings, read_settings
 
 _in_use: list[Ports] = []
@@ -70,6 +71,7 @@ def make_ports(settings: Settings) -> Ports:
         tokens=JwksTokenVerifier(
             jwks_url=settings.jwks_url, issuer=settings.token_issuer, client_ids=settings.token_client_ids
         ),
+        polled=SharedReads(settings.limits.poll_seconds),
         limits=settings.limits,
         bucket=settings.bucket,
     )

@@ -1,7 +1,7 @@
 """The finish of a job: a fold over its committed segments in order of time.
 
-It can be broken off and taken up again anywhere. It gives tracks, the frame counts before each segment, the ranges
-that are missing, and the summary; then ends the job in one transaction.
+It can be broken off and taken up again anywhere. It gives tracks, summary trees (with the frame counts before each
+segment), the ranges that are missing, and the summary; then ends the job in one transaction.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from chalicelib.contracts.claims import UnitKey
 from chalicelib.contracts.items import failure_from_map, failure_to_map, missing_from_map, missing_to_map, time_to_text
 from chalicelib.contracts.job_index import IndexEntry
 from chalicelib.contracts.tracks import TRACKS_PER_CHUNK, TrackRow, pack_track_ids, pack_tracks
+from chalicelib.contracts.tree_fold import PlacedNode, TreeFold, build_track_tree, summarize_segment
 from chalicelib.contracts.work_order import OrderedMedia, WorkOrder
 from chalicelib.domain.errors import ErrorCode, Failure
 from chalicelib.domain.jobs import JobState, MissingRange, join_missing
@@ -48,7 +49,6 @@ class _Progress:
     frames_shown: int = 0
     frames_analyzed: int = 0
     frames_inferred: int = 0
-    bases: list[int | None] = field(default_factory=list)
     missing: list[Item] = field(default_factory=list)
     segments_failed: int = 0
     points_covered: int = 0
@@ -88,6 +88,7 @@ class _Finish:
         self._timebase = order.parsed_timebase
         self._checkpoint_key = object_keys.checkpoint_key(order.tenant, order.job_id)
         manifests = [manifest_from_json(model.manifest) for model in order.models]
+        self._names = [manifest.name for manifest in manifests]
         self._floors = [
             round((manifest.score_default if order.score_min is None else order.score_min) * SCORE_UNITS)
             for manifest in manifests
@@ -106,6 +107,7 @@ class _Finish:
         ]
         sampling = order.parsed_sampling
         self._thinned = sampling if sampling.within_seconds is not None else None
+        self._tree = TreeFold(len(manifests))
         self._progress = _Progress()
         self._restore()
 
@@ -129,28 +131,31 @@ class _Finish:
                 self._write_ids(index, tracks.finish())
 
     def write_tracks(self) -> list[TrackRow]:
-        """Store the job's tracks and frame counts; the tracks that its view shows."""
-        labels = frozenset(self._order.labels)
-        tracks = [
-            track
-            for floor, model in zip(self._floors, self._tracks, strict=True)
-            for track in model.closed
-            if track.score_max >= floor and (not labels or track.label in labels)
-        ]
-        tracks.sort(key=lambda track: (track.first_pts, track.track_id))
+        """Store the job's tracks and the summary trees; the tracks that its view shows."""
+        tracks = sorted(
+            (track for model in self._tracks for track in model.closed),
+            key=lambda track: (track.first_pts, track.track_id),
+        )
         chunks = [tracks[first : first + TRACKS_PER_CHUNK] for first in range(0, len(tracks), TRACKS_PER_CHUNK)]
-        items: list[Item] = [
-            {"sk": table_keys.track_chunk(number), "kind": "TRACKS", "body": pack_tracks(chunk)}
-            for number, chunk in enumerate(chunks)
-        ]
-        bases = json.dumps(self._progress.bases, separators=(",", ":"))
-        items.append({"sk": table_keys.BASES, "kind": "BASES", "body": bases})
-        self._put(items)
+        self._put(
+            [
+                {"sk": table_keys.track_chunk(number), "kind": "TRACKS", "body": pack_tracks(chunk)}
+                for number, chunk in enumerate(chunks)
+            ]
+        )
         # An earlier finish, before segments were retried, may have left more.
         self._cloud.delete_from(
             self._cloud.results_table, self._order.pk, (table_keys.track_chunk(number) for number in count(len(chunks)))
         )
-        return tracks
+        self._put_nodes(table_keys.TRACK_TREE, build_track_tree(chunks, self._names))
+        self._put_nodes(table_keys.SEGMENT_TREE, self._tree.finish())
+        labels = frozenset(self._order.labels)
+        floor_by_model = dict(zip(self._names, self._floors, strict=True))
+        return [
+            track
+            for track in tracks
+            if track.score_max >= floor_by_model[track.model] and (not labels or track.label in labels)
+        ]
 
     def outcome(self, tracks: list[TrackRow]) -> dict[str, Any]:
         """How the job ends: the arguments of `outcomes.job_finished`."""
@@ -178,7 +183,8 @@ class _Finish:
 
     def _take(self, entry: IndexEntry, frames_inferred: int, check: Callable[[], None]) -> None:
         progress = self._progress
-        progress.bases.append(None if progress.segments_failed else progress.frames_shown)
+        frames_before = None if progress.segments_failed else progress.frames_shown
+        self._put_nodes(table_keys.SEGMENT_TREE, self._tree.push(summarize_segment(entry, frames_before)))
         progress.frames_shown += entry.frames_shown
         progress.frames_inferred += frames_inferred
         for index, cells in enumerate(entry.cells_by_model):
@@ -226,7 +232,6 @@ class _Finish:
         )
 
     def _miss(self, segment: Segment, unit: Item) -> None:
-        self._progress.bases.append(None)
         self._progress.segments_failed += 1
         unknown = Failure(ErrorCode.INTERNAL, f"segment {segment.index} has no results", "Retry the job")
         self._note_missing(segment.start_pts, segment.end_pts, failure_from_map(unit.get("failure")) or unknown)
@@ -239,12 +244,21 @@ class _Finish:
         if items:
             self._cloud.put_many(self._cloud.results_table, [{"pk": self._order.pk, **item} for item in items])
 
+    def _put_nodes(self, tree: str, nodes: list[PlacedNode]) -> None:
+        self._put(
+            [
+                {"sk": table_keys.tree_node(tree, node.level, node.number), "kind": "NODE", "body": node.body}
+                for node in nodes
+            ]
+        )
+
     def _save(self) -> None:
         progress = {name: getattr(self._progress, name) for name in _Progress.__dataclass_fields__}
         state = {
             "round": self._round_name,
             "progress": progress,
             "summary": self._summary.state,
+            "tree": self._tree.state(),
             "tracks": [tracks.state() for tracks in self._tracks] if self._order.tracking else [],
         }
         self._cloud.put_object(self._checkpoint_key, zlib.compress(json.dumps(state).encode()))
@@ -259,6 +273,7 @@ class _Finish:
             return
         self._progress = _Progress(**state["progress"])
         self._summary.state = state["summary"]
+        self._tree.restore(state["tree"])
         for tracks, saved in zip(self._tracks, state["tracks"], strict=False):
             tracks.restore(saved)
         logger.info("finish goes on", segment_index=self._progress.next_segment)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -34,6 +35,13 @@ class DynamoJobStore:
     def get(self, tenant: TenantId, job_id: JobId) -> Job | None:
         item = self._meta.get(table_keys.partition(tenant, job_id), table_keys.JOB)
         return job_from_item(item) if item else None
+
+    def get_with_counts(self, tenant: TenantId, job_id: JobId) -> tuple[Job, int, int] | None:
+        pk = table_keys.partition(tenant, job_id)
+        items = list(self._meta.query(pk, table_keys.OPEN_PREFIX, from_=table_keys.FAILED_PREFIX))
+        job = next((job_from_item(item) for item in items if item["sk"] == table_keys.JOB), None)
+        counts = Counter(item["kind"] for item in items)
+        return (job, counts["OPEN"], counts["FAILED"]) if job else None
 
     def save(self, job: Job, due_at: datetime | None) -> Job:
         saved = replace(job, version=job.version + 1)

@@ -72,19 +72,19 @@ class DynamoUnitStore:
 
     def list_open(self, owner: Owner) -> Sequence[Unit]:
         pk = _pk(owner)
-        markers = [item["sk"].partition("#")[2] for item in self._meta.query(pk, table_keys.open_marker(0)[:5])]
+        markers = [item["sk"].partition("#")[2] for item in self._meta.query(pk, table_keys.OPEN_PREFIX)]
         items = self._meta.get_many([(pk, table_keys.segment(int(index))) for index in markers], is_consistent=True)
         units = sorted((unit_from_item(item) for item in items), key=lambda unit: unit.index)
         return [unit for unit in units if not unit.is_terminal]
 
     def has_open(self, owner: Owner) -> bool:
-        return self._meta.count(_pk(owner), table_keys.open_marker(0)[:5], at_most=1) > 0
+        return self._meta.count(_pk(owner), table_keys.OPEN_PREFIX, at_most=1) > 0
 
     def count(self, owner: Owner) -> tuple[int, int]:
         pk = _pk(owner)
         return (
-            self._meta.count(pk, table_keys.open_marker(0)[:5]),
-            self._meta.count(pk, table_keys.failed_marker(0)[:7]),
+            self._meta.count(pk, table_keys.OPEN_PREFIX),
+            self._meta.count(pk, table_keys.FAILED_PREFIX),
         )
 
     def requeue(
@@ -118,7 +118,7 @@ class DynamoUnitStore:
 
     def reopen(self, owner: Owner, *, submission: SubmissionId, children: int, attempts: int) -> Sequence[int]:
         pk = _pk(owner)
-        failed = [int(item["sk"].partition("#")[2]) for item in self._meta.query(pk, table_keys.failed_marker(0)[:7])]
+        failed = [int(item["sk"].partition("#")[2]) for item in self._meta.query(pk, table_keys.FAILED_PREFIX)]
         still_open = [unit.index for unit in self.list_open(owner)]
         indices = sorted({*failed, *still_open})
         for position, index in enumerate(indices):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import ceil
+
 from chalice.app import Blueprint
 
 from chalicelib.api import schemas
@@ -15,8 +17,6 @@ from chalicelib.services import job_events, jobs, videos
 
 jobs_blueprint = Blueprint(__name__)
 routes = Routes(jobs_blueprint)
-
-POLL_SECONDS = 1
 
 
 @routes.post("/videos/{video_id}/jobs", summary="Analyse a video", status=202, problems=(400, 401, 404, 409))
@@ -45,11 +45,13 @@ def list_jobs(call: Call, video_id: str, query: schemas.PageQuery) -> schemas.Jo
 def get_job(call: Call, job_id: str) -> Answer:
     """Its state, its progress by segment, and the cause and hint of any failure.
 
-    While it runs, `Retry-After` says when to ask again.
+    While it runs, `Retry-After` says when to ask again: sooner, the answer may be the same one. Send the `ETag` back as
+    `If-None-Match`, and an answer that has not changed is an empty 304.
     """
-    job = jobs.get_job(call.ports, call.claims.tenant, job_id)
-    headers = {} if job.is_terminal else {"Retry-After": str(POLL_SECONDS)}
-    return Answer(_envelope(call, job), headers)
+    job, progress = jobs.watch_job(call.ports, call.claims.tenant, job_id)
+    # Whole seconds, as the header has them.
+    headers = {} if job.is_terminal else {"Retry-After": str(max(1, ceil(call.ports.limits.poll_seconds)))}
+    return Answer(schemas.JobEnvelope(job=job_out(job, progress)), headers)
 
 
 @routes.get("/jobs/{job_id}/segments", summary="List the segments of a job", problems=(400, 401, 404))

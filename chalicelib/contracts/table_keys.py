@@ -22,7 +22,9 @@ Table `results` (pk, sk):
     {tenant}#{job_id}          INDEX#{index:05}             what a commit made readable (contracts/job_index.py)
                                TRACKS#{chunk:05}            tracks in order of their first frame (contracts/tracks.py)
                                TRACKIDS#{cell:06}#{m}#{b}   the track id of every row of one block
-                               BASES                        frames before each segment, from the finish on
+                               TREE                         root of the summary tree of segments, from the finish on
+                               TREE#{level}#{number:05}     another node of it (contracts/summary_tree.py)
+                               TRACKTREE…                   the same of the chunks of tracks
     {tenant}#{content_digest}  {analysis}#{cell:06}         first block of a cell (contracts/cell_results.py)
                                {analysis}#{cell:06}#{sha}   a further block of that cell, named by its bytes
                                REF#{video_id}               that this video has these bytes
@@ -40,7 +42,11 @@ PROBE = "STEP#PROBE"
 FINISH = "STEP#FINISH"
 IDEMPOTENCY = "IDEMPOTENCY"
 PUBLIC_MODELS = "public#models"
-BASES = "BASES"
+# A job and its markers are neighbours, FAILED# < JOB < OPEN#, and nothing lies between: one query tells its progress.
+FAILED_PREFIX = "FAILED#"
+OPEN_PREFIX = "OPEN#"
+SEGMENT_TREE = "TREE"
+TRACK_TREE = "TRACKTREE"
 
 Key = dict[str, str]
 
@@ -63,12 +69,12 @@ def segment(index: int) -> str:
 
 def open_marker(index: int) -> str:
     """Sort key of the marker that a segment is not terminal."""
-    return f"OPEN#{index:05d}"
+    return f"{OPEN_PREFIX}{index:05d}"
 
 
 def failed_marker(index: int) -> str:
     """Sort key of the marker that a segment failed."""
-    return f"FAILED#{index:05d}"
+    return f"{FAILED_PREFIX}{index:05d}"
 
 
 def event(seq: int) -> str:
@@ -109,6 +115,11 @@ def track_chunk(chunk: int) -> str:
 def track_ids(cell: int, model_index: int, block: int) -> str:
     """Sort key of the track ids of one block's rows."""
     return f"TRACKIDS#{cell:06d}#{model_index:02d}#{block:03d}"
+
+
+def tree_node(tree: str, level: int, number: int | None) -> str:
+    """Sort key of a node of a summary tree; without a number: of its root, whose key is the tree's name."""
+    return tree if number is None else f"{tree}#{level}#{number:05d}"
 
 
 def block_head(analysis: str, cell: int) -> str:

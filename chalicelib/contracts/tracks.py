@@ -4,10 +4,8 @@
   contracts/blocks.py): the track of
   every row, 0 = none. Rows and order are those of the block, which itself never changes.
 * TRACKS: chunks of the job's tracks in order of (first_pts, track_id), `body` = zlib of JSON, one list per track as in
-  `TrackRow`. A chunk
-  also says `start_pts` and `end_pts`: the least first and the greatest last PTS of its tracks.
-* BASES: `body` = JSON list, for each segment of the job the number of frames shown before it, or null when that is not
-  known.
+  `TrackRow`: all of
+  them, whatever the job's `score_min` and `labels`, which are views. Found through their summary tree.
 """
 
 from __future__ import annotations

@@ -99,16 +99,43 @@ def list_jobs(ports: Ports, video: Video, after: str | None, limit: int) -> Sequ
     return ports.jobs.list_for_video(video.tenant, VideoId(video.video_id), JobId(after) if after else None, limit)
 
 
+def watch_job(ports: Ports, tenant: TenantId, job_id: str) -> tuple[Job, Progress]:
+    """The job and how far it is, for whoever polls it: up to `poll_seconds` old, one read for all of them.
+
+    Raises:
+        NotFound: this tenant has no such job.
+    """
+    if not is_id("job", job_id):
+        raise NotFound(f"there is no job {job_id}")
+
+    def read() -> tuple[Job, Progress]:
+        found = ports.jobs.get_with_counts(tenant, JobId(job_id))
+        if found is None:
+            raise NotFound(f"there is no job {job_id}")
+        job, still_open, failed = found
+        planned = job.plan.segments if job.plan else 0
+        return job, _progress(ports, owner_of(job), job.state, planned, still_open, failed)
+
+    return ports.polled.get((tenant, job_id), ports.clock.now(), read)
+
+
 def get_progress(ports: Ports, job: Job) -> Progress:
     """How far the job is, counted from the items of its segments."""
-    return count_progress(ports, owner_of(job), job.state, job.plan.segments if job.plan else 0)
+    if job.plan is None:
+        return Progress()
+    return count_progress(ports, owner_of(job), job.state, job.plan.segments)
 
 
 def count_progress(ports: Ports, owner: Owner, state: JobState, planned: int) -> Progress:
     """How far a job is that is in this state and has so many segments; of one that succeeded nothing is read."""
     if planned == 0 or state is JobState.SUCCEEDED:
         return Progress(planned, planned, 0)
-    still_open, failed = ports.units.count(owner)
+    return _progress(ports, owner, state, planned, *ports.units.count(owner))
+
+
+def _progress(ports: Ports, owner: Owner, state: JobState, planned: int, still_open: int, failed: int) -> Progress:
+    if planned == 0:
+        return Progress()
     if state in (JobState.CANCELLING, JobState.CANCELLED):
         # A cancelled segment has no marker either: what is done must be looked up.
         return Progress(planned, _count_done(ports, owner), failed)
@@ -138,6 +165,7 @@ def cancel_job(ports: Ports, job: Job) -> Job:
             continue
         advance_job(ports, job.tenant, job.job_id)
         _stop_workers(ports, job)
+        ports.polled.forget((job.tenant, job.job_id))
         return get_job(ports, job.tenant, job.job_id)
     return job
 
@@ -172,6 +200,7 @@ def retry_job(ports: Ports, job: Job) -> Job:
     ports.units.open_step(owner_of(job), Unit(UnitKind.FINISH, 0, UnitState.OPEN, submission=submission_id))
     submission = record_submission(ports, owner_of(job), OrderKind.FINISH, submission_id, ((0,),), finish.lane)
     retried = ports.jobs.save(replace(fresh, state=JobState.FINISHING), due_after(ports))
+    ports.polled.forget((job.tenant, job.job_id))
     send(ports, submission)
     return retried
 
@@ -189,6 +218,7 @@ def _retry_segments(ports: Ports, job: Job, count: int) -> Job:
     dealt = tuple(tuple(indices[child::children]) for child in range(children))
     submission = record_submission(ports, owner, OrderKind.ANALYZE, submission_id, dealt, ports.limits.analyze_lane)
     retried = ports.jobs.save(replace(job, state=JobState.RUNNING), due_after(ports))
+    ports.polled.forget((job.tenant, job.job_id))
     send(ports, submission)
     logger.info("job retried", job_id=job.job_id, segments=len(indices))
     return retried

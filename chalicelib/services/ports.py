@@ -15,6 +15,7 @@ from typing import Protocol
 
 from chalicelib.contracts.blocks import BlockRef
 from chalicelib.contracts.job_index import IndexEntry
+from chalicelib.contracts.summary_tree import Node
 from chalicelib.contracts.tracks import TrackRow
 from chalicelib.contracts.work_order import OrderKind
 from chalicelib.domain.errors import Conflict, Failure
@@ -31,6 +32,7 @@ from chalicelib.services.object_ports import PostForm as PostForm
 from chalicelib.services.object_ports import SignedPart as SignedPart
 from chalicelib.services.object_ports import StoredObject as StoredObject
 from chalicelib.services.object_ports import UploadedPart as UploadedPart
+from chalicelib.services.shared_reads import SharedReads
 
 
 class VersionConflict(Conflict):
@@ -127,6 +129,10 @@ class JobStore(Protocol):
 
     def get(self, tenant: TenantId, job_id: JobId) -> Job | None:
         """The job as it stands."""
+        ...
+
+    def get_with_counts(self, tenant: TenantId, job_id: JobId) -> tuple[Job, int, int] | None:
+        """The job as it stands, and how many of its segments are open and how many failed: one read."""
         ...
 
     def save(self, job: Job, due_at: datetime | None) -> Job:
@@ -257,7 +263,11 @@ class ResultStore(Protocol):
     """Table `results`, for reading; the worker writes it."""
 
     def list_index(self, tenant: TenantId, job_id: JobId, first_segment: int, limit: int) -> Sequence[IndexEntry]:
-        """Committed segments from `first_segment` on, in order."""
+        """Committed segments from `first_segment` on, in order; a consistent read."""
+        ...
+
+    def get_index(self, tenant: TenantId, job_id: JobId, segments: Sequence[int]) -> Mapping[int, IndexEntry]:
+        """Committed segments by index; those that are not committed are missing."""
         ...
 
     def get_blocks(self, tenant: TenantId, content_digest: str, refs: Sequence[BlockRef]) -> Mapping[str, bytes]:
@@ -268,14 +278,22 @@ class ResultStore(Protocol):
         """Packed track id columns by sort key."""
         ...
 
-    def list_tracks(
-        self, tenant: TenantId, job_id: JobId, first_chunk: int, limit: int
-    ) -> Sequence[Sequence[TrackRow]]:
-        """Chunks of tracks from `first_chunk` on, in order."""
+    def get_track_chunks(
+        self, tenant: TenantId, job_id: JobId, numbers: Sequence[int]
+    ) -> Mapping[int, Sequence[TrackRow]]:
+        """Chunks of tracks by number."""
         ...
 
-    def get_bases(self, tenant: TenantId, job_id: JobId) -> Sequence[int | None] | None:
-        """Frames shown before each segment; None until the job has finished."""
+    def get_root(self, tenant: TenantId, job_id: JobId, tree: str) -> Node | None:
+        """The root of a summary tree (`table_keys.SEGMENT_TREE`, …); None until the job has finished."""
+        ...
+
+    def get_node(self, tenant: TenantId, job_id: JobId, tree: str, level: int, number: int) -> Node:
+        """A node that another one names.
+
+        Raises:
+            NotFound: it was dropped.
+        """
         ...
 
     def add_reference(self, tenant: TenantId, content_digest: str, video_id: VideoId) -> None:
@@ -378,6 +396,8 @@ class Limits:
     lease_seconds: float
     heartbeat_seconds: float
     reconcile_seconds: float
+    poll_seconds: float
+    """Clients that poll a job are told to come back after this, and share one read in it; 0 shares nothing."""
     resend_seconds: float
     """A submission that Batch was not told of for this long is sent again."""
     queue_seconds: float
@@ -408,5 +428,7 @@ class Ports:
     events: EventStore
     publisher: EventPublisher
     tokens: TokenVerifier
+    polled: SharedReads
+    """Jobs that clients poll, by (tenant, job id)."""
     limits: Limits
     bucket: str

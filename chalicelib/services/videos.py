@@ -65,6 +65,7 @@ def delete_video(ports: Ports, video: Video) -> None:
             ports.results.drop_job(tenant, job.job_id)
             ports.objects.delete_prefix(object_keys.job_prefix(tenant, job.job_id))
             ports.jobs.delete(job)
+            ports.polled.forget((tenant, job.job_id))
         after = jobs[-1].job_id
     if video.upload.kind is UploadKind.MULTIPART and video.state is VideoState.AWAITING_UPLOAD:
         ports.objects.abort_multipart(video.source.key, video.upload.upload_id)

@@ -10,6 +10,7 @@ from chalicelib.contracts.cell_results import CellResult
 from chalicelib.contracts.job_index import IndexEntry
 from chalicelib.contracts.sample_table import pack_cells
 from chalicelib.contracts.tracks import TrackRow, pack_track_ids
+from chalicelib.contracts.tree_fold import TreeFold, build_track_tree, summarize_segment
 from chalicelib.domain.ids import JobId, TenantId, VideoId
 from chalicelib.domain.jobs import Job, JobState, ModelRef, PlanFacts
 from chalicelib.domain.units import UnitKind, UnitState
@@ -142,5 +143,10 @@ def _write_tracks(service: Service, job: Job) -> None:
         table_keys.track_ids(index, 0, 0): pack_track_ids([1, 2 if index == 0 else 3] * FRAMES)
         for index in range(SEGMENTS)
     }
-    bases = [index * FRAMES for index in range(SEGMENTS)]
-    service.fakes.results.write_tracks(job.tenant, job.job_id, [tracks], ids, bases)
+    results = service.fakes.results
+    results.write_tracks(job.tenant, job.job_id, [tracks], ids)
+    results.write_nodes(job.tenant, job.job_id, table_keys.TRACK_TREE, build_track_tree([tracks], ["toy"]))
+    tree = TreeFold(1)
+    for entry in results.list_index(job.tenant, job.job_id, 0, SEGMENTS):
+        tree.push(summarize_segment(entry, entry.segment * FRAMES))
+    results.write_nodes(job.tenant, job.job_id, table_keys.SEGMENT_TREE, tree.finish())

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from chalicelib.domain.units import Lane
 from chalicelib.services.ports import Limits, Ports
+from chalicelib.services.shared_reads import SharedReads
 from tests.fakes.answers import FakeIdempotencyStore
 from tests.fakes.batch import FakeBatch
 from tests.fakes.events import FakeEventStore, FakePublisher
@@ -25,6 +26,7 @@ LIMITS = Limits(
     lease_seconds=30.0,
     heartbeat_seconds=10.0,
     reconcile_seconds=60.0,
+    poll_seconds=0.0,
     resend_seconds=30.0,
     queue_seconds=3600.0,
     job_seconds=24 * 3600,
@@ -72,6 +74,7 @@ def make_fakes(limits: Limits = LIMITS) -> Fakes:
         events=FakeEventStore(memory),
         publisher=publisher,
         tokens=tokens,
+        polled=SharedReads(limits.poll_seconds),
         limits=limits,
         bucket=BUCKET,
     )

@@ -9,6 +9,7 @@ from datetime import datetime
 
 from chalicelib.domain.ids import JobId, SubmissionId, TenantId, VideoId
 from chalicelib.domain.jobs import Job
+from chalicelib.domain.units import UnitKind, UnitState
 from chalicelib.domain.videos import Video
 from chalicelib.services.ports import Owner, Submission, SubmissionState, VersionConflict
 from tests.fakes.memory import Memory
@@ -69,6 +70,13 @@ class FakeJobStore:
     def get(self, tenant: TenantId, job_id: JobId) -> Job | None:
         stored = self._memory.jobs.get(Owner(tenant, job_id))
         return _copy(stored) if stored else None
+
+    def get_with_counts(self, tenant: TenantId, job_id: JobId) -> tuple[Job, int, int] | None:
+        job = self.get(tenant, job_id)
+        units = self._memory.units.get(Owner(tenant, job_id), {})
+        segments = [unit for (kind, _), unit in units.items() if kind is UnitKind.SEGMENT]
+        failed = sum(unit.state is UnitState.FAILED for unit in segments)
+        return (job, sum(not unit.is_terminal for unit in segments), failed) if job else None
 
     def save(self, job: Job, due_at: datetime | None) -> Job:
         owner = Owner(job.tenant, job.job_id)

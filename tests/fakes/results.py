@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
+from chalicelib.contracts import table_keys
 from chalicelib.contracts.blocks import BlockRef
 from chalicelib.contracts.job_index import IndexEntry
+from chalicelib.contracts.summary_tree import Node, unpack_node
 from chalicelib.contracts.tracks import TrackRow
+from chalicelib.contracts.tree_fold import PlacedNode
+from chalicelib.domain.errors import NotFound
 from chalicelib.domain.ids import JobId, TenantId, VideoId
 from chalicelib.domain.models import Manifest
 
@@ -21,7 +25,7 @@ class FakeResultStore:
         self._blocks: dict[Partition, dict[str, bytes]] = {}
         self._track_ids: dict[Partition, dict[str, bytes]] = {}
         self._tracks: dict[Partition, list[list[TrackRow]]] = {}
-        self._bases: dict[Partition, list[int | None]] = {}
+        self._nodes: dict[Partition, dict[str, bytes]] = {}
         self._references: dict[Partition, set[str]] = {}
 
     def write_index(self, tenant: TenantId, job_id: JobId, entry: IndexEntry) -> None:
@@ -33,21 +37,24 @@ class FakeResultStore:
         self._blocks.setdefault((tenant, content_digest), {}).setdefault(sk, packed)
 
     def write_tracks(
-        self,
-        tenant: TenantId,
-        job_id: JobId,
-        chunks: Sequence[Sequence[TrackRow]],
-        ids_by_key: Mapping[str, bytes],
-        bases: Sequence[int | None],
+        self, tenant: TenantId, job_id: JobId, chunks: Sequence[Sequence[TrackRow]], ids_by_key: Mapping[str, bytes]
     ) -> None:
-        """What the finish writes."""
+        """The tracks that the finish writes, without their tree."""
         self._tracks[tenant, job_id] = [list(chunk) for chunk in chunks]
         self._track_ids[tenant, job_id] = dict(ids_by_key)
-        self._bases[tenant, job_id] = list(bases)
+
+    def write_nodes(self, tenant: TenantId, job_id: JobId, tree: str, nodes: Iterable[PlacedNode]) -> None:
+        """Nodes of a summary tree, that the finish writes."""
+        stored = self._nodes.setdefault((tenant, job_id), {})
+        stored |= {table_keys.tree_node(tree, node.level, node.number): node.body for node in nodes}
 
     def list_index(self, tenant: TenantId, job_id: JobId, first_segment: int, limit: int) -> Sequence[IndexEntry]:
         entries = sorted(self._index.get((tenant, job_id), {}).items())
         return [entry for segment, entry in entries if segment >= first_segment][:limit]
+
+    def get_index(self, tenant: TenantId, job_id: JobId, segments: Sequence[int]) -> Mapping[int, IndexEntry]:
+        entries = self._index.get((tenant, job_id), {})
+        return {segment: entries[segment] for segment in segments if segment in entries}
 
     def get_blocks(self, tenant: TenantId, content_digest: str, refs: Sequence[BlockRef]) -> Mapping[str, bytes]:
         blocks = self._blocks.get((tenant, content_digest), {})
@@ -57,19 +64,27 @@ class FakeResultStore:
         ids = self._track_ids.get((tenant, job_id), {})
         return {sk: ids[sk] for sk in sort_keys if sk in ids}
 
-    def list_tracks(
-        self, tenant: TenantId, job_id: JobId, first_chunk: int, limit: int
-    ) -> Sequence[Sequence[TrackRow]]:
-        return self._tracks.get((tenant, job_id), [])[first_chunk : first_chunk + limit]
+    def get_track_chunks(
+        self, tenant: TenantId, job_id: JobId, numbers: Sequence[int]
+    ) -> Mapping[int, Sequence[TrackRow]]:
+        chunks = self._tracks.get((tenant, job_id), [])
+        return {number: chunks[number] for number in numbers if number < len(chunks)}
 
-    def get_bases(self, tenant: TenantId, job_id: JobId) -> Sequence[int | None] | None:
-        return self._bases.get((tenant, job_id))
+    def get_root(self, tenant: TenantId, job_id: JobId, tree: str) -> Node | None:
+        body = self._nodes.get((tenant, job_id), {}).get(tree)
+        return unpack_node(body) if body else None
+
+    def get_node(self, tenant: TenantId, job_id: JobId, tree: str, level: int, number: int) -> Node:
+        body = self._nodes.get((tenant, job_id), {}).get(table_keys.tree_node(tree, level, number))
+        if body is None:
+            raise NotFound(f"results of job {job_id} were removed")
+        return unpack_node(body)
 
     def add_reference(self, tenant: TenantId, content_digest: str, video_id: VideoId) -> None:
         self._references.setdefault((tenant, content_digest), set()).add(video_id)
 
     def drop_job(self, tenant: TenantId, job_id: JobId) -> None:
-        for part in (self._index, self._track_ids, self._tracks, self._bases):
+        for part in (self._index, self._track_ids, self._tracks, self._nodes):
             part.pop((tenant, job_id), None)
 
     def drop_reference(self, tenant: TenantId, content_digest: str, video_id: VideoId) -> None:

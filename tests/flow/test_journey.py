@@ -192,7 +192,7 @@ def test_every_segment_has_an_index_entry_that_leads_to_blocks_that_are_there(jo
 
 def test_the_finish_leaves_tracks_and_their_ids_beside_the_blocks(journey: Journey) -> None:
     kinds = {item["kind"] for item in journey.records.results(journey.job_id).values()}
-    assert kinds == {"INDEX", "TRACKS", "TRACKIDS", "BASES"}
+    assert kinds == {"INDEX", "TRACKS", "TRACKIDS", "NODE"}
     assert journey.records.meta(journey.job_id)[table_keys.FINISH]["state"] == "DONE"
 
 

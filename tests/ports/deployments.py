@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Protocol
 
 import httpx
@@ -25,6 +25,7 @@ from chalicelib.adapters.video_store import DynamoVideoStore
 from chalicelib.contracts import table_keys
 from chalicelib.contracts.job_index import IndexEntry
 from chalicelib.contracts.tracks import TrackRow, pack_tracks
+from chalicelib.contracts.tree_fold import PlacedNode
 from chalicelib.domain.ids import JobId, TenantId
 from chalicelib.domain.models import Manifest
 from chalicelib.services.ports import Ports, PostForm, SignedPart
@@ -44,13 +45,9 @@ class Outside(Protocol):
     def write_index(self, tenant: TenantId, job_id: JobId, entry: IndexEntry) -> None: ...
     def write_block(self, tenant: TenantId, content_digest: str, sk: str, packed: bytes) -> None: ...
     def write_tracks(
-        self,
-        tenant: TenantId,
-        job_id: JobId,
-        chunks: Sequence[Sequence[TrackRow]],
-        ids_by_key: Mapping[str, bytes],
-        bases: Sequence[int | None],
+        self, tenant: TenantId, job_id: JobId, chunks: Sequence[Sequence[TrackRow]], ids_by_key: Mapping[str, bytes]
     ) -> None: ...
+    def write_nodes(self, tenant: TenantId, job_id: JobId, tree: str, nodes: Iterable[PlacedNode]) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -96,6 +93,7 @@ class FakeOutside:
         self.write_index = fakes.results.write_index
         self.write_block = fakes.results.write_block
         self.write_tracks = fakes.results.write_tracks
+        self.write_nodes = fakes.results.write_nodes
 
 
 class HttpOutside:
@@ -127,18 +125,19 @@ class HttpOutside:
         self._results.put({"pk": pk, "sk": sk, "kind": "BLOCK", "body": packed})
 
     def write_tracks(
-        self,
-        tenant: TenantId,
-        job_id: JobId,
-        chunks: Sequence[Sequence[TrackRow]],
-        ids_by_key: Mapping[str, bytes],
-        bases: Sequence[int | None],
+        self, tenant: TenantId, job_id: JobId, chunks: Sequence[Sequence[TrackRow]], ids_by_key: Mapping[str, bytes]
     ) -> None:
         pk = table_keys.partition(tenant, job_id)
         items: list[dict[str, Any]] = [{"sk": sk, "body": body} for sk, body in ids_by_key.items()]
         items += [{"sk": table_keys.track_chunk(n), "body": pack_tracks(chunk)} for n, chunk in enumerate(chunks)]
-        items.append({"sk": table_keys.BASES, "body": json.dumps(list(bases))})
         self._results.write_many([{"pk": pk, **item} for item in items])
+
+    def write_nodes(self, tenant: TenantId, job_id: JobId, tree: str, nodes: Iterable[PlacedNode]) -> None:
+        pk = table_keys.partition(tenant, job_id)
+        key_of = partial(table_keys.tree_node, tree)
+        self._results.write_many(
+            [{"pk": pk, "sk": key_of(node.level, node.number), "body": node.body} for node in nodes]
+        )
 
 
 def aws_deployment(wrap: Callable[[Any], Any] = lambda client: client) -> Deployment:

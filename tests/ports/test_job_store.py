@@ -12,7 +12,7 @@ from chalicelib.domain.ids import JobId, TenantId, VideoId
 from chalicelib.domain.jobs import Job, JobRequest, JobState, MissingRange, ModelRef, PlanFacts
 from chalicelib.domain.media import WholeReason
 from chalicelib.domain.sampling import Sampling, SamplingKind
-from chalicelib.domain.units import UnitKind
+from chalicelib.domain.units import UnitKind, UnitState
 from chalicelib.services.ports import Owner, Ports, VersionConflict
 from tests.fakes.makers import A_FAILURE, NOW, make_job, make_segment, make_state_event, make_submission, make_unit
 
@@ -184,3 +184,20 @@ def test_deleting_takes_units_and_submissions_along(ports: Ports, tenant: Tenant
         list(ports.jobs.list_for_video(tenant, job.video_id, None, 10)),
     )
     assert found == ([], None, False, [], [])
+
+
+def test_a_job_is_read_together_with_the_counts_of_its_segments(ports: Ports, tenant: TenantId) -> None:
+    job = a_rich_job(ports, tenant)
+    owner = Owner(tenant, job.job_id)
+    ports.jobs.add(job, NOW)
+    ports.units.add_segments(owner, [(make_segment(i), make_unit(index=i)) for i in range(5)])
+    ports.units.open_step(owner, make_unit(UnitKind.FINISH))
+    for index, state in ((1, UnitState.FAILED), (4, UnitState.CANCELLED)):
+        seen = ports.units.get(owner, UnitKind.SEGMENT, index)
+        assert seen is not None
+        ports.units.end(owner, seen, state=state, fence=f"fnc{index}", failure=A_FAILURE)
+    assert ports.jobs.get_with_counts(tenant, job.job_id) == (job, 3, 1)
+
+
+def test_a_job_that_is_not_there_has_no_counts(ports: Ports, tenant: TenantId) -> None:
+    assert ports.jobs.get_with_counts(tenant, JobId(ports.ids.make("job"))) is None

@@ -8,7 +8,10 @@ from chalicelib.contracts import table_keys
 from chalicelib.contracts.blocks import BlockRef
 from chalicelib.contracts.cell_results import CellResult, DamagedRange
 from chalicelib.contracts.job_index import IndexEntry
+from chalicelib.contracts.summary_tree import Summary, pack_node
 from chalicelib.contracts.tracks import TrackRow
+from chalicelib.contracts.tree_fold import PlacedNode
+from chalicelib.domain.errors import NotFound
 from chalicelib.domain.ids import JobId, TenantId, VideoId
 from chalicelib.services.ports import Ports
 from tests.fakes.makers import make_manifest
@@ -35,10 +38,19 @@ def make_track(track_id: int) -> TrackRow:
     return TrackRow(track_id, "toy", "person", track_id * 10, track_id * 10 + 50, 6, 9000)
 
 
+def make_summary(number: int) -> Summary:
+    return Summary(number, 0, 100, 7, ({"person": (2, 9876)},))
+
+
 def write_finish(deployment: Deployment, tenant: TenantId, job_id: JobId) -> None:
     chunks = [[make_track(1), make_track(2)], [make_track(3)]]
     ids = {table_keys.track_ids(0, 0, 0): b"ids of block 0"}
-    deployment.outside.write_tracks(tenant, job_id, chunks, ids, [0, None])
+    deployment.outside.write_tracks(tenant, job_id, chunks, ids)
+    nodes = [
+        PlacedNode(1, 3, pack_node(1, [make_summary(200)], 1)),
+        PlacedNode(2, None, pack_node(2, [make_summary(3)], 1)),
+    ]
+    deployment.outside.write_nodes(tenant, job_id, table_keys.SEGMENT_TREE, nodes)
 
 
 def test_committed_segments_are_listed_in_order_from_one_on(
@@ -48,6 +60,14 @@ def test_committed_segments_are_listed_in_order_from_one_on(
         deployment.outside.write_index(tenant, job_id, make_entry(segment))
     listed = deployment.ports.results.list_index(tenant, job_id, 1, 2)
     assert list(listed) == [make_entry(2), make_entry(3)]
+
+
+def test_committed_segments_are_read_by_index_and_others_are_missing(
+    deployment: Deployment, tenant: TenantId, job_id: JobId
+) -> None:
+    for segment in (12, 0):
+        deployment.outside.write_index(tenant, job_id, make_entry(segment))
+    assert deployment.ports.results.get_index(tenant, job_id, [12, 3]) == {12: make_entry(12)}
 
 
 def test_a_job_without_a_commit_has_no_index(ports: Ports, tenant: TenantId, job_id: JobId) -> None:
@@ -84,18 +104,33 @@ def test_track_ids_are_read_by_key(deployment: Deployment, tenant: TenantId, job
     assert dict(deployment.ports.results.get_track_ids(tenant, job_id, keys)) == {keys[0]: b"ids of block 0"}
 
 
-def test_tracks_are_listed_chunk_by_chunk(deployment: Deployment, tenant: TenantId, job_id: JobId) -> None:
+def test_chunks_of_tracks_are_read_by_number(deployment: Deployment, tenant: TenantId, job_id: JobId) -> None:
     write_finish(deployment, tenant, job_id)
+    chunks = deployment.ports.results.get_track_chunks(tenant, job_id, [1, 0, 2])
+    assert {number: list(chunk) for number, chunk in chunks.items()} == {
+        0: [make_track(1), make_track(2)],
+        1: [make_track(3)],
+    }
+
+
+def test_a_tree_has_a_root_from_the_finish_on(deployment: Deployment, tenant: TenantId, job_id: JobId) -> None:
     results = deployment.ports.results
-    pages = [[list(chunk) for chunk in results.list_tracks(tenant, job_id, first, 1)] for first in range(3)]
-    assert pages == [[[make_track(1), make_track(2)]], [[make_track(3)]], []]
-
-
-def test_bases_are_known_from_the_finish_on(deployment: Deployment, tenant: TenantId, job_id: JobId) -> None:
-    before = deployment.ports.results.get_bases(tenant, job_id)
+    before = results.get_root(tenant, job_id, table_keys.SEGMENT_TREE)
     write_finish(deployment, tenant, job_id)
-    after = deployment.ports.results.get_bases(tenant, job_id)
-    assert (before, after) == (None, [0, None])
+    root = results.get_root(tenant, job_id, table_keys.SEGMENT_TREE)
+    other = results.get_root(tenant, job_id, table_keys.TRACK_TREE)
+    assert (before, root and root.level, other) == (None, 2, None)
+
+
+def test_a_node_is_read_by_level_and_number(deployment: Deployment, tenant: TenantId, job_id: JobId) -> None:
+    write_finish(deployment, tenant, job_id)
+    node = deployment.ports.results.get_node(tenant, job_id, table_keys.SEGMENT_TREE, 1, 3)
+    assert (node.level, list(node.children)) == (1, [200])
+
+
+def test_a_node_that_was_dropped_is_said_to_be_gone(ports: Ports, tenant: TenantId, job_id: JobId) -> None:
+    with pytest.raises(NotFound, match="were removed"):
+        ports.results.get_node(tenant, job_id, table_keys.SEGMENT_TREE, 1, 0)
 
 
 def test_dropping_a_job_leaves_nothing_of_it(deployment: Deployment, tenant: TenantId, job_id: JobId) -> None:
@@ -105,11 +140,11 @@ def test_dropping_a_job_leaves_nothing_of_it(deployment: Deployment, tenant: Ten
     results.drop_job(tenant, job_id)
     left = (
         list(results.list_index(tenant, job_id, 0, 10)),
-        list(results.list_tracks(tenant, job_id, 0, 10)),
+        dict(results.get_track_chunks(tenant, job_id, [0, 1])),
         dict(results.get_track_ids(tenant, job_id, [table_keys.track_ids(0, 0, 0)])),
-        results.get_bases(tenant, job_id),
+        results.get_root(tenant, job_id, table_keys.SEGMENT_TREE),
     )
-    assert left == ([], [], {}, None)
+    assert left == ([], {}, {}, None)
 
 
 def test_dropping_a_job_leaves_the_blocks(deployment: Deployment, tenant: TenantId, job_id: JobId) -> None:

@@ -11,7 +11,8 @@ from chalicelib.contracts import table_keys
 from chalicelib.contracts.blocks import BlockRef, make_ref, pack_block
 from chalicelib.contracts.cell_results import CellResult
 from chalicelib.contracts.job_index import IndexEntry
-from chalicelib.contracts.tracks import pack_track_ids
+from chalicelib.contracts.tracks import TrackRow, pack_track_ids
+from chalicelib.contracts.tree_fold import TreeFold, build_track_tree, summarize_segment
 from chalicelib.domain.jobs import Job, JobRequest, JobState, ModelRef, PlanFacts
 from chalicelib.domain.sampling import Sampling
 from chalicelib.domain.segments import Segment
@@ -64,7 +65,7 @@ class Archive:
             is_failed = failed and self._random.random() < 0.15
             pts = self._add_segment(index, pts, is_committed=not is_failed)
         if self._bases is not None:
-            self.fakes.results.write_tracks(self.job.tenant, self.job.job_id, [], self._track_ids, self._bases)
+            self._finish(self._bases)
         self.end_pts = pts
 
     def draw_query(self) -> DetectionQuery:
@@ -81,7 +82,7 @@ class Archive:
             from_seconds=choose(seconds),
             to_seconds=choose(seconds),
             score_min=choose([*unset, 0.0, 0.35, 0.4, 0.98765]),
-            track_id=choose([*unset, 1]),
+            track_id=choose([*unset, 1, 2, 4, 99]),
         )
 
     def answer(self, query: DetectionQuery) -> list[FoundDetection]:
@@ -116,6 +117,41 @@ class Archive:
             box=(x1, y1, x2, y2),
             track_id=row.track_id or None,
         )
+
+    def _finish(self, bases: list[int | None]) -> None:
+        """What the finish writes."""
+        job, results = self.job, self.fakes.results
+        tree = TreeFold(len(self._models))
+        entries = results.list_index(job.tenant, job.job_id, 0, len(bases))
+        nodes = [node for entry in entries for node in tree.push(summarize_segment(entry, bases[entry.segment]))]
+        results.write_nodes(job.tenant, job.job_id, table_keys.SEGMENT_TREE, nodes + tree.finish())
+        chunks = self._draw_chunks(self._tracks_of_rows())
+        results.write_tracks(job.tenant, job.job_id, chunks, self._track_ids)
+        results.write_nodes(job.tenant, job.job_id, table_keys.TRACK_TREE, build_track_tree(chunks, self._models))
+
+    def _tracks_of_rows(self) -> list[TrackRow]:
+        """A track for each id that a row has."""
+        rows_by_id: dict[int, list[StoredRow]] = {}
+        for row in self.rows:
+            if row.track_id:
+                rows_by_id.setdefault(row.track_id, []).append(row)
+        tracks = [
+            TrackRow(
+                track_id,
+                self._models[rows[0].model_index],
+                rows[0].label,
+                min(row.pts for row in rows),
+                max(row.pts for row in rows),
+                len(rows),
+                max(-row.minus_score for row in rows),
+            )
+            for track_id, rows in rows_by_id.items()
+        ]
+        return sorted(tracks, key=lambda track: (track.first_pts, track.track_id))
+
+    def _draw_chunks(self, tracks: list[TrackRow]) -> list[list[TrackRow]]:
+        size = self._random.randint(1, 4)
+        return [tracks[first : first + size] for first in range(0, len(tracks), size)]
 
     def _make_job(self, segments: int) -> Job:
         for name in self._models:
@@ -173,7 +209,8 @@ class Archive:
                 rows = self._draw_rows()
                 columns.append((pts, ordinal, rank, 0, [(label, score, *box) for score, label, box in rows]))
                 for score, label, box in rows:
-                    ids.append(self._random.randint(0, 2) if self._bases is not None else 0)
+                    drawn = self._random.randint(0, 2)
+                    ids.append(model + 1 + (drawn - 1) * len(self._models) if drawn and self._bases else 0)
                     if is_committed:
                         place = (pts, ordinal, -score, LABELS[label], box, model, segment, shown + rank, ids[-1])
                         self.rows.append(StoredRow(*place))
