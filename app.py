@@ -8,6 +8,7 @@ from chalice.app import Chalice, CloudWatchEvent, Rate
 
 from chalicelib.api import events, telemetry
 from chalicelib.api.catalog import catalog_blueprint
+from chalicelib.api.graphql import lambda_entry
 from chalicelib.api.jobs import jobs_blueprint
 from chalicelib.api.results import results_blueprint
 from chalicelib.api.videos import videos_blueprint
@@ -20,6 +21,13 @@ app.register_blueprint(videos_blueprint)  # POST /videos, uploads, playback, del
 app.register_blueprint(jobs_blueprint)  # start, read, cancel, retry
 app.register_blueprint(results_blueprint)  # detections, tracks
 app.register_blueprint(catalog_blueprint)  # models, health, openapi.json, docs
+
+
+# GraphQL: AppSync calls this one function for every field that has a resolver, with one event or a list of them.
+@app.lambda_function(name="resolve_graphql")
+def resolve_graphql(event: Any, _context: object) -> Any:
+    """The fields of `chalicelib/api/schema.graphql`; the table is in `chalicelib/api/graphql/resolvers.py`."""
+    return lambda_entry.resolve(event)
 
 
 # Events: each may come twice, late, or not at all. `infra/wiring.py` says which rule, stream and schedule calls which

@@ -108,7 +108,9 @@ def test_a_handler_cannot_change_the_event_of_its_next_attempt() -> None:
     spoil = app.on_object_created
 
     class Spoiler:
-        on_batch_state_change = on_meta_stream = on_job_event = reconcile = staticmethod(lambda *_: None)
+        on_batch_state_change = on_meta_stream = on_job_event = reconcile = resolve_graphql = staticmethod(
+            lambda *_: None
+        )
 
         @staticmethod
         def on_object_created(event: Any, context: Any) -> None:

@@ -58,6 +58,9 @@ class ToyApp:
     def on_job_event(self, event: Any, context: Any) -> None:
         self.events.put(event)
 
+    def resolve_graphql(self, event: Any, context: Any) -> Any:
+        return {"data": event["arguments"].get("event")}
+
     def reconcile(self, event: Any, context: Any) -> None:
         self.ticks.put(event)
 
