@@ -16,7 +16,7 @@ from typing import Any
 
 from chalicelib.contracts import object_keys, outcomes, table_keys
 from chalicelib.contracts.attribute_values import Item
-from chalicelib.contracts.blocks import SCORE_UNITS, BlockRef, unpack_block
+from chalicelib.contracts.blocks import SCORE_UNITS
 from chalicelib.contracts.claims import UnitKey
 from chalicelib.contracts.items import failure_from_map, failure_to_map, missing_from_map, missing_to_map, time_to_text
 from chalicelib.contracts.job_index import IndexEntry
@@ -26,18 +26,18 @@ from chalicelib.contracts.work_order import OrderedMedia, WorkOrder
 from chalicelib.domain.errors import ErrorCode, Failure
 from chalicelib.domain.jobs import JobState, MissingRange, join_missing
 from chalicelib.domain.models import manifest_from_json
-from chalicelib.domain.sampling import PointCount, Sampling, points_before
+from chalicelib.domain.sampling import PointCount, Sampling, gap_seconds, points_before
 from chalicelib.domain.segments import Segment
 from chalicelib.domain.units import UnitKind, UnitState
 from gpu_batch.aws import Cloud, Superseded
 from gpu_batch.errors import BadInput, BadOrder
+from gpu_batch.job_results import JobResults, ResultBlock
 from gpu_batch.lease import Stop, holding
 from gpu_batch.log import logger
-from gpu_batch.summary import SummaryFold, gap_seconds
+from gpu_batch.summary import SummaryFold
 from gpu_batch.track_job import IdColumn, ModelTracks
 
 SEGMENTS_PER_CHECKPOINT = 16
-BLOCKS_PER_READ = 16
 DAMAGE_HINT = "Upload the file again from its origin; what is sound of it was analysed"
 
 
@@ -113,16 +113,14 @@ class _Finish:
 
     def run(self, check: Callable[[], None]) -> None:
         """Fold over the segments that are left."""
-        segments = self._order.segments
+        results, segments = JobResults(self._cloud, self._order, check), self._order.segments
         while self._progress.next_segment < len(segments):
-            check()
             segment = segments[self._progress.next_segment]
-            item = self._cloud.get(self._cloud.results_table, self._order.pk, table_keys.index_entry(segment.index))
-            unit = self._cloud.get(self._cloud.meta_table, self._order.pk, table_keys.segment(segment.index)) or {}
-            if item is None:
+            entry, unit = results.entry(segment.index), results.unit(segment.index)
+            if entry is None:
                 self._miss(segment, unit)
             else:
-                self._take(IndexEntry.from_item(item), int(unit.get("frames_inferred", 0)), check)
+                self._take(results, entry, int(unit.get("frames_inferred", 0)))
             self._progress.next_segment += 1
             if self._progress.next_segment % SEGMENTS_PER_CHECKPOINT == 0:
                 self._save()
@@ -181,36 +179,28 @@ class _Finish:
             "finished_at": time_to_text(datetime.now(UTC)),
         }
 
-    def _take(self, entry: IndexEntry, frames_inferred: int, check: Callable[[], None]) -> None:
+    def _take(self, results: JobResults, entry: IndexEntry, frames_inferred: int) -> None:
         progress = self._progress
         frames_before = None if progress.segments_failed else progress.frames_shown
         self._put_nodes(table_keys.SEGMENT_TREE, self._tree.push(summarize_segment(entry, frames_before)))
         progress.frames_shown += entry.frames_shown
         progress.frames_inferred += frames_inferred
-        for index, cells in enumerate(entry.cells_by_model):
-            refs = [(cell.cell, number, ref) for cell in cells for number, ref in enumerate(cell.blocks)]
-            for first in range(0, len(refs), BLOCKS_PER_READ):
-                check()
-                self._push(index, refs[first : first + BLOCKS_PER_READ])
+        for model in range(len(entry.cells_by_model)):
+            for found in results.blocks(entry, model):
+                self._push(found)
         for cell in entry.cells_by_model[0]:
             progress.frames_analyzed += cell.frames_analyzed
             for gap in cell.damage:
                 failure = Failure(ErrorCode.DAMAGED_RANGES, gap.detail, DAMAGE_HINT)
                 self._note_missing(gap.start_pts, gap.end_pts, failure)
 
-    def _push(self, model: int, refs: list[tuple[int, int, BlockRef]]) -> None:
-        pk = table_keys.partition(self._order.tenant, self._order.source.content_digest)
-        items = self._cloud.get_many(self._cloud.results_table, [(pk, ref.sk) for _, _, ref in refs])
-        for cell, number, ref in refs:
-            item = items.get((pk, ref.sk))
-            if item is None:
-                raise BadInput(f"block {ref.sk} was removed", code=ErrorCode.SOURCE_GONE, hint="Start a new job")
-            block = unpack_block(item["body"])
-            self._summary.push(block, model)
-            if self._thinned is not None and not model:
-                self._count_points(self._thinned, block.pts)
-            if self._order.tracking:
-                self._write_ids(model, self._tracks[model].push(block, cell, number))
+    def _push(self, found: ResultBlock) -> None:
+        self._summary.push(found.block, found.model)
+        if self._thinned is not None and not found.model:
+            self._count_points(self._thinned, found.block.pts)
+        if self._order.tracking:
+            columns = self._tracks[found.model].push(found.block, found.cell, found.number)
+            self._write_ids(found.model, columns)
 
     def _count_points(self, sampling: Sampling, sampled_pts: Iterable[int]) -> None:
         progress, end_pts = self._progress, self._order.segments[-1].end_pts

@@ -13,6 +13,7 @@ from chalicelib.contracts import table_keys
 from chalicelib.contracts.items import failure_to_map
 from chalicelib.contracts.work_order import WorkOrder
 from chalicelib.domain.jobs import JobState
+from chalicelib.domain.units import SIDE_KINDS
 from gpu_batch.aws import Claim, Cloud, Superseded
 from gpu_batch.errors import BUG, Drained, Passing
 from gpu_batch.log import logger
@@ -110,6 +111,8 @@ class Lease:
             raise Drained("the machine is being taken away")
 
     def _renew(self) -> None:
+        # A side step is of a job that has ended; its own item goes with the job.
+        is_side = self._claim.key.kind in SIDE_KINDS
         while not self._is_over.wait(self._heartbeat_seconds):
             if time.monotonic() - self._checked_at > self._stall_seconds:
                 # What hangs in C cannot be interrupted from Python: the process ends, which costs an attempt.
@@ -118,7 +121,7 @@ class Lease:
                 return
             try:
                 self._cloud.keep(self._claim, lease_seconds=self._lease_seconds)
-                job = self._cloud.get(self._cloud.meta_table, self._claim.key.pk, table_keys.JOB)
+                job = None if is_side else self._cloud.get(self._cloud.meta_table, self._claim.key.pk, table_keys.JOB)
             except Superseded:
                 self._is_lost = True
                 return

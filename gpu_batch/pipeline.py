@@ -28,7 +28,8 @@ from gpu_batch.models.loader import Model
 FRAMES_AHEAD_PER_THREAD = 4
 """Decoded and not answered: one is worked on, the others wait. Fewer would make the decoder's turns shorter."""
 BYTES_AHEAD = 256 << 20
-"""Decoded and not answered, whatever the size of a frame: 5 frames of 8K. One frame may always wait."""
+"""Decoded and not answered, whatever the size of a frame, in the memory of the host or of a GPU: 5 frames of 8K. One
+frame may always wait."""
 MODEL_SECONDS = 120.0
 """No sound model takes this long for one frame on any machine of ours; a graph with an endless loop does."""
 CHECK_SECONDS = 1.0
@@ -271,4 +272,5 @@ class _Pipe:
 
 
 def _size_bytes(image: av.VideoFrame) -> int:
+    """Bytes of the planes, in whatever memory they lie."""
     return sum(plane.buffer_size for plane in image.planes)

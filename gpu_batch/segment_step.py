@@ -24,8 +24,9 @@ from gpu_batch.aws import Claim, Cloud, Superseded
 from gpu_batch.errors import BadInput, BadOrder
 from gpu_batch.lease import Stop, holding
 from gpu_batch.log import logger
+from gpu_batch.models.engines import ENGINES_NAME
 from gpu_batch.models.loader import Model, load
-from gpu_batch.models.providers import ENGINES_NAME, provider_class_of
+from gpu_batch.models.providers import provider_class_of
 
 THREADS_PER_SESSION = 2
 """One decoder keeps about this many threads of a small model busy; a machine with more gets several sessions."""
@@ -138,9 +139,14 @@ def _run_claimed(
 ) -> None:
     with holding(cloud, claim, order, stop) as check:
         check()
-        result = get_analyzer().analyze(segment_from_item(claim.item), check, following)
+        analyzer = get_analyzer()
+        result = analyzer.analyze(segment_from_item(claim.item), check, following)
     item = result.entry.to_item(order.tenant, order.job_id)
-    facts = {"frames_inferred": result.frames_inferred, "frames_shown": result.entry.frames_shown}
+    facts = {
+        "frames_inferred": result.frames_inferred,
+        "frames_shown": result.entry.frames_shown,
+        "provider": analyzer.provider,
+    }
     cloud.end(claim, UnitState.DONE, facts=facts, more=[cloud.put_entry(cloud.results_table, item)])
     logger.info("segment committed", **facts)
 

@@ -2,9 +2,10 @@
 
     python -m gpu_batch.selfcheck VIDEO MODEL_FOLDER [--provider cpu|cuda|tensorrt] [--frames N]
 
-Prints one JSON line: the provider and decoder with their reasons; the sure boxes that the CPU finds (score above 0.5),
-and how many of them are found here within 1 px and 0.02; fps of decoding alone, of inference alone and of the whole.
-Exit code 1 when a box has no match. On a machine without a GPU the batches of the GPU path run on the CPU.
+Prints one JSON line: the provider and decoder with their reasons; how many frames were resized where they lie, and how
+far their inputs are from the host's; the sure boxes that the CPU finds (score above 0.5), and how many of them are
+found here within 1 px and 0.02; frames per second of each part; and what failed, in words. Exit code 1 when anything
+did. With `--provider cpu`, the CPU stands for the GPU: all of the path but the device is the same.
 """
 
 from __future__ import annotations
@@ -15,25 +16,33 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
+from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
 from typing import TypeVar, cast
 
 import av
 import numpy as np
+import onnxruntime
 from av.container import InputContainer
 from av.video.codeccontext import VideoCodecContext
 
 from chalicelib.domain.media import MediaLimits
-from chalicelib.domain.models import input_size, manifest_from_json
+from chalicelib.domain.models import InputSize, input_size, manifest_from_json
 from gpu_batch.containers.sniff import SNIFF_BYTES, sniff_container
 from gpu_batch.containers.untrusted import first_video_stream, open_untrusted
 from gpu_batch.frames import FramePlace, SampledFrame
 from gpu_batch.models.detect import BOX_STEPS_PER_PIXEL, SCORE_STEPS, Rows, detect
+from gpu_batch.models.engines import ENGINES_NAME
 from gpu_batch.models.loader import Model, load, load_in_batches
-from gpu_batch.models.providers import ENGINES_NAME, GPU_BATCH, ProviderClass, provider_class_of
+from gpu_batch.models.planes import Device, FramePlanes, find_planes
+from gpu_batch.models.preprocess import preprocess
+from gpu_batch.models.providers import GPU_BATCH, ProviderClass, provider_class_of, providers_in_order
+from gpu_batch.models.resize import Resizer
 from gpu_batch.pipeline import run_models
+from gpu_batch.segment_step import GPU_SESSIONS
 from gpu_batch.video.decoders import DecoderChoice, choose_decoder
 from gpu_batch.video.source import FileSource
 
@@ -41,41 +50,107 @@ Answer = TypeVar("Answer")
 
 PIXELS_APART = 1
 SCORES_APART = 0.02
+LEVELS_APART_BY_FORMAT = {"nv12": 0, "p010le": 6}
+"""With ten bits the host dithers: each plane may be a level off, and colours add them up."""
+COMPARED_EVERY = 25
+"""Frames of which the input of one is compared."""
+ROTATIONS = (0, 90, 180, 270)
 SURE_SCORE = 0.5
 """Boxes near the floor come and go with the last bits of a score."""
 
 
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What was found; its fields are those of the JSON line, but for `asked`."""
+
+    asked: str
+    provider: str
+    provider_reason: str
+    decoder_reason: str
+    is_decoded_on_gpu: bool
+    frames: int
+    frames_answered: int
+    frames_in_place: int
+    inputs_compared: int
+    levels_apart: int
+    """Of the pixel of an input that is furthest from the host's."""
+    levels_allowed: int
+    sure_boxes: int
+    matched_boxes: int
+    decode_fps: float
+    decode_side_by_side_fps: float
+    """Of as many decoders as a child has sessions on a GPU, all together."""
+    resize_fps: float | None
+    inference_fps: float
+    whole_fps: float
+
+    def find_failures(self) -> list[str]:
+        """What is not as it must be."""
+        failures = []
+        if self.provider != self.asked:
+            failures.append(f"the provider must be {self.asked} but is {self.provider}")
+        if self.frames_answered != self.frames:
+            failures.append(f"{self.frames} frames were decoded but {self.frames_answered} answered")
+        if self.is_decoded_on_gpu and not self.frames_in_place:
+            failures.append("the GPU decodes but no frame stays in its memory")
+        if self.levels_apart > self.levels_allowed:
+            failures.append(f"an input is {self.levels_apart} levels from the host's")
+        if not self.sure_boxes:
+            failures.append("the CPU finds no sure box to compare with")
+        if self.matched_boxes < self.sure_boxes:
+            failures.append(f"{self.sure_boxes - self.matched_boxes} sure boxes have no match")
+        return failures
+
+
 def main(arguments: Sequence[str]) -> int:
-    """Compare and measure; 0 when every sure box has its match."""
+    """Compare and measure; 0 when nothing failed."""
     parser = argparse.ArgumentParser(prog="python -m gpu_batch.selfcheck", description="Compare with the CPU.")
     parser.add_argument("video", type=Path)
     parser.add_argument("model", type=Path, help="a folder with manifest.json and model.onnx")
     parser.add_argument("--provider", default="cuda")
     parser.add_argument("--frames", type=int, default=200)
     options = parser.parse_args(arguments)
-    video: Path = options.video
+    report = check(options.video, options.model, provider_class_of(options.provider), options.frames)
+    failures = report.find_failures()
+    sys.stdout.write(json.dumps(asdict(report) | {"failures": failures}) + "\n")
+    return 1 if failures else 0
+
+
+def check(video: Path, folder: Path, asked: ProviderClass, limit: int) -> Report:
+    """Run the first frames of a video on the CPU and as this machine would, part by part."""
     width, height, codec = _facts(video)
-    reference, model = load_both(options.model, provider_class_of(options.provider), (width, height))
+    reference, model = load_both(folder, asked, (width, height))
     choice = choose_decoder(codec, is_on_gpu=model.provider_class != "cpu")
-    count, decode_seconds = _timed(lambda: sum(1 for _ in _frames(video, options.frames, choice)))
-    results, whole_seconds = _timed(lambda: _run(model, _frames(video, options.frames, choice)))
+    opener = _Opener(video, limit, choice, in_place_on=model.in_place_on)
+    count, decode_seconds = _timed(lambda: sum(1 for _ in opener.frames()))
+    many, many_seconds = _timed(lambda: _decode_side_by_side(opener))
+    in_place, inputs = _compare_inputs(opener, model)
+    resize_fps = _resize_fps(opener, model)
+    results, whole_seconds = _timed(lambda: _run(model, opener.frames()))
     _, inference_seconds = _timed(lambda: _run_black(model, count, (width, height)))
-    cpu_only = DecoderChoice(None, "the reference")
-    truth = [detect(reference, frame, 0) for frame in _frames(video, options.frames, cpu_only)]
+    on_cpu = _Opener(video, limit, DecoderChoice(None, "the reference"), in_place_on=None)
+    truth = [detect(reference, frame, 0) for frame in on_cpu.frames()]
     sure, matched = count_matches(truth, results)
-    report = {
-        "provider": model.provider_class,
-        "provider_reason": model.provider_reason,
-        "decoder_reason": choice.reason,
-        "frames": count,
-        "sure_boxes": sure,
-        "matched_boxes": matched,
-        "decode_fps": round(count / decode_seconds, 1),
-        "inference_fps": round(count / inference_seconds, 1),
-        "whole_fps": round(count / whole_seconds, 1),
-    }
-    sys.stdout.write(json.dumps(report) + "\n")
-    return 0 if matched == sure and len(results) == len(truth) else 1
+    return Report(
+        asked=asked,
+        provider=model.provider_class,
+        provider_reason=model.provider_reason,
+        decoder_reason=choice.reason,
+        is_decoded_on_gpu=choice.hwaccel is not None,
+        frames=len(truth),
+        frames_answered=len(results),
+        frames_in_place=in_place,
+        inputs_compared=len(inputs),
+        levels_apart=max((levels for levels, _ in inputs), default=0),
+        levels_allowed=max((allowed for _, allowed in inputs), default=0),
+        sure_boxes=sure,
+        matched_boxes=matched,
+        decode_fps=round(count / decode_seconds, 1),
+        decode_side_by_side_fps=round(many / many_seconds, 1),
+        resize_fps=resize_fps,
+        inference_fps=round(count / inference_seconds, 1),
+        whole_fps=round(count / whole_seconds, 1),
+    )
 
 
 def load_both(folder: Path, provider_class: ProviderClass, shown: tuple[int, int]) -> tuple[Model, Model]:
@@ -115,15 +190,88 @@ def _opened(video: Path) -> AbstractContextManager[InputContainer]:
     return open_untrusted(source, sniff_container(source.read(0, SNIFF_BYTES)), MediaLimits())
 
 
-def _frames(video: Path, limit: int, choice: DecoderChoice) -> Iterator[av.VideoFrame]:
-    with _opened(video) as container:
-        stream = first_video_stream(container)
-        context = stream.codec_context
-        decoder = cast("VideoCodecContext", VideoCodecContext.create(context.name, "r", hwaccel=choice.hwaccel))
-        decoder.extradata = context.extradata
-        decoder.thread_count = 1
-        packets = container.demux(stream)
-        yield from islice((frame for packet in packets for frame in decoder.decode(packet)), limit)
+@dataclass(frozen=True, slots=True)
+class _Opener:
+    """A video that is decoded several times."""
+
+    video: Path
+    limit: int
+    choice: DecoderChoice
+    in_place_on: Device | None
+
+    def frames(self) -> Iterator[av.VideoFrame]:
+        """The first frames, as a GPU would have them where the CPU stands for one."""
+        for frame in islice(self._decode(), self.limit):
+            is_deep = any(component.bits > 8 for component in frame.format.components)
+            yield frame.reformat(format="p010le" if is_deep else "nv12") if self.in_place_on == "cpu" else frame
+
+    def _decode(self) -> Iterator[av.VideoFrame]:
+        with _opened(self.video) as container:
+            stream = first_video_stream(container)
+            context = stream.codec_context
+            decoder = cast(
+                "VideoCodecContext", VideoCodecContext.create(context.name, "r", hwaccel=self.choice.hwaccel)
+            )
+            decoder.extradata = context.extradata
+            decoder.thread_count = 1
+            for packet in container.demux(stream):
+                yield from decoder.decode(packet)
+
+
+def _decode_side_by_side(opener: _Opener) -> int:
+    with ThreadPoolExecutor(GPU_SESSIONS) as pool:
+        return sum(pool.map(lambda _: sum(1 for _ in opener.frames()), range(GPU_SESSIONS)))
+
+
+def _compare_inputs(opener: _Opener, model: Model) -> tuple[int, list[tuple[int, int]]]:
+    """How many frames can be resized where they lie; of some, how far the input is from the host's, and may be.
+
+    The first frame is turned by every quarter.
+    """
+    in_place = 0
+    apart: list[tuple[int, int]] = []
+    for number, frame in enumerate(opener.frames()):
+        planes = find_planes(frame, model.in_place_on) if model.in_place_on else "none is"
+        if not isinstance(planes, FramePlanes):
+            continue
+        in_place += 1
+        if number % COMPARED_EVERY == 0:
+            allowed = LEVELS_APART_BY_FORMAT[planes.pixel_format]
+            apart += [(_levels_apart(model, planes, rotation), allowed) for rotation in ROTATIONS[: 1 if apart else 4]]
+    return in_place, apart
+
+
+def _levels_apart(model: Model, planes: FramePlanes, rotation: int) -> int:
+    """How far the pixel of an input is that is furthest from the host's."""
+    frame = planes.frame
+    shown = (frame.height, frame.width) if rotation in (90, 270) else (frame.width, frame.height)
+    size = input_size(model.manifest, *shown)
+    pixels = _resize(model, planes, rotation, size, times=1).numpy()
+    return int(np.abs(pixels.astype(np.int16) - preprocess(frame, rotation, size)).max())
+
+
+def _resize_fps(opener: _Opener, model: Model) -> float | None:
+    """Of resizing one frame again and again where it lies; None where frames go through the host."""
+    frame = next(opener.frames(), None)
+    planes = find_planes(frame, model.in_place_on) if frame and model.in_place_on else None
+    if not isinstance(planes, FramePlanes):
+        return None
+    size = input_size(model.manifest, planes.frame.width, planes.frame.height)
+    _, seconds = _timed(lambda: _resize(model, planes, 0, size, times=opener.limit))
+    return round(opener.limit / seconds, 1)
+
+
+def _resize(model: Model, planes: FramePlanes, rotation: int, size: InputSize, *, times: int) -> onnxruntime.OrtValue:
+    """An input, in the memory that the planes lie in."""
+    device = model.in_place_on
+    providers = providers_in_order(device) if device else None
+    if device is None or providers is None:
+        raise ValueError("the model takes no frames in place")
+    resizer = Resizer(device, providers)
+    pixels = onnxruntime.OrtValue.ortvalue_from_shape_and_type([size.input_h, size.input_w, 3], np.uint8, device, 0)
+    for _ in range(times):
+        resizer.write(planes, rotation, size, pixels.data_ptr())
+    return pixels
 
 
 def _run(model: Model, frames: Iterator[av.VideoFrame]) -> list[Rows]:

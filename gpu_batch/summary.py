@@ -22,13 +22,9 @@ from typing import Any
 from chalicelib.contracts.blocks import SCORE_UNITS, Block
 from chalicelib.contracts.tracks import TrackRow
 from chalicelib.domain.media import Pts
-from chalicelib.domain.sampling import Sampling, SamplingKind
 
 MAX_RANGES = 20
 """Per label; the closest are joined. Keeps the JOB item far below 400 KB with 80 labels."""
-GAP_SECONDS = 2
-KEYFRAME_GAP_SECONDS = 20
-"""Keyframes are rarely further apart than 10 s."""
 
 
 class SummaryFold:
@@ -122,10 +118,3 @@ class SummaryFold:
 
     def _seconds(self, pts: Pts) -> float:
         return round(float(pts * self._timebase), 6)
-
-
-def gap_seconds(sampling: Sampling) -> Fraction:
-    """The longest pause within a range: two samples may always be neighbours."""
-    if sampling.kind is SamplingKind.KEYFRAMES:
-        return Fraction(KEYFRAME_GAP_SECONDS)
-    return max(Fraction(GAP_SECONDS), 2 / sampling.n) if sampling.n else Fraction(GAP_SECONDS)

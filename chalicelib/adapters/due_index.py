@@ -10,7 +10,9 @@ from chalicelib.adapters.table import ConditionFailed, Table
 from chalicelib.contracts import table_keys
 from chalicelib.contracts.attribute_values import item_to_wire
 from chalicelib.domain.ids import TenantId, is_id
-from chalicelib.services.ports import Owner
+from chalicelib.domain.side_steps import StepName
+from chalicelib.domain.units import UnitKind
+from chalicelib.services.ports import Due, Owner
 
 
 class DynamoDueIndex:
@@ -19,20 +21,19 @@ class DynamoDueIndex:
     def __init__(self, meta: Table) -> None:
         self._meta = meta
 
-    def list_due(self, now: datetime, limit: int) -> Sequence[Owner]:
+    def list_due(self, now: datetime, limit: int) -> Sequence[Due]:
         keys: list[dict[str, Any]] = []
         for shard in range(table_keys.DUE_SHARDS):
             values = {":shard": f"due#{shard}", ":now": now.timestamp()}
             condition = "due_shard = :shard AND due_at <= :now"
             keys += self._meta.query_index(table_keys.DUE_INDEX, condition, values, limit=limit)
         keys.sort(key=lambda key: float(key["due_at"]))
-        return [_owner(key["pk"]) for key in keys[:limit]]
+        return [_due(key["pk"], key["sk"]) for key in keys[:limit]]
 
-    def postpone(self, owner: Owner, due_at: datetime) -> None:
-        pk = table_keys.partition(owner.tenant, owner.name)
+    def postpone(self, due: Due, due_at: datetime) -> None:
         request = {
             "TableName": self._meta.name,
-            "Key": item_to_wire({"pk": pk, "sk": table_keys.VIDEO if is_id("vid", owner.name) else table_keys.JOB}),
+            "Key": item_to_wire(_key(due)),
             "UpdateExpression": "SET due_at = :due",
             # What has ended in the meantime must not become due again.
             "ConditionExpression": "attribute_exists(due_at)",
@@ -44,6 +45,14 @@ class DynamoDueIndex:
             return
 
 
-def _owner(pk: str) -> Owner:
+def _due(pk: str, sk: str) -> Due:
     tenant, name = table_keys.parse_partition(pk)
-    return Owner(TenantId(tenant), name)
+    side = table_keys.parse_side_step(sk)
+    return Due(Owner(TenantId(tenant), name), StepName(UnitKind(side[0]), side[1]) if side else None)
+
+
+def _key(due: Due) -> dict[str, str]:
+    pk = table_keys.partition(due.owner.tenant, due.owner.name)
+    if due.step is not None:
+        return {"pk": pk, "sk": table_keys.side_step(due.step.kind, due.step.name)}
+    return {"pk": pk, "sk": table_keys.VIDEO if is_id("vid", due.owner.name) else table_keys.JOB}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from chalicelib.adapters.clients import aws_errors, error_code
 from chalicelib.domain.errors import InvalidRequest, NotFound
-from chalicelib.services.ports import PostForm, SignedPart, StoredObject, UploadedPart
+from chalicelib.services.object_port import PostForm, SignedPart, StoredObject, UploadedPart
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -11,7 +11,8 @@ from chalicelib.contracts.attribute_values import Item
 from chalicelib.contracts.items import time_from_text, time_to_text
 from chalicelib.contracts.work_order import OrderKind
 from chalicelib.domain.ids import SubmissionId
-from chalicelib.domain.units import Lane
+from chalicelib.domain.side_steps import StepName
+from chalicelib.domain.units import Lane, UnitKind
 from chalicelib.services.ports import Owner, Submission, SubmissionState
 
 
@@ -54,10 +55,12 @@ def _to_item(submission: Submission) -> Item:
         "created_at": time_to_text(submission.created_at),
         "state": submission.state,
         "batch_job_id": submission.batch_job_id,
+        "step": {"kind": submission.step.kind, "name": submission.step.name} if submission.step else None,
     }
 
 
 def _from_item(owner: Owner, item: Item) -> Submission:
+    step = item.get("step")
     return Submission(
         owner=owner,
         submission_id=SubmissionId(item["sk"].partition("#")[2]),
@@ -67,4 +70,5 @@ def _from_item(owner: Owner, item: Item) -> Submission:
         created_at=time_from_text(item["created_at"]),
         state=SubmissionState(item["state"]),
         batch_job_id=item["batch_job_id"],
+        step=StepName(UnitKind(step["kind"]), step["name"]) if step else None,
     )

@@ -4,15 +4,24 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
+from datetime import datetime
 
 from chalicelib.adapters.table import ConditionFailed, Table
 from chalicelib.contracts import claims, table_keys
 from chalicelib.contracts.claims import UnitKey
-from chalicelib.contracts.items import failure_to_map, segment_from_item, unit_from_item, unit_to_item
+from chalicelib.contracts.items import (
+    failure_to_map,
+    segment_from_item,
+    side_step_from_item,
+    side_step_to_item,
+    unit_from_item,
+    unit_to_item,
+)
 from chalicelib.domain.errors import Failure
 from chalicelib.domain.ids import SubmissionId
 from chalicelib.domain.media import Pts
 from chalicelib.domain.segments import Segment
+from chalicelib.domain.side_steps import SideStep, StepName
 from chalicelib.domain.units import TERMINAL_UNIT_STATES, Unit, UnitKind, UnitState
 from chalicelib.services.ports import Owner
 
@@ -140,6 +149,27 @@ class DynamoUnitStore:
                 continue
         return indices
 
+    def add_side_step(self, owner: Owner, step: SideStep, due_at: datetime) -> bool:
+        key = _key(owner, step.unit)
+        write_id = uuid.uuid4().hex
+        item = {**side_step_to_item(key.pk, key.sk, step, due_at), "write_id": write_id}
+        try:
+            self._meta.put(item, "attribute_not_exists(pk)")
+        except ConditionFailed as error:
+            # Our own write, whose answer was lost on the way.
+            return error.item is not None and error.item.get("write_id") == write_id
+        return True
+
+    def get_side_step(self, owner: Owner, name: StepName) -> SideStep | None:
+        item = self._meta.get(_pk(owner), table_keys.side_step(name.kind, name.name))
+        return side_step_from_item(item) if item else None
+
+    def list_side_steps(self, owner: Owner, kind: UnitKind) -> Sequence[SideStep]:
+        return [side_step_from_item(item) for item in self._meta.query(_pk(owner), table_keys.side_step(kind, ""))]
+
+    def drop_side_step(self, owner: Owner, name: StepName) -> None:
+        self._meta.delete(_pk(owner), table_keys.side_step(name.kind, name.name))
+
     def _add_new(self, pk: str, pairs: Sequence[tuple[Segment, Unit]]) -> None:
         """Segments with their markers, all or none: a marker that came late would outlive its segment."""
         entries = []
@@ -161,7 +191,7 @@ def _pk(owner: Owner) -> str:
 
 
 def _key(owner: Owner, unit: Unit) -> UnitKey:
-    return UnitKey(_pk(owner), unit.kind, unit.index)
+    return UnitKey(_pk(owner), unit.kind, unit.index, unit.name)
 
 
 def _open_marker(pk: str, index: int) -> dict[str, str]:

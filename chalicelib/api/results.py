@@ -5,7 +5,7 @@ from __future__ import annotations
 from chalice.app import Blueprint
 
 from chalicelib.api import schemas
-from chalicelib.api.present import detection_out, track_out
+from chalicelib.api.present import detections_out, track_out
 from chalicelib.api.schemas import fraction
 from chalicelib.api.typed import Call, Routes
 from chalicelib.services import jobs, results
@@ -20,7 +20,7 @@ def find_detections(call: Call, job_id: str, query: schemas.DetectionsQuery) -> 
 
     Segments are readable as soon as they are done.
     """
-    job = jobs.get_job(call.ports, call.claims.tenant, job_id)
+    job = jobs.get_job_to_read(call.ports, call.claims.tenant, job_id)
     asked = results.DetectionQuery(
         label=query.label,
         model=query.model,
@@ -30,13 +30,13 @@ def find_detections(call: Call, job_id: str, query: schemas.DetectionsQuery) -> 
         track_id=query.track_id,
     )
     found, cursor = results.find_detections(call.ports, job, asked, limit=query.limit, cursor=query.cursor)
-    return schemas.DetectionsPage(items=[detection_out(detection) for detection in found], next_cursor=cursor)
+    return detections_out(found, cursor)
 
 
 @routes.get("/jobs/{job_id}/tracks", summary="Find tracks", problems=(400, 401, 404, 409))
 def find_tracks(call: Call, job_id: str, query: schemas.TracksQuery) -> schemas.TracksPage:
     """Tracks that are seen in the window, in order of their first frame; there are none before the job has finished."""
-    job = jobs.get_job(call.ports, call.claims.tenant, job_id)
+    job = jobs.get_job_to_read(call.ports, call.claims.tenant, job_id)
     found, timebase, cursor = results.find_tracks(
         call.ports,
         job,

@@ -338,6 +338,9 @@ class SegmentOut(Out):
     state: str
     attempt: int
     lane: str
+    provider: str | None = None
+    """The provider class that its models ran on (cpu, cuda or tensorrt), once it is done; with commas, by model, where
+    they differ."""
     error: ErrorOut | None = None
 
 

@@ -24,7 +24,7 @@ from typing import Any
 
 from chalicelib.contracts import table_keys
 from chalicelib.contracts.attribute_values import Item, item_to_wire, to_wire
-from chalicelib.domain.units import Unit, UnitKind, UnitState
+from chalicelib.domain.units import SIDE_KINDS, Unit, UnitKind, UnitState
 
 Request = dict[str, Any]
 
@@ -42,12 +42,16 @@ class UnitKey:
     pk: str
     kind: UnitKind
     index: int = 0
+    name: str = ""
+    """Of a side step."""
 
     @property
     def sk(self) -> str:
         """Sort key of the unit's item."""
         if self.kind is UnitKind.SEGMENT:
             return table_keys.segment(self.index)
+        if self.kind in SIDE_KINDS:
+            return table_keys.side_step(self.kind, self.name)
         return table_keys.PROBE if self.kind is UnitKind.PROBE else table_keys.FINISH
 
     def to_wire(self) -> dict[str, dict[str, Any]]:
@@ -130,7 +134,10 @@ def finish_unit(
     update = {
         "TableName": table,
         "Key": key.to_wire(),
-        "UpdateExpression": "SET " + ", ".join(f"#{name} = :set_{name}" for name in attributes) + " REMOVE lease_until",
+        "UpdateExpression": "SET "
+        + ", ".join(f"#{name} = :set_{name}" for name in attributes)
+        # A side step is due by itself, and is not any more.
+        + " REMOVE lease_until, due_shard, due_at",
         "ConditionExpression": HOLDS_CLAIM,
         "ExpressionAttributeNames": {f"#{name}": name for name in attributes},
         "ExpressionAttributeValues": {
@@ -208,7 +215,8 @@ def end_from_outside(
     update = {
         "TableName": table,
         "Key": key.to_wire(),
-        "UpdateExpression": "SET #state = :state, fence = :fence, failure = :failure REMOVE lease_until",
+        "UpdateExpression": "SET #state = :state, fence = :fence, failure = :failure"
+        " REMOVE lease_until, due_shard, due_at",
         "ConditionExpression": IS_AS_SEEN,
         "ExpressionAttributeNames": {"#state": "state"},
         "ExpressionAttributeValues": {

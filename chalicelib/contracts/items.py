@@ -19,6 +19,7 @@ from chalicelib.domain.jobs import Job, JobRequest, JobState, MissingRange, Mode
 from chalicelib.domain.media import Media, WholeReason
 from chalicelib.domain.sampling import Sampling
 from chalicelib.domain.segments import Segment
+from chalicelib.domain.side_steps import SideStep
 from chalicelib.domain.units import Lane, Unit, UnitKind, UnitState
 from chalicelib.domain.videos import Index, Source, Upload, UploadKind, Video, VideoState
 
@@ -182,6 +183,7 @@ def unit_to_item(pk: str, sk: str, unit: Unit, segment: Segment | None = None) -
         "child": unit.child,
         "lane": unit.lane,
         "failure": failure_to_map(unit.failure),
+        **({"provider": unit.provider} if unit.provider else {}),
         **cover,
     }
 
@@ -189,8 +191,10 @@ def unit_to_item(pk: str, sk: str, unit: Unit, segment: Segment | None = None) -
 def unit_from_item(item: Item) -> Unit:
     """The unit of a SEGMENT or STEP item."""
     kinds = {table_keys.PROBE: UnitKind.PROBE, table_keys.FINISH: UnitKind.FINISH}
+    side = table_keys.parse_side_step(item["sk"])
     return Unit(
-        kind=kinds.get(item["sk"], UnitKind.SEGMENT),
+        kind=UnitKind(side[0]) if side else kinds.get(item["sk"], UnitKind.SEGMENT),
+        name=side[1] if side else "",
         index=item["index"],
         state=UnitState(item["state"]),
         attempt=item["attempt"],
@@ -202,6 +206,35 @@ def unit_from_item(item: Item) -> Unit:
         child=item["child"],
         lane=Lane(item["lane"]),
         failure=failure_from_map(item.get("failure")),
+        provider=item.get("provider", ""),
+    )
+
+
+def side_step_to_item(pk: str, sk: str, step: SideStep, due_at: datetime | None) -> Item:
+    """SIDE_STEP: a unit, and what it is to do."""
+    return {
+        **unit_to_item(pk, sk, step.unit),
+        "kind": "SIDE_STEP",
+        "parameters": plain(step.parameters),
+        "created_at": time_to_text(step.created_at),
+        "deadline_at": time_to_text(step.deadline_at),
+        "job_finished_at": time_to_text(step.job_finished_at),
+        "finished_at": time_to_text(step.finished_at) if step.finished_at else None,
+        "result": step.result,
+        **due_attributes(pk, due_at),
+    }
+
+
+def side_step_from_item(item: Item) -> SideStep:
+    """The side step of a SIDE_STEP item."""
+    return SideStep(
+        unit=unit_from_item(item),
+        parameters=item["parameters"],
+        created_at=time_from_text(item["created_at"]),
+        deadline_at=time_from_text(item["deadline_at"]),
+        job_finished_at=time_from_text(item["job_finished_at"]),
+        finished_at=time_from_text(item["finished_at"]) if item.get("finished_at") else None,
+        result=item.get("result"),
     )
 
 

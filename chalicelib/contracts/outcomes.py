@@ -1,6 +1,6 @@
 """What the end of a unit does to its video or job, as pure builders of transaction entries.
 
-Each is conditional on the state it ends.
+Each is conditional on the state it ends, or on the finish of the job that it is about.
 """
 
 from __future__ import annotations
@@ -33,6 +33,21 @@ def job_finished(
     """The job is SUCCEEDED, PARTIAL or FAILED."""
     facts = {"state": state, "summary": summary, "missing": missing, "failure": failure, "finished_at": finished_at}
     return _update(table, pk, table_keys.JOB, JobState.FINISHING, facts)
+
+
+def job_unchanged(table: str, pk: str, *, finished_at: str) -> Request:
+    """A condition: the job is as that finish left it. A side step of a job that was retried does not succeed."""
+    check = {
+        "TableName": table,
+        "Key": item_to_wire({"pk": pk, "sk": table_keys.JOB}),
+        "ConditionExpression": IS_OF_FINISH,
+        "ExpressionAttributeValues": {":finished_at": to_wire(finished_at)},
+    }
+    return {"ConditionCheck": check}
+
+
+# A retry or a deletion of the job takes it away.
+IS_OF_FINISH = "finished_at = :finished_at"
 
 
 def _update(table: str, pk: str, sk: str, from_state: str, facts: Item) -> Request:

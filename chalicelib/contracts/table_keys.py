@@ -11,6 +11,8 @@ Table `meta` (pk, sk; stream; TTL `expires_at`; index `due` = due_shard, due_at;
                           OPEN#{index:05}       marker: that segment is not terminal
                           FAILED#{index:05}     marker: that segment failed
                           STEP#FINISH           the finish as a unit of work
+                          STEP#TRACKS#{v:04}    a side step: one more version of its tracks
+                          STEP#EXPORT#{id}      a side step: an export of its results
                           SUBMISSION#{id}       something sent to Batch
                           EVENT#{seq:08}        what happened to the job, in order (the outbox)
                           ORIGIN#{origin}       that the event of this change is recorded, and under which seq
@@ -100,6 +102,17 @@ def job_reference(job_id: str) -> str:
 def model(name: str) -> str:
     """Sort key of a registered model."""
     return f"MODEL#{name}"
+
+
+def side_step(kind: str, name: str) -> str:
+    """Sort key of a side step of a job; the prefix of all of a kind without a name."""
+    return f"STEP#{kind}#{name}"
+
+
+def parse_side_step(sk: str) -> tuple[str, str] | None:
+    """(kind, name) of a side step's sort key, or None when it is one of something else."""
+    parts = sk.split("#", 2)
+    return (parts[1], parts[2]) if len(parts) == 3 and parts[0] == "STEP" else None
 
 
 def index_entry(segment_index: int) -> str:

@@ -30,6 +30,8 @@ class OrderKind(StrEnum):
     PROBE = "probe"
     ANALYZE = "analyze"
     FINISH = "finish"
+    TRACKS = "tracks"
+    EXPORT = "export"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +91,16 @@ class WorkOrder:
     children: tuple[tuple[int, ...], ...] = ((0,),)
     """By child: the segments that it takes, in order."""
     segments: tuple[Segment, ...] = ()
-    """Of the whole job, for a finish; empty otherwise."""
+    """Of the whole job, for a finish or a side step; empty otherwise."""
     score_min: float | None = None
     labels: tuple[str, ...] = ()
     tracking: bool = True
+    step: str = ""
+    """Name of the side step that the order is for; empty otherwise."""
+    parameters: dict[str, Any] | None = None
+    """Of the side step."""
+    job_finished_at: str = ""
+    """RFC 3339: the finish of the job whose results a side step is about."""
 
     @property
     def pk(self) -> str:
@@ -115,7 +123,12 @@ class WorkOrder:
 
     def to_bytes(self) -> bytes:
         """JSON, UTF-8."""
-        return json.dumps({"version": VERSION, **asdict(self)}, separators=(",", ":")).encode()
+        form = {"version": VERSION, **asdict(self)}
+        if not self.step:
+            # Workers of release 0.1 do not know them.
+            for name in ("step", "parameters", "job_finished_at"):
+                del form[name]
+        return json.dumps(form, separators=(",", ":")).encode()
 
     @staticmethod
     def from_bytes(text: bytes) -> WorkOrder:

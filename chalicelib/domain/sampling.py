@@ -15,6 +15,9 @@ from chalicelib.domain.media import Pts
 
 MAX_PER_SECOND = 1000
 MAX_WITHIN_SECONDS = 3600
+GAP_SECONDS = 2
+KEYFRAME_GAP_SECONDS = 20
+"""Keyframes are rarely further apart than 10 s."""
 Item = TypeVar("Item")
 
 
@@ -251,3 +254,10 @@ def _fraction_of(value: object) -> Fraction | None:
         return Fraction(Decimal(str(value)))
     except (InvalidOperation, ValueError, OverflowError):
         return None
+
+
+def gap_seconds(sampling: Sampling) -> Fraction:
+    """The longest pause within an appearance: two samples may always be neighbours."""
+    if sampling.kind is SamplingKind.KEYFRAMES:
+        return Fraction(KEYFRAME_GAP_SECONDS)
+    return max(Fraction(GAP_SECONDS), 2 / sampling.n) if sampling.n else Fraction(GAP_SECONDS)

@@ -1,6 +1,6 @@
-"""The unit of work that a worker claims: a probe, a segment, or a finish.
+"""The unit of work that a worker claims: a probe, a segment, a finish, or a side step of a finished job.
 
-One protocol serves all three: claim with a lease and a fencing token, heartbeat, then commit, fail or release.
+One protocol serves all of them: claim with a lease and a fencing token, heartbeat, then commit, fail or release.
 `attempt` counts claims, and is counted before the work, so that work which kills its worker ends after
 `attempts_allowed` of them.
 """
@@ -29,6 +29,14 @@ class UnitKind(StrEnum):
     PROBE = "PROBE"
     SEGMENT = "SEGMENT"
     FINISH = "FINISH"
+    TRACKS = "TRACKS"
+    """One more version of a job's tracks."""
+    EXPORT = "EXPORT"
+    """One export of a job's results."""
+
+
+SIDE_KINDS = frozenset({UnitKind.TRACKS, UnitKind.EXPORT})
+"""Work beside a finished job, any number of each; see `domain/side_steps.py`."""
 
 
 class UnitState(StrEnum):
@@ -58,7 +66,7 @@ class Unit:
 
     kind: UnitKind
     index: int
-    """Position of a segment in its job; 0 for a probe or a finish."""
+    """Position of a segment in its job; 0 for everything else."""
     state: UnitState
     attempt: int = 0
     attempts_allowed: int = MAX_ATTEMPTS
@@ -74,6 +82,11 @@ class Unit:
     lane: Lane = Lane.CPU
     failure: Failure | None = None
     """Why it failed, or why the last attempt ended, when it did not end well."""
+    name: str = ""
+    """Of a side step, unique in its kind and job; empty for everything else."""
+    provider: str = ""
+    """Of a segment that is done, the provider class that its models ran on, which may be a lower one than the job's;
+    with commas, by model, where they differ. Said by the worker that did it."""
 
     @property
     def is_terminal(self) -> bool:

@@ -13,12 +13,14 @@ from datetime import datetime
 from aws_lambda_powertools import Logger
 
 from chalicelib.contracts import object_keys
+from chalicelib.contracts.items import time_to_text
 from chalicelib.contracts.work_order import OrderedMedia, OrderedModel, OrderedSource, OrderKind, WorkOrder
 from chalicelib.domain.errors import ErrorCode, Failure, NotFound
 from chalicelib.domain.ids import JobId, SubmissionId, VideoId, is_id
 from chalicelib.domain.jobs import Job
 from chalicelib.domain.segments import Segment, assign_children
-from chalicelib.domain.units import Lane, Unit, UnitKind, UnitState
+from chalicelib.domain.side_steps import StepName
+from chalicelib.domain.units import SIDE_KINDS, Lane, Unit, UnitKind, UnitState
 from chalicelib.domain.videos import Video
 from chalicelib.services.ports import Owner, Ports, Submission, SubmissionState
 
@@ -28,7 +30,10 @@ ORDER_KIND_BY_UNIT = {
     UnitKind.PROBE: OrderKind.PROBE,
     UnitKind.SEGMENT: OrderKind.ANALYZE,
     UnitKind.FINISH: OrderKind.FINISH,
+    UnitKind.TRACKS: OrderKind.TRACKS,
+    UnitKind.EXPORT: OrderKind.EXPORT,
 }
+ORDERS_OF_THE_WHOLE_JOB = frozenset({OrderKind.FINISH, OrderKind.TRACKS, OrderKind.EXPORT})
 SEGMENTS_PER_READ = 500
 
 
@@ -44,9 +49,10 @@ def record_submission(
     submission_id: SubmissionId,
     children: tuple[tuple[int, ...], ...],
     lane: Lane,
+    step: StepName | None = None,
 ) -> Submission:
     """A submission that Batch has not heard of yet; the stored one when this id is recorded already."""
-    submission = Submission(owner, submission_id, kind, children, lane, ports.clock.now())
+    submission = Submission(owner, submission_id, kind, children, lane, ports.clock.now(), step=step)
     if ports.submissions.add(submission):
         return submission
     return ports.submissions.get(owner, submission_id) or submission
@@ -82,7 +88,7 @@ def make_order(ports: Ports, submission: Submission) -> WorkOrder:
     """What the children of a submission are told.
 
     Raises:
-        NotFound: the video, the job or a model is gone.
+        NotFound: the video, the job, the side step or a model is gone.
     """
     owner = submission.owner
     job = None if submission.kind is OrderKind.PROBE else _existing_job(ports, owner)
@@ -100,7 +106,10 @@ def make_order(ports: Ports, submission: Submission) -> WorkOrder:
         children=submission.children,
         provider_class="cuda" if submission.lane is Lane.GPU else "cpu",
     )
-    return order if job is None else _with_job(ports, order, job, video)
+    if job is None:
+        return order
+    ordered = _with_job(ports, order, job, video)
+    return ordered if submission.step is None else _with_step(ports, ordered, owner, submission.step)
 
 
 def resubmit(
@@ -126,7 +135,8 @@ def resubmit(
         return
     children = _isolate_suspects(left, ports.limits.max_children)
     submission_id = SubmissionId(ports.ids.make("sub"))
-    submission = record_submission(ports, owner, ORDER_KIND_BY_UNIT[kind], submission_id, children, left[0].lane)
+    step = StepName(kind, left[0].name) if kind in SIDE_KINDS else None
+    submission = record_submission(ports, owner, ORDER_KIND_BY_UNIT[kind], submission_id, children, left[0].lane, step)
     child_by_index = {index: child for child, indices in enumerate(children) for index in indices}
     for unit in left:
         ports.units.requeue(
@@ -140,11 +150,18 @@ def resubmit(
     send(ports, submission)
 
 
+AGAIN_BY_KIND = {
+    UnitKind.PROBE: "upload the video again",
+    UnitKind.SEGMENT: "retry the job",
+    UnitKind.FINISH: "retry the job",
+}
+
+
 def exhausted(unit: Unit, last: Failure) -> Failure:
     """Why a unit was given up: its last failure, said as such."""
-    name = f"segment {unit.index}" if unit.kind is UnitKind.SEGMENT else unit.kind.lower()
-    # A video that was rejected stays rejected.
-    again = "upload the video again" if unit.kind is UnitKind.PROBE else "retry the job"
+    name = f"segment {unit.index}" if unit.kind is UnitKind.SEGMENT else f"{unit.kind.lower()} {unit.name}".rstrip()
+    # A video that was rejected stays rejected, and a side step that failed stays failed.
+    again = AGAIN_BY_KIND.get(unit.kind, "ask for it anew")
     return Failure(
         ErrorCode.ATTEMPTS_EXHAUSTED,
         f"{unit.attempts_allowed} attempts at {name} failed; the last one: {last.detail}",
@@ -194,7 +211,7 @@ def _with_job(ports: Ports, order: WorkOrder, job: Job, video: Video) -> WorkOrd
         if manifest is None or manifest.sha256 != ref.sha256:
             raise NotFound(f"model {ref.name} {ref.sha256[:12]} is gone")
         models.append(OrderedModel(ref.name, object_keys.model_key(ref.sha256), manifest.to_json()))
-    segments = _all_segments(ports, job) if order.kind is OrderKind.FINISH else ()
+    segments = _all_segments(ports, job) if order.kind in ORDERS_OF_THE_WHOLE_JOB else ()
     return replace(
         order,
         job_id=job.job_id,
@@ -214,6 +231,14 @@ def _with_job(ports: Ports, order: WorkOrder, job: Job, video: Video) -> WorkOrd
         labels=job.request.labels,
         tracking=job.request.tracking,
     )
+
+
+def _with_step(ports: Ports, order: WorkOrder, owner: Owner, name: StepName) -> WorkOrder:
+    step = ports.units.get_side_step(owner, name)
+    if step is None:
+        raise NotFound(f"{name.kind.lower()} {name.name} of {owner.name} is gone")
+    finished_at = time_to_text(step.job_finished_at)
+    return replace(order, step=name.name, parameters=step.parameters, job_finished_at=finished_at)
 
 
 def _all_segments(ports: Ports, job: Job) -> tuple[Segment, ...]:

@@ -24,14 +24,11 @@ from chalicelib.domain.jobs import Job
 from chalicelib.domain.media import Pts
 from chalicelib.domain.models import Manifest
 from chalicelib.domain.segments import Segment
+from chalicelib.domain.side_steps import SideStep, StepName
 from chalicelib.domain.units import Lane, Unit, UnitKind, UnitState
 from chalicelib.domain.videos import Video
 from chalicelib.services.event_ports import EventPublisher, EventStore
-from chalicelib.services.object_ports import ObjectStore as ObjectStore
-from chalicelib.services.object_ports import PostForm as PostForm
-from chalicelib.services.object_ports import SignedPart as SignedPart
-from chalicelib.services.object_ports import StoredObject as StoredObject
-from chalicelib.services.object_ports import UploadedPart as UploadedPart
+from chalicelib.services.object_port import ObjectStore
 from chalicelib.services.shared_reads import SharedReads
 
 
@@ -46,6 +43,14 @@ class Owner:
     tenant: TenantId
     name: str
     """A video id or a job id."""
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """Something that the reconciler must look at: an owner, or a side step of it."""
+
+    owner: Owner
+    step: StepName | None = None
 
 
 class SubmissionState(StrEnum):
@@ -70,6 +75,8 @@ class Submission:
     created_at: datetime
     state: SubmissionState = SubmissionState.NEW
     batch_job_id: str = ""
+    step: StepName | None = None
+    """The side step that it is for, if it is for one."""
 
 
 class Clock(Protocol):
@@ -214,6 +221,25 @@ class UnitStore(Protocol):
         """
         ...
 
+    def add_side_step(self, owner: Owner, step: SideStep, due_at: datetime) -> bool:
+        """Record a side step that may be claimed, and is due by itself until it ends; False when it is there already.
+
+        `requeue` and `end` do to its unit what they do to any other.
+        """
+        ...
+
+    def get_side_step(self, owner: Owner, name: StepName) -> SideStep | None:
+        """The side step as it stands."""
+        ...
+
+    def list_side_steps(self, owner: Owner, kind: UnitKind) -> Sequence[SideStep]:
+        """All of one kind, by name."""
+        ...
+
+    def drop_side_step(self, owner: Owner, name: StepName) -> None:
+        """Forget a side step; what its worker still writes to it is refused."""
+        ...
+
 
 class SubmissionStore(Protocol):
     """SUBMISSION items."""
@@ -236,13 +262,13 @@ class SubmissionStore(Protocol):
 
 
 class DueIndex(Protocol):
-    """Which owners the reconciler must look at."""
+    """Which owners and side steps the reconciler must look at."""
 
-    def list_due(self, now: datetime, limit: int) -> Sequence[Owner]:
-        """Owners whose due date has passed, the most overdue first."""
+    def list_due(self, now: datetime, limit: int) -> Sequence[Due]:
+        """What has a due date that has passed, the most overdue first."""
         ...
 
-    def postpone(self, owner: Owner, due_at: datetime) -> None:
+    def postpone(self, due: Due, due_at: datetime) -> None:
         """Look at it again then, if it still has a due date."""
         ...
 

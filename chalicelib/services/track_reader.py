@@ -66,6 +66,8 @@ class TrackReader:
             if found is None:
                 return None
             numbers.update(found)
+        if not numbers:
+            return []
         chunks = self._ports.results.get_track_chunks(self._job.tenant, self._job.job_id, sorted(numbers))
         return [track for chunk in chunks.values() for track in chunk if track.track_id in track_ids]
 

@@ -18,7 +18,8 @@ from chalicelib.domain.errors import Conflict, DependencyFailed, ErrorCode, Fail
 from chalicelib.domain.ids import TenantId, VideoId
 from chalicelib.domain.videos import Source, Upload, UploadKind, Video, VideoState
 from chalicelib.services.advance import advance_video, due_after, reject_video
-from chalicelib.services.ports import Ports, PostForm, SignedPart, StoredObject, UploadedPart, VersionConflict
+from chalicelib.services.object_port import PostForm, SignedPart, StoredObject, UploadedPart
+from chalicelib.services.ports import Ports, VersionConflict
 
 logger = Logger(service="reelscan", child=True)
 

@@ -11,22 +11,25 @@ import heapq
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 from chalicelib.contracts import table_keys
-from chalicelib.contracts.blocks import BlockRef, unpack_block
-from chalicelib.contracts.job_index import IndexEntry
+from chalicelib.contracts.blocks import Block, BlockRef, unpack_block
 from chalicelib.contracts.tracks import unpack_track_ids
 from chalicelib.domain.errors import NotFound
 from chalicelib.domain.jobs import Job
 from chalicelib.domain.videos import Video
-from chalicelib.services.index_reader import IndexReader
+from chalicelib.services.index_reader import IndexedSegment, IndexReader
 from chalicelib.services.ports import Ports
 from chalicelib.services.rows import Place, Row, RowFilter, matching_rows
 from chalicelib.services.track_reader import TrackReader
 
-BLOCKS_PER_PAGE = 48
+BLOCKS_PER_PAGE = 16
+"""Of 64 KB at most: 8 read units each, and what their track ids take."""
 BLOCKS_PER_READ = 8
+BLOCKS_KEPT = 32
+"""Decoded, in one process: half a megabyte each, where blocks are full."""
 
 
 class Walk:
@@ -49,6 +52,11 @@ class Walk:
         self._bodies: dict[_Wanted, tuple[bytes, bytes | None]] = {}
         self._has_tracks = False
 
+    @property
+    def blocks_left(self) -> int:
+        """What is left of the budget; negative when it was too small to get on."""
+        return self._blocks_left
+
     def rows(self, position: list[Any] | None = None) -> Iterator[Row]:
         """The rows that match, from the start or from where another walk with the same filter stopped.
 
@@ -62,12 +70,10 @@ class Walk:
         index = IndexReader(self._ports, self._job, self._filter.wanted)
         self._has_tracks = index.is_finished and self._job.request.tracking
         reached: list[tuple[Row, int, Iterator[Row]]] = []
-        opened = 0
+        opened: list[_Wanted] = []
         must_reach: Place | None = None
-        for entry, frames_before in index.segments(first):
-            if entry.segment != first:
-                after = None
-            wanted = deque(self._wanted(entry, frames_before, after))
+        for batch in index.batches(first):
+            wanted = deque(block for indexed in batch for block in self._wanted(indexed, after))
             # A page that stopped where it started would never end: what lies there is read whatever the budget.
             if wanted and must_reach is None:
                 must_reach = max(after or (), (wanted[0].ref.first_pts,))
@@ -75,7 +81,7 @@ class Walk:
                 # A row comes when every block that may hold an earlier one is open.
                 if reached and not (wanted and wanted[0].ref.first_pts <= reached[0][0].pts):
                     row, number, rest = reached[0]
-                    self.position = [entry.segment, list(row.place)]
+                    self.position = [opened[number].segment, list(row.place)]
                     yield row
                     if (following := next(rest, None)) is not None:
                         heapq.heapreplace(reached, (following, number, rest))
@@ -85,12 +91,12 @@ class Walk:
                 before: Place = (wanted[0].ref.first_pts,)
                 if wanted[0] not in self._bodies and self._blocks_left <= 0 and before > (must_reach or ()):
                     self.is_exhausted = True
-                    self.position = [entry.segment, list(before)]
+                    self.position = [wanted[0].segment, list(before)]
                     return
+                opened.append(wanted[0])
                 rows = self._open(wanted, after)
                 if (earliest := next(rows, None)) is not None:
-                    opened += 1
-                    heapq.heappush(reached, (earliest, opened, rows))
+                    heapq.heappush(reached, (earliest, len(opened) - 1, rows))
         if index.next_segment is not None:
             self.is_exhausted, self.position = True, [index.next_segment, None]
 
@@ -113,9 +119,10 @@ class Walk:
         )
         return bool(self._filter.models)
 
-    def _wanted(self, entry: IndexEntry, frames_before: int | None, after: Place | None) -> list[_Wanted]:
+    def _wanted(self, indexed: IndexedSegment, after: Place | None) -> list[_Wanted]:
         """The blocks of a segment that can hold rows that match and come after a place, in order of their first."""
         found: list[_Wanted] = []
+        entry, frames_before = indexed
         for model in self._filter.models:
             frame_index = frames_before
             for cell in entry.cells_by_model[model]:
@@ -123,7 +130,7 @@ class Walk:
                     is_done = after is not None and ref.last_pts < after[0]
                     if not is_done and self._filter.may_match(ref, model):
                         key = table_keys.track_ids(cell.cell, model, number)
-                        found.append(_Wanted(ref, model, key, frame_index))
+                        found.append(_Wanted(ref, entry.segment, model, key, frame_index))
                 if frame_index is not None:
                     frame_index += cell.frames_shown
         return sorted(found, key=lambda wanted: wanted.ref.first_pts)
@@ -137,7 +144,7 @@ class Walk:
         block = wanted.popleft()
         packed, packed_ids = self._bodies.pop(block)
         return matching_rows(
-            unpack_block(packed),
+            _decoded(packed),
             self._filter,
             block.model,
             after=after,
@@ -162,10 +169,17 @@ class _Wanted:
     """A block that must be read."""
 
     ref: BlockRef
+    segment: int
     model: int
     track_key: str
     first_frame_index: int | None
     """Of its cell."""
+
+
+@lru_cache(maxsize=BLOCKS_KEPT)
+def _decoded(packed: bytes) -> Block:
+    """The block, which pages that follow each other often share."""
+    return unpack_block(packed)
 
 
 def _place(form: list[Any] | None) -> Place | None:

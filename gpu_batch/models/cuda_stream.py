@@ -6,7 +6,7 @@ import ctypes
 from collections.abc import Callable
 from typing import Any
 
-_RUNTIME = "libcudart.so.13"
+CUDA_RUNTIME = "libcudart.so.13"
 """Of the wheel that onnxruntime-gpu brings along; gpu_batch/Dockerfile puts its folder on the loader's path."""
 
 
@@ -16,7 +16,7 @@ def create_stream(load: Callable[[str], Any] = ctypes.CDLL) -> int | None:
     Source: CUDA Runtime API, cudaStreamCreate: it waits for the default stream, on which frames are copied.
     """
     try:
-        runtime = load(_RUNTIME)
+        runtime = load(CUDA_RUNTIME)
     except OSError:
         return None
     stream = ctypes.c_void_p()

@@ -6,18 +6,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import groupby
-from typing import TypeAlias
 
 import av
 import numpy as np
 import numpy.typing as npt
 
 from chalicelib.domain.models import InputSize, input_size
+from gpu_batch.models.inputs import ModelInput, prepare_input
 from gpu_batch.models.loader import Model
-from gpu_batch.models.preprocess import preprocess
+from gpu_batch.models.planes import Device
 
-Pixels: TypeAlias = npt.NDArray[np.uint8]
-"""(H, W, 3) RGB of one frame, or (N, H, W, 3) of several."""
+InputKey = tuple[int, InputSize, Device | None]
+"""Index of a frame, the size it is wanted at, and where it may be resized."""
 
 BOX_STEPS_PER_PIXEL = 16
 """Boxes are kept in sixteenths of a pixel, everywhere: finer than any detector is right."""
@@ -50,7 +50,7 @@ def detect(model: Model, frame: av.VideoFrame, rotation: int) -> Rows:
 def detect_frames(models: Sequence[Model], frames: Sequence[av.VideoFrame], rotation: int) -> list[tuple[Rows, ...]]:
     """The rows of each frame, by model. Each frame is brought once to each size that some model asks for."""
     shown = [_shown_size(frame, rotation) for frame in frames]
-    inputs: dict[tuple[int, InputSize], Pixels] = {}
+    inputs: dict[InputKey, ModelInput] = {}
     rows_by_model = [_run(model, frames, shown, rotation, inputs) for model in models]
     return [tuple(rows[index] for rows in rows_by_model) for index in range(len(frames))]
 
@@ -64,27 +64,23 @@ def _run(
     frames: Sequence[av.VideoFrame],
     shown: Sequence[tuple[int, int]],
     rotation: int,
-    inputs: dict[tuple[int, InputSize], Pixels],
+    inputs: dict[InputKey, ModelInput],
 ) -> list[Rows]:
-    """The rows of each frame; `inputs` is what was preprocessed before, by frame and size, and is added to."""
+    """The rows of each frame; `inputs` is what was prepared before, and is added to."""
     sizes = [input_size(model.manifest, *one) for one in shown]
     for index, (frame, size) in enumerate(zip(frames, sizes, strict=True)):
-        if (index, size) not in inputs:
-            inputs[index, size] = preprocess(frame, rotation, size)
+        key = index, size, model.in_place_on
+        if key not in inputs:
+            inputs[key] = prepare_input(frame, rotation, size, model.in_place_on)
     rows: list[Rows] = []
     # A video may change its size on the way; what runs together has one.
     for size, group in groupby(range(len(frames)), key=lambda index: sizes[index]):
         members = list(group)
         for first in range(0, len(members), model.batch_size):
             batch = members[first : first + model.batch_size]
-            boxes, scores, labels = model.run(_stack([inputs[index, size] for index in batch]))
+            boxes, scores, labels = model.run([inputs[index, size, model.in_place_on] for index in batch])
             rows += [to_rows(boxes[at], scores[at], labels[at], size, *shown[index]) for at, index in enumerate(batch)]
     return rows
-
-
-def _stack(pixels: Sequence[Pixels]) -> Pixels:
-    """One array of N inputs; without a copy when it is one."""
-    return pixels[0][np.newaxis] if len(pixels) == 1 else np.stack(pixels)
 
 
 def to_rows(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -20,7 +21,10 @@ from onnxruntime.capi import onnxruntime_pybind11_state as ort_state
 from chalicelib.domain.models import TASKS_OF_JOBS, Manifest, input_size, manifest_from_json
 from gpu_batch.errors import BadOrder
 from gpu_batch.models.bound import BoundSession
+from gpu_batch.models.engines import EnginePlace, find_engine, find_platform
+from gpu_batch.models.inputs import ModelInput, Pixels
 from gpu_batch.models.onnx_safety import check_onnx
+from gpu_batch.models.planes import Device
 from gpu_batch.models.providers import (
     GPU_BATCH,
     ProviderChoice,
@@ -28,10 +32,10 @@ from gpu_batch.models.providers import (
     choose_providers,
     choose_tensorrt,
     class_that_started,
-    note_shape,
+    providers_in_order,
 )
+from gpu_batch.models.resize import Resizer
 
-Frames: TypeAlias = npt.NDArray[np.uint8]
 Outputs: TypeAlias = tuple[npt.NDArray[np.float32], npt.NDArray[np.float32], npt.NDArray[np.int64]]
 """boxes float32 (N, K, 4) xyxy in input pixels; scores float32 (N, K), descending; labels int64 (N, K)."""
 
@@ -66,9 +70,15 @@ class Model:
         """SHA-256 of the ONNX file, in hex: part of the key of stored results."""
         return self.manifest.sha256
 
-    def run(self, frames: Frames) -> Outputs:
-        """Detections of `frames`, uint8 (N, H, W, 3) RGB at the size that `input_size` gives."""
-        boxes, scores, labels = self._session.run(_OUTPUT_NAMES, {"frames": frames})
+    in_place_on: Device | None = None
+    """Where `run` takes frames as they lie; None: it takes nothing but pixels."""
+
+    def run(self, inputs: Pixels | Sequence[ModelInput]) -> Outputs:
+        """Detections of N inputs of one size, the one that `input_size` gives; `prepare_input` makes them."""
+        if isinstance(self._session, BoundSession):
+            boxes, scores, labels = self._session.run(_OUTPUT_NAMES, inputs)
+        else:
+            boxes, scores, labels = self._session.run(_OUTPUT_NAMES, {"frames": _stack(inputs)})
         return boxes, scores, labels
 
 
@@ -82,7 +92,7 @@ def load(
 ) -> Model:
     """Open a model and run it once, at the size that it takes a video at whose frames are shown at `shown` pixels.
 
-    `provider_class` is the class that an order pins, and `engines` where TensorRT's lie: see `choose_providers`.
+    `provider_class` is the class that an order pins, and `engines` the folder that TensorRT's lie in.
 
     Raises:
         BadOrder: MODEL_INVALID: other bytes than the manifest names, external data, custom operators, a graph that
@@ -94,31 +104,28 @@ def load(
     choice = choose_providers(
         provider_class,
         onnxruntime.get_available_providers(),
-        engines=engines / manifest.sha256 if engines else None,
-        input_hw=(size.input_h, size.input_w),
+        engine=find_engine(engines, manifest.sha256, find_platform(GPU_BATCH), (size.input_h, size.input_w)),
     )
     model = _open(manifest, model_bytes, choice)
     _warm_up(model, shown)
     return model
 
 
-def build_engine(manifest: Manifest, model_bytes: bytes, engines: Path, shown: tuple[int, int]) -> Model:
-    """Open a model on TensorRT and run it once at the size for such a video, which leaves its engine in `engines`.
+def build_engine(manifest: Manifest, model_bytes: bytes, place: EnginePlace, shown: tuple[int, int]) -> str | None:
+    """Open a model on TensorRT and run it once at the size for such a video, which leaves its engine at `place`.
 
-    Takes minutes; where TensorRT does not start, the model that comes back is of another class.
+    Takes minutes. None when all went well, else why there is no engine.
 
     Raises:
         BadOrder: as `load`.
     """
     _check_bytes(manifest, model_bytes)
-    folder = engines / manifest.sha256
-    folder.mkdir(parents=True, exist_ok=True)
-    model = _open(manifest, model_bytes, choose_tensorrt(folder, "an engine is built"))
+    place.make_folders()
+    model = _open(manifest, model_bytes, choose_tensorrt(place, "an engine is built"))
+    if model.provider_class != "tensorrt":
+        return model.provider_reason
     _warm_up(model, shown)
-    if model.provider_class == "tensorrt":
-        size = input_size(manifest, *shown)
-        note_shape(folder, (size.input_h, size.input_w))
-    return model
+    return None if place.complete() else "TensorRT took no part of the model"
 
 
 def load_in_batches(manifest: Manifest, model_bytes: bytes, batch_size: int) -> Model:
@@ -152,13 +159,22 @@ def _open(manifest: Manifest, model_bytes: bytes, choice: ProviderChoice, *, bat
     if started == "cpu" and batch_size is None:
         return Model(manifest, started, reason, session)
     fitting = _fitting_batch(session, batch_size or GPU_BATCH)
-    bound = BoundSession(
-        session,
-        device="cpu" if started == "cpu" else "cuda",
-        batch_size=fitting,
-        max_detections=manifest.max_detections,
-    )
-    return Model(manifest, started, f"{reason}; batches of {fitting}", bound, fitting)
+    device: Device = "cpu" if started == "cpu" else "cuda"
+    providers = providers_in_order(device)
+    resizer = Resizer(device, providers) if providers else None
+    bound = BoundSession(session, resizer, device=device, batch_size=fitting, max_detections=manifest.max_detections)
+    reason = f"{reason}; batches of {fitting}" + ("" if resizer else "; no stream of CUDA, so frames go over the host")
+    return Model(manifest, started, reason, bound, fitting, device if resizer else None)
+
+
+def _stack(inputs: Pixels | Sequence[ModelInput]) -> Pixels:
+    """One array of N inputs; without a copy when it is one."""
+    if isinstance(inputs, np.ndarray):
+        return inputs
+    pixels = [one for one in inputs if isinstance(one, np.ndarray)]
+    if len(pixels) < len(inputs):
+        raise ValueError("a session on the CPU takes pixels only")
+    return pixels[0][np.newaxis] if len(pixels) == 1 else np.stack(pixels)
 
 
 def _fitting_batch(session: Any, wanted: int) -> int:

@@ -34,7 +34,7 @@ _ROTATION_BY_DEGREES = {
     270: cv2.ROTATE_90_COUNTERCLOCKWISE,
 }
 
-_RGB_FROM_YUV = np.array(
+RGB_FROM_YUV = np.array(
     [
         [1.164383, 0.0, 1.596027],
         [1.164383, -0.391762, -0.812968],
@@ -43,7 +43,9 @@ _RGB_FROM_YUV = np.array(
 )
 """Limited range to full. Source: ITU-R BT.601-7, section 2.5."""
 _YUV_OF_BLACK = np.array([[16.0], [128.0], [128.0]])
-_RGB_FROM_YUV1 = np.hstack([_RGB_FROM_YUV, -_RGB_FROM_YUV @ _YUV_OF_BLACK])
+RGB_OFFSET = (-RGB_FROM_YUV @ _YUV_OF_BLACK).ravel()
+"""What is added after: RGB of black is nought."""
+_RGB_FROM_YUV1 = np.column_stack([RGB_FROM_YUV, RGB_OFFSET])
 
 # The worker's threads each take a frame; OpenCV's own would only get in their way.
 cv2.setNumThreads(1)
@@ -59,7 +61,7 @@ def preprocess(frame: av.VideoFrame, rotation: int, size: InputSize) -> npt.NDAr
     """
     is_sideways = rotation in (90, 270)
     width, height = (size.content_h, size.content_w) if is_sideways else (size.content_w, size.content_h)
-    content = _resize_to_rgb(_to_yuv420p(frame), width, height)
+    content = _resize_to_rgb(to_yuv420p(frame), width, height)
     if rotation:
         content = _pixels(cv2.rotate(content, _ROTATION_BY_DEGREES[rotation]))
     if content.shape[:2] == (size.input_h, size.input_w):
@@ -69,7 +71,7 @@ def preprocess(frame: av.VideoFrame, rotation: int, size: InputSize) -> npt.NDAr
     return image
 
 
-def _to_yuv420p(frame: av.VideoFrame) -> av.VideoFrame:
+def to_yuv420p(frame: av.VideoFrame) -> av.VideoFrame:
     """The frame as 8-bit 4:2:0 of limited range: itself, when it is that already."""
     # A frame that says nothing of its range has the limited one.
     if frame.format.name == "yuv420p" and frame.color_range != ColorRange.JPEG:

@@ -6,15 +6,15 @@ next lower class, says so, and its results get the key of what really ran.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal, TypeAlias
 
 from chalicelib.domain.errors import ErrorCode
 from gpu_batch.errors import BadOrder
 from gpu_batch.models.cuda_stream import create_stream
+from gpu_batch.models.engines import NO_FOLDER, EnginePlace
+from gpu_batch.models.planes import Device
 
 ProviderClass: TypeAlias = Literal["cpu", "cuda", "tensorrt"]
 """Part of the key of stored results: the classes agree within a tolerance, not to the byte."""
@@ -24,10 +24,6 @@ GPU_BATCH = 8
 CPU = "CPUExecutionProvider"
 CUDA = "CUDAExecutionProvider"
 TENSORRT = "TensorrtExecutionProvider"
-ENGINES_NAME = "REELSCAN_ENGINES"
-"""The environment variable that names the folder which `python -m gpu_batch.engines` filled."""
-SHAPES_NAME = "shapes.json"
-"""In a model's folder of engines: the [input_h, input_w] that it has them for."""
 
 _CLASS_BY_PROVIDER: dict[str, ProviderClass] = {CPU: "cpu", CUDA: "cuda", TENSORRT: "tensorrt"}
 _CUDA_OPTIONS = {"use_tf32": "0", "cudnn_conv_algo_search": "DEFAULT"}
@@ -63,50 +59,34 @@ def provider_class_of(text: str) -> ProviderClass:
 
 
 def choose_providers(
-    wanted: ProviderClass | None,
-    available: Collection[str],
-    *,
-    engines: Path | None = None,
-    input_hw: tuple[int, int] = (0, 0),
+    wanted: ProviderClass | None, available: Collection[str], *, engine: EnginePlace | str = NO_FOLDER
 ) -> ProviderChoice:
-    """The providers for the class that an order pins (None: the best that needs no engines), or for the next lower one.
+    """The providers for the class that an order pins (None: the best that needs no engine), or for the next lower one.
 
-    `available` is what onnxruntime was built with. `engines` is the model's folder of engines, which must have one for
-    `input_hw`, the pixels of the model's input: engines are never built for a job, since that takes minutes.
+    `available` is what onnxruntime was built with. `engine` is what `find_engine` found: engines are never built for a
+    job, since that takes minutes.
     """
     if wanted == "cpu":
         return _cpu("the order asks for it")
     missed = ""
     if wanted == "tensorrt":
-        lack = _lack_of_tensorrt(available, engines, input_hw)
-        if lack is None and engines is not None:
-            return choose_tensorrt(engines, "there is an engine for it")
+        if TENSORRT in available and isinstance(engine, EnginePlace):
+            return choose_tensorrt(engine, "there is an engine for it")
+        lack = engine if TENSORRT in available else "onnxruntime has no such provider"
         missed = f"no TensorRT: {lack}; "
     if CUDA in available:
         return ProviderChoice("cuda", ((CUDA, cuda_options()), (CPU, {})), f"{missed}CUDA is there")
     return _cpu(f"{missed}onnxruntime has no CUDA provider")
 
 
-def choose_tensorrt(engines: Path, reason: str) -> ProviderChoice:
-    """TensorRT with the engines of a folder, which it adds to when it is asked for a shape that is not there."""
+def choose_tensorrt(engine: EnginePlace, reason: str) -> ProviderChoice:
+    """TensorRT with the engine of a place, where it builds one when none is there."""
     providers: tuple[tuple[str, dict[str, str]], ...] = (
-        (TENSORRT, tensorrt_options(engines)),
+        (TENSORRT, tensorrt_options(engine)),
         (CUDA, cuda_options()),
         (CPU, {}),
     )
     return ProviderChoice("tensorrt", providers, reason)
-
-
-def read_shapes(engines: Path) -> list[tuple[int, int]]:
-    """(input_h, input_w) of the engines in a model's folder; none when there is no folder."""
-    path = engines / SHAPES_NAME
-    return [(height, width) for height, width in json.loads(path.read_text())] if path.is_file() else []
-
-
-def note_shape(engines: Path, input_hw: tuple[int, int]) -> None:
-    """Say that a model's folder has the engine for an input of this size."""
-    shapes = sorted({*read_shapes(engines), input_hw})
-    (engines / SHAPES_NAME).write_text(json.dumps(shapes))
 
 
 def class_that_started(choice: ProviderChoice, started: Collection[str]) -> tuple[ProviderClass, str]:
@@ -126,27 +106,30 @@ def cuda_options() -> dict[str, str]:
     return _CUDA_OPTIONS | ({"user_compute_stream": str(stream)} if stream is not None else {})
 
 
-def tensorrt_options(folder: Path) -> dict[str, str]:
-    """Options of the TensorRT provider for the engines of one model."""
+def providers_in_order(
+    device: Device, make_stream: Callable[[], int | None] = create_stream
+) -> list[tuple[str, dict[str, str]]] | None:
+    """The providers for a graph that reads what another library wrote to a device; None: it might come too early.
+
+    What libav does on a GPU is on the default stream; only a stream of ours is known to wait for that.
+    """
+    if device == "cpu":
+        return [(CPU, {})]
+    stream = make_stream()
+    return None if stream is None else [(CUDA, _CUDA_OPTIONS | {"user_compute_stream": str(stream)}), (CPU, {})]
+
+
+def tensorrt_options(engine: EnginePlace) -> dict[str, str]:
+    """Options of the TensorRT provider for one engine."""
     # 16-bit floats would move scores by more than the classes may differ.
     return {
         "trt_fp16_enable": "0",
         "trt_engine_cache_enable": "1",
-        "trt_engine_cache_path": str(folder),
+        "trt_engine_cache_path": str(engine.folder),
         "trt_timing_cache_enable": "1",
-        "trt_timing_cache_path": str(folder),
+        "trt_timing_cache_path": str(engine.timing_folder),
     }
 
 
 def _cpu(reason: str) -> ProviderChoice:
     return ProviderChoice("cpu", ((CPU, {}),), reason)
-
-
-def _lack_of_tensorrt(available: Collection[str], engines: Path | None, input_hw: tuple[int, int]) -> str | None:
-    if TENSORRT not in available:
-        return "onnxruntime has no such provider"
-    if engines is None:
-        return "no folder of engines is named"
-    if input_hw not in read_shapes(engines):
-        return f"there is no engine for this model at {input_hw[1]} x {input_hw[0]}"
-    return None

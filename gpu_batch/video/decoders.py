@@ -37,7 +37,7 @@ class DecoderChoice:
     """Where a segment is decoded, and why."""
 
     hwaccel: HWAccel | None
-    """The device, or None for the CPU. Frames come back to memory, as NV12."""
+    """The device, or None for the CPU. Frames stay in its memory, but for those that it could not decode."""
     reason: str
     """In words for the log."""
 
@@ -54,7 +54,7 @@ def choose_decoder(
     if codec not in CODECS_ON_GPU:
         return DecoderChoice(None, f"{codec} is decoded on the CPU")
     # One context of CUDA for the process: every cell opens a decoder.
-    hwaccel = HWAccel("cuda", allow_software_fallback=True, options={"primary_ctx": "1"})
+    hwaccel = HWAccel("cuda", allow_software_fallback=True, options={"primary_ctx": "1"}, is_hw_owned=True)
     try:
         create(DECODER_BY_CODEC[codec], "r", hwaccel=hwaccel)
     except av.error.FFmpegError as error:

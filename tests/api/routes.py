@@ -47,6 +47,8 @@ class Route:
     """A good body."""
     body_fields: set[str] = field(default_factory=set)
     query: set[str] = field(default_factory=set)
+    asked: str = ""
+    """A good query string, where there must be one."""
     is_public: bool = False
 
     def __str__(self) -> str:
@@ -100,7 +102,7 @@ ROUTES = [
         "/jobs/{job_id}/segments",
         200,
         PAGE,
-        {"index", "start_pts", "end_pts", "state", "attempt", "lane", "error?"},
+        {"index", "start_pts", "end_pts", "state", "attempt", "lane", "provider?", "error?"},
         query=SLICE,
     ),
     Route(
@@ -152,6 +154,9 @@ ROUTES = [
         },
         query={*SLICE, "label", "from", "to"},
     ),
+    # Their answers differ by kind: tests/api/test_query.py has the fields of each.
+    Route("GET", "/jobs/{job_id}/query", 200, query={*SLICE, "q"}, asked="q=detections"),
+    Route("GET", "/search", 200, query={*SLICE, "q"}, asked="q=detections"),
     Route(
         "GET",
         "/models",

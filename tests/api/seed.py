@@ -10,7 +10,6 @@ from chalicelib.contracts.cell_results import CellResult
 from chalicelib.contracts.job_index import IndexEntry
 from chalicelib.contracts.sample_table import pack_cells
 from chalicelib.contracts.tracks import TrackRow, pack_track_ids
-from chalicelib.contracts.tree_fold import TreeFold, build_track_tree, summarize_segment
 from chalicelib.domain.ids import JobId, TenantId, VideoId
 from chalicelib.domain.jobs import Job, JobState, ModelRef, PlanFacts
 from chalicelib.domain.units import UnitKind, UnitState
@@ -18,6 +17,7 @@ from chalicelib.domain.videos import Source, Video, VideoState
 from chalicelib.services.dispatch import owner_of
 from tests.api.service import ACME, Service
 from tests.contracts.block_makers import make_block
+from tests.fakes.finish import write_finish
 from tests.fakes.makers import (
     A_FAILURE,
     TIMEBASE,
@@ -106,6 +106,7 @@ def seed_job(
                     index,
                     state=UnitState.FAILED if index in failed else done,
                     failure=A_FAILURE if index in failed else None,
+                    provider="cpu" if index not in failed and done is UnitState.DONE else "",
                 ),
             )
             for index in range(SEGMENTS)
@@ -143,10 +144,5 @@ def _write_tracks(service: Service, job: Job) -> None:
         table_keys.track_ids(index, 0, 0): pack_track_ids([1, 2 if index == 0 else 3] * FRAMES)
         for index in range(SEGMENTS)
     }
-    results = service.fakes.results
-    results.write_tracks(job.tenant, job.job_id, [tracks], ids)
-    results.write_nodes(job.tenant, job.job_id, table_keys.TRACK_TREE, build_track_tree([tracks], ["toy"]))
-    tree = TreeFold(1)
-    for entry in results.list_index(job.tenant, job.job_id, 0, SEGMENTS):
-        tree.push(summarize_segment(entry, entry.segment * FRAMES))
-    results.write_nodes(job.tenant, job.job_id, table_keys.SEGMENT_TREE, tree.finish())
+    frames_before = [index * FRAMES for index in range(SEGMENTS)]
+    write_finish(service.fakes.results, job, frames_before, [tracks], ids)

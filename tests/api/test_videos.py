@@ -11,7 +11,7 @@ import pytest
 from chalicelib.contracts import object_keys
 from chalicelib.domain.ids import VideoId
 from chalicelib.domain.videos import VideoState
-from chalicelib.services.ports import PostForm, SignedPart
+from chalicelib.services.object_port import PostForm, SignedPart
 from tests.api.seed import seed_job, seed_upload_in_parts, seed_video
 from tests.api.service import ACME, Answer, Service
 from tests.fakes.make import LIMITS

@@ -13,7 +13,8 @@ from chalicelib.domain.ids import JobId, SubmissionId, TenantId, VideoId
 from chalicelib.domain.jobs import Job, JobRequest, JobState, MissingRange, ModelRef, PlanFacts
 from chalicelib.domain.media import Media, WholeReason
 from chalicelib.domain.sampling import Sampling, SamplingKind
-from chalicelib.domain.units import Lane, Unit, UnitKind, UnitState
+from chalicelib.domain.side_steps import SideStep
+from chalicelib.domain.units import SIDE_KINDS, Lane, Unit, UnitKind, UnitState
 from chalicelib.domain.videos import Index, Source, Upload, UploadKind, Video, VideoState
 
 texts = st.text(max_size=20)
@@ -128,7 +129,10 @@ events = st.builds(
 ) | st.builds(JobEvent, **_event_base, kind=st.just(JobEventKind.SEGMENT_COMMITTED), committed=ranges)
 
 
-def units(kind: UnitKind) -> st.SearchStrategy[Unit]:
+NO_NAME = st.just("")
+
+
+def units(kind: UnitKind, names: st.SearchStrategy[str] = NO_NAME) -> st.SearchStrategy[Unit]:
     """Units of one kind, in any state."""
     return st.builds(
         Unit,
@@ -144,4 +148,20 @@ def units(kind: UnitKind) -> st.SearchStrategy[Unit]:
         child=naturals,
         lane=st.sampled_from(Lane),
         failure=st.none() | failures,
+        name=names,
+        provider=st.sampled_from(["", "cpu", "cuda,cpu"]),
     )
+
+
+side_steps = st.builds(
+    SideStep,
+    unit=st.sampled_from(sorted(SIDE_KINDS)).flatmap(
+        lambda kind: units(kind, st.from_regex(r"[0-9a-z]{1,4}(_[0-9A-Z#]{1,8})?", fullmatch=True))
+    ),
+    parameters=st.dictionaries(texts, json_values, max_size=3),
+    created_at=moments,
+    deadline_at=moments,
+    job_finished_at=moments,
+    finished_at=st.none() | moments,
+    result=st.none() | st.dictionaries(texts, json_values, max_size=3),
+)

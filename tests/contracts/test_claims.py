@@ -30,6 +30,8 @@ def values(request: dict[str, Any]) -> dict[str, Any]:
         (SEGMENT, "SEG#00003"),
         (UnitKey("acme#vid_1", UnitKind.PROBE), "STEP#PROBE"),
         (UnitKey("acme#job_1", UnitKind.FINISH), "STEP#FINISH"),
+        (UnitKey("acme#job_1", UnitKind.TRACKS, name="0001"), "STEP#TRACKS#0001"),
+        (UnitKey("acme#job_1", UnitKind.EXPORT, name="exp_1"), "STEP#EXPORT#exp_1"),
     ],
 )
 def test_a_unit_has_one_key(key: UnitKey, sk: str) -> None:
@@ -151,6 +153,17 @@ def test_a_segment_that_is_opened_again_has_new_attempts_on_top_of_those_that_it
 def test_a_step_has_no_markers() -> None:
     entries = claims.finish_unit("meta", UnitKey("acme#vid_1", UnitKind.PROBE), fence="f", state=UnitState.DONE)
     assert [list(entry) for entry in entries] == [["Update"]]
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [
+        claims.finish_unit("meta", SEGMENT, fence="fnc", state=UnitState.DONE),
+        claims.end_from_outside("meta", SEGMENT, SEEN, state=UnitState.FAILED, fence="fnc", failure=FAILURE),
+    ],
+)
+def test_what_ends_is_not_due_any_more(entries: list[dict[str, Any]]) -> None:
+    assert entries[0]["Update"]["UpdateExpression"].endswith("REMOVE lease_until, due_shard, due_at")
 
 
 def test_facts_become_attributes_of_the_unit() -> None:

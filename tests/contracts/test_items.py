@@ -21,6 +21,7 @@ from chalicelib.domain.jobs import Job, JobRequest, JobState, MissingRange, Mode
 from chalicelib.domain.media import Media, WholeReason
 from chalicelib.domain.sampling import Sampling, SamplingKind
 from chalicelib.domain.segments import Segment
+from chalicelib.domain.side_steps import SideStep
 from chalicelib.domain.units import Lane, Unit, UnitKind, UnitState
 from chalicelib.domain.videos import Index, Source, Upload, UploadKind, Video, VideoState
 from tests.contracts import domain_objects
@@ -111,6 +112,14 @@ def test_a_segment_survives_the_table(unit: Unit, start_pts: int, ticks: int) ->
 def test_a_step_survives_the_table(kind: UnitKind, sk: str) -> None:
     unit = Unit(kind, 0, UnitState.OPEN, lease_until=0.0)
     assert items.unit_from_item(_through_the_table(items.unit_to_item("acme#vid", sk, unit))) == unit
+
+
+@given(domain_objects.side_steps)
+def test_a_side_step_survives_the_table(step: SideStep) -> None:
+    sk = table_keys.side_step(step.unit.kind, step.unit.name)
+    item = _through_the_table(items.side_step_to_item("acme#job", sk, step, MOMENT))
+    assert items.side_step_from_item(item) == step
+    assert item["due_at"] == MOMENT.timestamp()
 
 
 @pytest.mark.parametrize("kind", ["video", "job", "unit"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -44,7 +45,15 @@ def a_probe_order() -> WorkOrder:
     return WorkOrder(OrderKind.PROBE, "acme", "vid_1", SubmissionId("probe"), source, 30.0, 10.0)
 
 
-@pytest.mark.parametrize("order", [an_analyze_order(), a_probe_order()], ids=["all fields", "fewest fields"])
+def a_side_order() -> WorkOrder:
+    return replace(
+        an_analyze_order(), kind=OrderKind.TRACKS, step="0001", parameters={"lost_seconds": 2.5}, job_finished_at="now"
+    )
+
+
+@pytest.mark.parametrize(
+    "order", [an_analyze_order(), a_probe_order(), a_side_order()], ids=["all fields", "fewest fields", "a side step"]
+)
 def test_an_order_comes_back(order: WorkOrder) -> None:
     assert WorkOrder.from_bytes(order.to_bytes()) == order
 

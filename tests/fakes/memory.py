@@ -9,11 +9,13 @@ from chalicelib.domain.events import JobEvent
 from chalicelib.domain.ids import SubmissionId
 from chalicelib.domain.jobs import Job
 from chalicelib.domain.segments import Segment
-from chalicelib.domain.units import Unit, UnitKind
+from chalicelib.domain.side_steps import SideStep, StepName
+from chalicelib.domain.units import SIDE_KINDS, Unit, UnitKind
 from chalicelib.domain.videos import Video
-from chalicelib.services.ports import Owner, Submission
+from chalicelib.services.ports import Due, Owner, Submission
 
-UnitName = tuple[UnitKind, int]
+UnitName = tuple[UnitKind, int | str]
+"""Kind and index; of a side step, kind and name."""
 
 
 @dataclass
@@ -22,23 +24,32 @@ class Memory:
 
     videos: dict[Owner, Video] = field(default_factory=dict)
     jobs: dict[Owner, Job] = field(default_factory=dict)
-    due: dict[Owner, datetime] = field(default_factory=dict)
+    due: dict[Due, datetime] = field(default_factory=dict)
     segments: dict[Owner, dict[int, Segment]] = field(default_factory=dict)
     units: dict[Owner, dict[UnitName, Unit]] = field(default_factory=dict)
+    side_steps: dict[Owner, dict[UnitName, SideStep]] = field(default_factory=dict)
+    """What is fixed of them; how they stand is in `units`."""
     opened_as: dict[tuple[Owner, UnitKind], SubmissionId] = field(default_factory=dict)
     submissions: dict[Owner, dict[SubmissionId, Submission]] = field(default_factory=dict)
     events: dict[Owner, list[JobEvent]] = field(default_factory=dict)
 
-    def set_due(self, owner: Owner, due_at: datetime | None) -> None:
-        """Put the owner into the due index, or take it out."""
+    def set_due(self, owner: Owner, due_at: datetime | None, step: StepName | None = None) -> None:
+        """Put the owner, or a side step of it, into the due index, or take it out."""
         if due_at is None:
-            self.due.pop(owner, None)
+            self.due.pop(Due(owner, step), None)
         else:
-            self.due[owner] = due_at
+            self.due[Due(owner, step)] = due_at
+
+    def side_step_ended(self, owner: Owner, unit: Unit) -> None:
+        """What ends is not due any more, if it is a side step."""
+        if unit.kind in SIDE_KINDS:
+            self.set_due(owner, None, StepName(unit.kind, unit.name))
 
     def forget(self, owner: Owner) -> None:
         """Drop the owner's partition."""
-        for part in (self.videos, self.jobs, self.due, self.segments, self.units, self.submissions, self.events):
+        for part in (self.videos, self.jobs, self.segments, self.units, self.side_steps, self.submissions, self.events):
             part.pop(owner, None)
+        for due in [due for due in self.due if due.owner == owner]:
+            del self.due[due]
         for kind in UnitKind:
             self.opened_as.pop((owner, kind), None)

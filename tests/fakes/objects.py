@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from chalicelib.domain.errors import InvalidRequest, NotFound
-from chalicelib.services.ports import PostForm, SignedPart, StoredObject, UploadedPart
+from chalicelib.services.object_port import PostForm, SignedPart, StoredObject, UploadedPart
 
 BUCKET = "bucket"
 

@@ -11,7 +11,7 @@ from chalicelib.domain.ids import JobId, SubmissionId, TenantId, VideoId
 from chalicelib.domain.jobs import Job
 from chalicelib.domain.units import UnitKind, UnitState
 from chalicelib.domain.videos import Video
-from chalicelib.services.ports import Owner, Submission, SubmissionState, VersionConflict
+from chalicelib.services.ports import Due, Owner, Submission, SubmissionState, VersionConflict
 from tests.fakes.memory import Memory
 
 
@@ -132,13 +132,13 @@ class FakeDueIndex:
     def __init__(self, memory: Memory) -> None:
         self._due = memory.due
 
-    def list_due(self, now: datetime, limit: int) -> Sequence[Owner]:
-        overdue = [owner for owner, due_at in self._due.items() if due_at <= now]
-        return sorted(overdue, key=lambda owner: self._due[owner])[:limit]
+    def list_due(self, now: datetime, limit: int) -> Sequence[Due]:
+        overdue = [due for due, due_at in self._due.items() if due_at <= now]
+        return sorted(overdue, key=lambda due: self._due[due])[:limit]
 
-    def postpone(self, owner: Owner, due_at: datetime) -> None:
-        if owner in self._due:
-            self._due[owner] = due_at
+    def postpone(self, due: Due, due_at: datetime) -> None:
+        if due in self._due:
+            self._due[due] = due_at
 
 
 def _copy(job: Job) -> Job:

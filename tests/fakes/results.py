@@ -45,8 +45,8 @@ class FakeResultStore:
 
     def write_nodes(self, tenant: TenantId, job_id: JobId, tree: str, nodes: Iterable[PlacedNode]) -> None:
         """Nodes of a summary tree, that the finish writes."""
-        stored = self._nodes.setdefault((tenant, job_id), {})
-        stored |= {table_keys.tree_node(tree, node.level, node.number): node.body for node in nodes}
+        bodies = {table_keys.tree_node(tree, node.level, node.number): node.body for node in nodes}
+        self._nodes.setdefault((tenant, job_id), {}).update(bodies)
 
     def list_index(self, tenant: TenantId, job_id: JobId, first_segment: int, limit: int) -> Sequence[IndexEntry]:
         entries = sorted(self._index.get((tenant, job_id), {}).items())

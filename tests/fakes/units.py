@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
 
 from chalicelib.contracts.claims import CLOCK_SKEW_SECONDS
 from chalicelib.domain.errors import Failure
 from chalicelib.domain.ids import SubmissionId
 from chalicelib.domain.media import Pts
 from chalicelib.domain.segments import Segment
-from chalicelib.domain.units import Unit, UnitKind, UnitState
+from chalicelib.domain.side_steps import SideStep, StepName
+from chalicelib.domain.units import SIDE_KINDS, Unit, UnitKind, UnitState
 from chalicelib.services.ports import Owner
 from tests.fakes.memory import Memory, UnitName
 
@@ -79,6 +81,7 @@ class FakeUnitStore:
             return False
         ended = replace(self._units(owner)[_name(seen)], state=state, fence=fence, lease_until=0.0, failure=failure)
         self._units(owner)[_name(seen)] = ended
+        self._memory.side_step_ended(owner, ended)
         return True
 
     def reopen(self, owner: Owner, *, submission: SubmissionId, children: int, attempts: int) -> Sequence[int]:
@@ -100,11 +103,35 @@ class FakeUnitStore:
             )
         return [unit.index for unit in reopened]
 
+    def add_side_step(self, owner: Owner, step: SideStep, due_at: datetime) -> bool:
+        name = _name(step.unit)
+        if name in self._units(owner):
+            return False
+        self._units(owner)[name] = step.unit
+        self._memory.side_steps.setdefault(owner, {})[name] = step
+        self._memory.set_due(owner, due_at, step.step_name)
+        return True
+
+    def get_side_step(self, owner: Owner, name: StepName) -> SideStep | None:
+        step = self._memory.side_steps.get(owner, {}).get((name.kind, name.name))
+        return step and replace(step, unit=self._units(owner)[name.kind, name.name])
+
+    def list_side_steps(self, owner: Owner, kind: UnitKind) -> Sequence[SideStep]:
+        names = sorted(str(name) for of_kind, name in self._memory.side_steps.get(owner, {}) if of_kind is kind)
+        steps = (self.get_side_step(owner, StepName(kind, name)) for name in names)
+        return [step for step in steps if step is not None]
+
+    def drop_side_step(self, owner: Owner, name: StepName) -> None:
+        self._memory.side_steps.get(owner, {}).pop((name.kind, name.name), None)
+        self._units(owner).pop((name.kind, name.name), None)
+        self._memory.set_due(owner, None, name)
+
     def _units(self, owner: Owner) -> dict[UnitName, Unit]:
         return self._memory.units.setdefault(owner, {})
 
     def _segment_units(self, owner: Owner) -> list[Unit]:
-        return [unit for (kind, _), unit in sorted(self._units(owner).items()) if kind is UnitKind.SEGMENT]
+        units = [unit for (kind, _), unit in self._units(owner).items() if kind is UnitKind.SEGMENT]
+        return sorted(units, key=lambda unit: unit.index)
 
     def _is_as_seen(self, owner: Owner, seen: Unit) -> bool:
         stored = self._units(owner).get(_name(seen))
@@ -123,7 +150,7 @@ class FakeClaims:
         self._claims = 0
 
     def claim(
-        self, owner: Owner, kind: UnitKind, index: int, *, claimed_by: str, now: float, lease_seconds: float
+        self, owner: Owner, kind: UnitKind, index: int | str, *, claimed_by: str, now: float, lease_seconds: float
     ) -> str | None:
         """The fence of a new claim; None when the unit is not to be had."""
         unit = self._memory.units.get(owner, {}).get((kind, index))
@@ -144,14 +171,16 @@ class FakeClaims:
         )
         return fence
 
-    def keep(self, owner: Owner, kind: UnitKind, index: int, fence: str, *, now: float, lease_seconds: float) -> bool:
+    def keep(
+        self, owner: Owner, kind: UnitKind, index: int | str, fence: str, *, now: float, lease_seconds: float
+    ) -> bool:
         """Whether the lease was extended."""
         unit = self._held(owner, kind, index, fence)
         if unit is not None:
             self._memory.units[owner][kind, index] = replace(unit, lease_until=now + lease_seconds)
         return unit is not None
 
-    def release(self, owner: Owner, kind: UnitKind, index: int, fence: str, *, refund: int) -> bool:
+    def release(self, owner: Owner, kind: UnitKind, index: int | str, fence: str, *, refund: int) -> bool:
         """Whether the unit was given back."""
         unit = self._held(owner, kind, index, fence)
         if unit is not None:
@@ -165,7 +194,7 @@ class FakeClaims:
         self,
         owner: Owner,
         kind: UnitKind,
-        index: int,
+        index: int | str,
         fence: str,
         state: UnitState,
         failure: Failure | None = None,
@@ -176,13 +205,15 @@ class FakeClaims:
         if stored is not None and (stored.fence, stored.state) == (fence, state):
             return True
         if unit is not None:
-            self._memory.units[owner][kind, index] = replace(unit, state=state, failure=failure, lease_until=0.0)
+            ended = replace(unit, state=state, failure=failure, lease_until=0.0)
+            self._memory.units[owner][kind, index] = ended
+            self._memory.side_step_ended(owner, ended)
         return unit is not None
 
-    def _held(self, owner: Owner, kind: UnitKind, index: int, fence: str) -> Unit | None:
+    def _held(self, owner: Owner, kind: UnitKind, index: int | str, fence: str) -> Unit | None:
         unit = self._memory.units.get(owner, {}).get((kind, index))
         return unit if unit and unit.state is UnitState.CLAIMED and unit.fence == fence else None
 
 
 def _name(unit: Unit) -> UnitName:
-    return (unit.kind, unit.index)
+    return (unit.kind, unit.name if unit.kind in SIDE_KINDS else unit.index)

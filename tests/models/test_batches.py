@@ -9,6 +9,7 @@ from onnx import helper
 
 from gpu_batch.models.detect import Rows, detect, detect_frames
 from gpu_batch.models.loader import Model, load_in_batches
+from gpu_batch.selfcheck import count_matches
 from tests.models.makers import a_detector, a_manifest
 from tests.models.paths import DEFAULT_MODELS
 
@@ -41,6 +42,34 @@ def test_a_batch_and_its_partial_last_give_the_rows_of_single_frames(
     assert any(len(rows.scores) for rows in alone)
     for found, expected in zip(together, alone, strict=True):
         assert_alike(found, expected)
+
+
+def test_frames_that_are_resized_in_their_places_give_the_same_rows(ssd: Model, bikes: list[av.VideoFrame]) -> None:
+    model = in_batches(ssd, 4)
+    frames = bikes[:24:4]
+    in_host = [rows for (rows,) in detect_frames([model], frames, 0)]
+    in_place = [rows for (rows,) in detect_frames([model], [frame.reformat(format="nv12") for frame in frames], 0)]
+    assert any(len(rows.scores) for rows in in_host)
+    for found, expected in zip(in_place, in_host, strict=True):
+        assert found.labels.tolist() == expected.labels.tolist()
+        assert found.scores.tolist() == expected.scores.tolist()
+        assert found.boxes.tolist() == expected.boxes.tolist()
+
+
+def test_ten_bits_that_are_resized_in_their_places_stay_within_a_pixel_and_two_hundredths(
+    nanodet: Model, bikes: list[av.VideoFrame]
+) -> None:
+    frames = [frame.reformat(format="p010le") for frame in bikes[:24:4]]
+    found = [rows for (rows,) in detect_frames([in_batches(nanodet, 4)], frames, 0)]
+    sure, matched = count_matches([detect(nanodet, frame, 0) for frame in frames], found)
+    assert matched == sure > 0
+
+
+def test_frames_of_both_kinds_keep_their_places_in_a_batch(nanodet: Model, bikes: list[av.VideoFrame]) -> None:
+    frames = [bikes[0], bikes[4].reformat(format="nv12"), bikes[8], bikes[12].reformat(format="nv12")]
+    together = [rows for (rows,) in detect_frames([in_batches(nanodet, 4)], frames, 0)]
+    for found, frame in zip(together, frames, strict=True):
+        assert_alike(found, detect(nanodet, frame, 0))
 
 
 def test_frames_of_another_size_in_the_middle_keep_their_places(nanodet: Model, bikes: list[av.VideoFrame]) -> None:

@@ -28,7 +28,8 @@ from chalicelib.contracts.tracks import TrackRow, pack_tracks
 from chalicelib.contracts.tree_fold import PlacedNode
 from chalicelib.domain.ids import JobId, TenantId
 from chalicelib.domain.models import Manifest
-from chalicelib.services.ports import Ports, PostForm, SignedPart
+from chalicelib.services.object_port import PostForm, SignedPart
+from chalicelib.services.ports import Ports
 from chalicelib.settings import read_settings
 from tests.fakes.make import Fakes
 

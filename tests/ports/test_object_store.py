@@ -8,7 +8,8 @@ import pytest
 
 from chalicelib.domain.errors import InvalidRequest, NotFound
 from chalicelib.domain.ids import TenantId
-from chalicelib.services.ports import Ports, SignedPart
+from chalicelib.services.object_port import SignedPart
+from chalicelib.services.ports import Ports
 from tests.ports.deployments import Deployment
 
 MIB = 1 << 20

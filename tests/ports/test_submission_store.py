@@ -9,8 +9,9 @@ import pytest
 
 from chalicelib.contracts.work_order import OrderKind
 from chalicelib.domain.ids import JobId, SubmissionId, TenantId, VideoId
-from chalicelib.domain.units import Lane
-from chalicelib.services.ports import Owner, Ports, Submission, SubmissionState
+from chalicelib.domain.side_steps import StepName
+from chalicelib.domain.units import Lane, UnitKind
+from chalicelib.services.ports import Due, Owner, Ports, Submission, SubmissionState
 from tests.fakes.makers import NOW, make_job, make_submission, make_video
 
 
@@ -45,6 +46,12 @@ def test_adding_does_not_undo_that_it_was_sent(ports: Ports, owner: Owner) -> No
     assert ports.submissions.get(owner, submission.submission_id) == sent
 
 
+def test_a_submission_for_a_side_step_says_for_which(ports: Ports, owner: Owner) -> None:
+    submission = make_submission(owner, step=StepName(UnitKind.TRACKS, "0001"))
+    ports.submissions.add(submission)
+    assert ports.submissions.get(owner, submission.submission_id) == submission
+
+
 def test_all_of_one_owner_are_listed_by_id(ports: Ports, owner: Owner) -> None:
     mine = [make_submission(owner, name) for name in ("b", "a")]
     other = make_submission(Owner(owner.tenant, ports.ids.make("job")))
@@ -55,7 +62,8 @@ def test_all_of_one_owner_are_listed_by_id(ports: Ports, owner: Owner) -> None:
 
 def test_what_is_due_is_listed_the_most_overdue_first(ports: Ports, tenant: TenantId) -> None:
     owners = [add_due_job(ports, tenant, minutes) for minutes in (3, 1, 4, 2)]
-    listed = [owner for owner in ports.due.list_due(NOW + timedelta(minutes=3), 1000) if owner.tenant == tenant]
+    due = ports.due.list_due(NOW + timedelta(minutes=3), 1000)
+    listed = [each.owner for each in due if each.owner.tenant == tenant]
     assert listed == [owners[1], owners[3], owners[0]]
 
 
@@ -66,7 +74,7 @@ def test_a_list_of_what_is_due_ends_at_its_limit(ports: Ports, tenant: TenantId)
 
 
 def test_what_was_postponed_is_due_then(ports: Ports, tenant: TenantId) -> None:
-    owner = add_due_job(ports, tenant, 1)
+    owner = Due(add_due_job(ports, tenant, 1))
     ports.due.postpone(owner, NOW + timedelta(minutes=30))
     due = [owner in ports.due.list_due(NOW + timedelta(minutes=minutes), 1000) for minutes in (29, 30)]
     assert due == [False, True]
@@ -76,14 +84,14 @@ def test_what_is_not_due_any_more_is_not_made_due_by_postponing(ports: Ports, te
     job = make_job(tenant=tenant, job_id=JobId(ports.ids.make("job")))
     ports.jobs.add(job, NOW)
     ports.jobs.save(job, None)
-    owner = Owner(tenant, job.job_id)
+    owner = Due(Owner(tenant, job.job_id))
     ports.due.postpone(owner, NOW)
     assert owner not in ports.due.list_due(NOW + timedelta(days=1), 1000)
 
 
 def test_postponing_what_is_gone_brings_nothing_back(ports: Ports, tenant: TenantId) -> None:
     owner = Owner(tenant, ports.ids.make("vid"))
-    ports.due.postpone(owner, NOW)
+    ports.due.postpone(Due(owner), NOW)
     assert ports.videos.get(tenant, VideoId(owner.name)) is None
 
 
@@ -91,14 +99,14 @@ def test_videos_and_jobs_are_due_by_their_own_names(ports: Ports, tenant: Tenant
     video = make_video(tenant=tenant, video_id=VideoId(ports.ids.make("vid")))
     ports.videos.add(video, NOW)
     owners = {Owner(tenant, video.video_id), add_due_job(ports, tenant, 0)}
-    assert owners <= set(ports.due.list_due(NOW, 1000))
+    assert owners <= {due.owner for due in ports.due.list_due(NOW, 1000)}
 
 
 def test_saving_moves_the_due_date(ports: Ports, tenant: TenantId) -> None:
     job = make_job(tenant=tenant, job_id=JobId(ports.ids.make("job")))
     ports.jobs.add(job, NOW)
     ports.jobs.save(job, NOW + timedelta(hours=1))
-    assert Owner(tenant, job.job_id) not in ports.due.list_due(NOW + timedelta(minutes=59), 1000)
+    assert Due(Owner(tenant, job.job_id)) not in ports.due.list_due(NOW + timedelta(minutes=59), 1000)
 
 
 def add_due_job(ports: Ports, tenant: TenantId, minutes: int) -> Owner:

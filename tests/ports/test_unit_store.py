@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from chalicelib.domain.ids import SubmissionId, TenantId
+from chalicelib.domain.side_steps import SideStep, StepName
 from chalicelib.domain.units import MAX_ATTEMPTS, Lane, Unit, UnitKind, UnitState
-from chalicelib.services.ports import Owner, Ports
-from tests.fakes.makers import A_FAILURE, make_segment, make_unit
+from chalicelib.services.ports import Due, Owner, Ports
+from tests.fakes.makers import A_FAILURE, NOW, make_segment, make_unit
 
 ANOTHER = SubmissionId("another")
 
@@ -212,6 +215,80 @@ def test_a_claimed_segment_keeps_its_claim_when_others_are_reopened(ports: Ports
     ports.units.add_segments(owner, [(make_segment(0), claimed)])
     ports.units.reopen(owner, submission=ANOTHER, children=1, attempts=3)
     assert ports.units.get(owner, UnitKind.SEGMENT, 0) == claimed
+
+
+def make_step(kind: UnitKind = UnitKind.EXPORT, name: str = "exp_1", **changes: Any) -> SideStep:
+    unit = make_unit(kind, submission=SubmissionId(f"{kind.lower()}-{name}"), name=name)
+    later = NOW + timedelta(hours=1)
+    return SideStep(
+        **{
+            "unit": unit,
+            "parameters": {"n": 1.5, "of": ["a"]},
+            "created_at": NOW,
+            "deadline_at": later,
+            "job_finished_at": NOW,
+            **changes,
+        }
+    )
+
+
+def is_due(ports: Ports, owner: Owner, step: SideStep) -> bool:
+    return Due(owner, step.step_name) in ports.due.list_due(NOW + timedelta(minutes=1), 1000)
+
+
+def test_a_side_step_that_was_added_is_what_is_read(ports: Ports, owner: Owner) -> None:
+    step = make_step()
+    added = [ports.units.add_side_step(owner, step, NOW), ports.units.add_side_step(owner, step, NOW)]
+    assert added == [True, False]
+    assert ports.units.get_side_step(owner, step.step_name) == step
+
+
+def test_side_steps_are_listed_by_kind_and_name(ports: Ports, owner: Owner) -> None:
+    steps = [make_step(UnitKind.TRACKS, name) for name in ("0002", "0001")]
+    for step in [*steps, make_step()]:
+        ports.units.add_side_step(owner, step, NOW)
+    assert list(ports.units.list_side_steps(owner, UnitKind.TRACKS)) == [steps[1], steps[0]]
+    assert list(ports.units.list_side_steps(Owner(owner.tenant, ports.ids.make("job")), UnitKind.TRACKS)) == []
+
+
+def test_a_side_step_is_no_segment_and_no_step_of_the_job(ports: Ports, owner: Owner) -> None:
+    ports.units.add_side_step(owner, make_step(), NOW)
+    assert (ports.units.has_open(owner), ports.units.count(owner)) == (False, (0, 0))
+    assert ports.units.get(owner, UnitKind.FINISH) is None
+
+
+def test_a_side_step_is_due_by_itself_until_it_ends(ports: Ports, owner: Owner) -> None:
+    step = make_step()
+    ports.units.add_side_step(owner, step, NOW)
+    due = [is_due(ports, owner, step)]
+    ports.due.postpone(Due(owner, step.step_name), NOW + timedelta(minutes=2))
+    due.append(is_due(ports, owner, step))
+    ports.due.postpone(Due(owner, step.step_name), NOW)
+    end(ports, owner, step.unit, UnitState.FAILED)
+    due.append(is_due(ports, owner, step))
+    ports.due.postpone(Due(owner, step.step_name), NOW)
+    assert [*due, is_due(ports, owner, step)] == [True, False, False, False]
+
+
+def test_a_side_step_is_requeued_and_ended_like_any_unit(ports: Ports, owner: Owner) -> None:
+    step = make_step()
+    ports.units.add_side_step(owner, step, NOW)
+    ports.units.add_side_step(owner, make_step(name="exp_2"), NOW)
+    assert requeue(ports, owner, step.unit)
+    requeued = replace(step.unit, submission=ANOTHER, child=3, failure=A_FAILURE)
+    assert ports.units.get_side_step(owner, step.step_name) == replace(step, unit=requeued)
+    assert ports.units.end(owner, requeued, state=UnitState.FAILED, fence="mine", failure=None)
+    ended = replace(requeued, state=UnitState.FAILED, fence="mine", failure=None)
+    assert ports.units.get_side_step(owner, step.step_name) == replace(step, unit=ended)
+    assert ports.units.get_side_step(owner, StepName(UnitKind.EXPORT, "exp_2")) == make_step(name="exp_2")
+
+
+def test_a_side_step_that_was_dropped_is_gone_and_not_due(ports: Ports, owner: Owner) -> None:
+    step = make_step()
+    ports.units.add_side_step(owner, step, NOW)
+    ports.units.drop_side_step(owner, step.step_name)
+    assert ports.units.get_side_step(owner, step.step_name) is None
+    assert (is_due(ports, owner, step), end(ports, owner, step.unit, UnitState.FAILED)) == (False, False)
 
 
 def test_two_owners_do_not_see_each_other(ports: Ports, owner: Owner) -> None:

@@ -12,7 +12,7 @@ from chalicelib.domain.ids import TenantId, VideoId
 from chalicelib.domain.media import WholeReason
 from chalicelib.domain.units import UnitKind
 from chalicelib.domain.videos import Source, Upload, UploadKind, Video, VideoState
-from chalicelib.services.ports import Owner, Ports, VersionConflict
+from chalicelib.services.ports import Due, Owner, Ports, VersionConflict
 from tests.fakes.makers import NOW, make_index, make_media, make_submission, make_unit, make_video
 
 
@@ -120,7 +120,7 @@ def test_deleting_takes_the_video_out_of_the_due_index(ports: Ports, tenant: Ten
     video = a_video(ports, tenant)
     ports.videos.add(video, NOW)
     ports.videos.delete(video)
-    assert Owner(tenant, video.video_id) not in ports.due.list_due(NOW + timedelta(days=1), 1000)
+    assert Due(Owner(tenant, video.video_id)) not in ports.due.list_due(NOW + timedelta(days=1), 1000)
 
 
 def test_several_videos_are_read_together(ports: Ports, tenant: TenantId) -> None:

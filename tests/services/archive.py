@@ -12,7 +12,6 @@ from chalicelib.contracts.blocks import BlockRef, make_ref, pack_block
 from chalicelib.contracts.cell_results import CellResult
 from chalicelib.contracts.job_index import IndexEntry
 from chalicelib.contracts.tracks import TrackRow, pack_track_ids
-from chalicelib.contracts.tree_fold import TreeFold, build_track_tree, summarize_segment
 from chalicelib.domain.jobs import Job, JobRequest, JobState, ModelRef, PlanFacts
 from chalicelib.domain.sampling import Sampling
 from chalicelib.domain.segments import Segment
@@ -20,6 +19,7 @@ from chalicelib.domain.videos import VideoState
 from chalicelib.services.dispatch import owner_of
 from chalicelib.services.results import DetectionQuery, FoundDetection
 from tests.contracts.block_makers import make_block
+from tests.fakes.finish import write_finish
 from tests.fakes.make import make_fakes
 from tests.fakes.makers import make_job, make_manifest, make_media, make_unit, make_video
 
@@ -67,6 +67,11 @@ class Archive:
         if self._bases is not None:
             self._finish(self._bases)
         self.end_pts = pts
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether its tracks and trees are there."""
+        return self._bases is not None
 
     def draw_query(self) -> DetectionQuery:
         """A question; most of its filters are unset."""
@@ -120,14 +125,7 @@ class Archive:
 
     def _finish(self, bases: list[int | None]) -> None:
         """What the finish writes."""
-        job, results = self.job, self.fakes.results
-        tree = TreeFold(len(self._models))
-        entries = results.list_index(job.tenant, job.job_id, 0, len(bases))
-        nodes = [node for entry in entries for node in tree.push(summarize_segment(entry, bases[entry.segment]))]
-        results.write_nodes(job.tenant, job.job_id, table_keys.SEGMENT_TREE, nodes + tree.finish())
-        chunks = self._draw_chunks(self._tracks_of_rows())
-        results.write_tracks(job.tenant, job.job_id, chunks, self._track_ids)
-        results.write_nodes(job.tenant, job.job_id, table_keys.TRACK_TREE, build_track_tree(chunks, self._models))
+        write_finish(self.fakes.results, self.job, bases, self._draw_chunks(self._tracks_of_rows()), self._track_ids)
 
     def _tracks_of_rows(self) -> list[TrackRow]:
         """A track for each id that a row has."""

@@ -47,7 +47,7 @@ class Stream:
         images = [item_to_wire(job_to_item(job, None)) for job in memory.jobs.values()]
         for owner, units in memory.units.items():
             for (kind, index), unit in units.items():
-                if kind is UnitKind.SEGMENT:
+                if kind is UnitKind.SEGMENT and isinstance(index, int):
                     pk = table_keys.partition(owner.tenant, owner.name)
                     segment = memory.segments[owner][index]
                     images.append(item_to_wire(unit_to_item(pk, table_keys.segment(index), unit, segment)))

@@ -16,6 +16,7 @@ from chalicelib.contracts.work_order import OrderKind
 from chalicelib.domain.errors import Failure
 from chalicelib.domain.jobs import Job, JobRequest, JobState
 from chalicelib.domain.sampling import Sampling
+from chalicelib.domain.side_steps import StepName
 from chalicelib.domain.units import Unit, UnitKind, UnitState
 from chalicelib.domain.videos import Video, VideoState
 from chalicelib.services.advance import advance_job, advance_video
@@ -32,6 +33,8 @@ UNIT_BY_ORDER = {
     OrderKind.PROBE: UnitKind.PROBE,
     OrderKind.ANALYZE: UnitKind.SEGMENT,
     OrderKind.FINISH: UnitKind.FINISH,
+    OrderKind.TRACKS: UnitKind.TRACKS,
+    OrderKind.EXPORT: UnitKind.EXPORT,
 }
 BODY = b"the bytes of a video"
 
@@ -127,7 +130,7 @@ class World:
         return self.fakes.claims.claim(
             submission.owner,
             UNIT_BY_ORDER[submission.kind],
-            index,
+            submission.step.name if submission.step else index,
             claimed_by=batch_job.child_id(child),
             now=self.now().timestamp(),
             lease_seconds=self.ports.limits.lease_seconds,
@@ -137,6 +140,8 @@ class World:
         """A worker ends its unit, with all that this writes; False when its claim was lost."""
         kind = UNIT_BY_ORDER[submission.kind]
         owner, state = submission.owner, UnitState.FAILED if failure else UnitState.DONE
+        if submission.step is not None:
+            return self._end_side_step(owner, submission.step, fence, failure)
         unit = self.fakes.ports.units.get(owner, kind, index)
         if unit is None or unit.is_terminal:
             return False
@@ -168,7 +173,9 @@ class World:
             if not self.fakes.memory.due:
                 return
             self.tick()
-        raise AssertionError(f"still due after {rounds} rounds: {sorted(o.name for o in self.fakes.memory.due)}")
+        raise AssertionError(
+            f"still due after {rounds} rounds: {sorted(due.owner.name for due in self.fakes.memory.due)}"
+        )
 
     # --- what is ----------------------------------------------------------------------------------------------------
 
@@ -197,6 +204,15 @@ class World:
 
     def _job_of(self, owner: Owner) -> Job:
         return self.fakes.memory.jobs[owner]
+
+    def _end_side_step(self, owner: Owner, name: StepName, fence: str, failure: Failure | None) -> bool:
+        step = self.fakes.ports.units.get_side_step(owner, name)
+        job = self.fakes.memory.jobs.get(owner)
+        # Its transaction depends on the finish of the job that it is about.
+        if step is None or (failure is None and (job is None or job.finished_at != step.job_finished_at)):
+            return False
+        state = UnitState.FAILED if failure else UnitState.DONE
+        return self.fakes.claims.end(owner, name.kind, name.name, fence, state, failure)
 
     def _end_probe(self, owner: Owner, failure: Failure | None) -> None:
         memory = self.fakes.memory

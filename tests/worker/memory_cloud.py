@@ -53,10 +53,11 @@ class MemoryCloud(Cloud):
         """Called with the sort key of every item that is read: where a test lets something happen."""
         self._numbers = itertools.count(1)
 
-    def open_unit(self, pk: str, kind: UnitKind, segment: Segment | None = None) -> UnitKey:
+    def open_unit(self, pk: str, kind: UnitKind, segment: Segment | None = None, name: str = "") -> UnitKey:
         """A unit that may be claimed."""
-        key = UnitKey(pk, kind, segment.index if segment else 0)
-        self.tables["meta"][pk, key.sk] = unit_to_item(pk, key.sk, Unit(kind, key.index, UnitState.OPEN), segment)
+        key = UnitKey(pk, kind, segment.index if segment else 0, name)
+        unit = Unit(kind, key.index, UnitState.OPEN, name=name)
+        self.tables["meta"][pk, key.sk] = unit_to_item(pk, key.sk, unit, segment)
         return key
 
     def unit(self, key: UnitKey) -> Item:
@@ -97,12 +98,16 @@ class MemoryCloud(Cloud):
         facts: Item | None = None,
         more: Sequence[dict[str, Any]] = (),
     ) -> None:
-        self._held(claim).update(state=state, failure=failure, **(facts or {}))
+        item = self._held(claim)
+        checks = [entry["ConditionCheck"] for entry in more if "ConditionCheck" in entry]
+        if not all(self._is_of_finish(check) for check in checks):
+            raise Superseded
+        item.update(state=state, failure=failure, **(facts or {}))
         for entry in more:
             if "Put" in entry:
                 item = item_from_wire(entry["Put"]["Item"])
                 self.tables[entry["Put"]["TableName"]][item["pk"], item["sk"]] = item
-            else:
+            elif "Update" in entry:
                 self.outcomes.append(entry["Update"])
 
     def get(self, table: str, pk: str, sk: str) -> Item | None:
@@ -131,9 +136,15 @@ class MemoryCloud(Cloud):
     def open_source(self, source: OrderedSource) -> S3Source:
         return cast("S3Source", MemorySource(self.videos[source.key]))
 
+    def _is_of_finish(self, check: dict[str, Any]) -> bool:
+        """Whether the condition of `outcomes.job_unchanged` holds."""
+        key, values = item_from_wire(check["Key"]), item_from_wire(check["ExpressionAttributeValues"])
+        job = self.tables[check["TableName"]].get((key["pk"], key["sk"]))
+        return job is not None and job.get("finished_at") == values[":finished_at"]
+
     def _held(self, claim: Claim) -> Item:
-        item = self.unit(claim.key)
-        if item["state"] != UnitState.CLAIMED or item["fence"] != claim.fence:
+        item = self.tables["meta"].get((claim.key.pk, claim.key.sk))
+        if item is None or item["state"] != UnitState.CLAIMED or item["fence"] != claim.fence:
             raise Superseded
         return item
 

@@ -19,6 +19,7 @@ from gpu_batch.errors import BadInput, BadOrder, Drained
 from gpu_batch.frames import FramePlace, SampledFrame
 from gpu_batch.models.detect import detect
 from gpu_batch.pipeline import BYTES_AHEAD, FRAMES_AHEAD_PER_THREAD, FrameResult, run_models
+from tests.models.gpu_frames import on_gpu
 from tests.worker.toy_models import SIZE, ToySession, a_model
 
 THREADS = 3
@@ -152,6 +153,23 @@ def test_large_frames_wait_in_smaller_numbers() -> None:
     for answered, _ in enumerate(run(frames(), ToySession(), threads=4), start=1):
         most = max(most, decoded - answered + 1)
     assert most <= fitting < 4 * FRAMES_AHEAD_PER_THREAD
+
+
+def test_frames_in_the_memory_of_a_gpu_count_by_their_bytes_too() -> None:
+    decoded, most = 0, 0
+    on_device = on_gpu("nv12")
+    fitting = -(-BYTES_AHEAD // sum(plane.buffer_size for plane in on_device.planes))
+    threads = fitting // FRAMES_AHEAD_PER_THREAD + 4
+
+    def frames() -> Iterator[SampledFrame]:
+        nonlocal decoded
+        for number in range(fitting + 40):
+            decoded += 1
+            yield SampledFrame(FramePlace(0, number, 0, number), on_device)
+
+    for answered, _ in enumerate(run_models(frames(), [], 0, threads=threads, check=lambda: None), start=1):
+        most = max(most, decoded - answered + 1)
+    assert most <= fitting < threads * FRAMES_AHEAD_PER_THREAD
 
 
 def running() -> list[str]:

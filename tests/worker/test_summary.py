@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from chalicelib.contracts.blocks import Block
 from chalicelib.contracts.tracks import TrackRow
-from chalicelib.domain.sampling import Sampling, SamplingKind
-from gpu_batch.summary import MAX_RANGES, SummaryFold, gap_seconds
+from chalicelib.domain.sampling import Sampling, SamplingKind, gap_seconds
+from gpu_batch.summary import MAX_RANGES, SummaryFold
 from tests.contracts.block_makers import make_block
 
 TIMEBASE = Fraction(1, 10)

@@ -1,4 +1,4 @@
-"""S3, as the use cases need it; `services/ports.py` offers it with the other ports."""
+"""The port to S3; part of `services/ports.py`."""
 
 from __future__ import annotations
 

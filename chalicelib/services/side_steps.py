@@ -1,0 +1,120 @@
+"""Starting, watching and ending side steps; see `domain/side_steps.py`.
+
+What a kind of side step does is the matter of `services/tracks.py` and its like; that each ends is the matter of this
+module and of `services/reconcile.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+
+from aws_lambda_powertools import Logger
+
+from chalicelib.domain.errors import Conflict, DependencyFailed, ErrorCode, Failure
+from chalicelib.domain.ids import JobId, SubmissionId
+from chalicelib.domain.jobs import Job, JobState
+from chalicelib.domain.side_steps import SideStep, StepName
+from chalicelib.domain.units import SIDE_KINDS, Lane, Unit, UnitState
+from chalicelib.services.advance import due_after
+from chalicelib.services.dispatch import ORDER_KIND_BY_UNIT, find_lost_model, owner_of, record_submission, send
+from chalicelib.services.ports import Owner, Ports, SubmissionState
+
+logger = Logger(service="reelscan", child=True)
+
+STATES_WITH_RESULTS = frozenset({JobState.SUCCEEDED, JobState.PARTIAL})
+RETRIED = Failure(
+    ErrorCode.CONFLICT, "the job was retried after this was asked for", "Ask for it again when the job has finished"
+)
+DELETED = Failure(ErrorCode.CANCELLED, "the job was deleted", "Upload the video again and start a new job")
+
+
+def start_side_step(ports: Ports, job: Job, name: StepName, parameters: Mapping[str, object]) -> SideStep | None:
+    """Record a side step of a finished job and send it to a worker; None when one of this name is there.
+
+    Raises:
+        Conflict: the job has no results, or one of its models is gone.
+    """
+    finished_at = job.finished_at
+    if job.state not in STATES_WITH_RESULTS or finished_at is None:
+        raise Conflict(
+            f"job {job.job_id} must have finished with results but is {job.state}",
+            hint="Wait until the job is SUCCEEDED or PARTIAL",
+        )
+    if lost := find_lost_model(ports, job):
+        raise Conflict(lost.detail, hint=lost.hint)
+    owner, now = owner_of(job), ports.clock.now()
+    submission_id = SubmissionId(f"{name.kind.lower()}-{name.name}")
+    step = SideStep(
+        unit=Unit(name.kind, 0, UnitState.OPEN, submission=submission_id, lane=Lane.CPU, name=name.name),
+        parameters=dict(parameters),
+        created_at=now,
+        deadline_at=now + timedelta(seconds=ports.limits.job_seconds),
+        job_finished_at=finished_at,
+    )
+    if not ports.units.add_side_step(owner, step, due_after(ports)):
+        return None
+    logger.info("side step created", job_id=job.job_id, kind=name.kind, step=name.name)
+    try:
+        send(
+            ports,
+            record_submission(ports, owner, ORDER_KIND_BY_UNIT[name.kind], submission_id, ((0,),), Lane.CPU, name),
+        )
+    except DependencyFailed as error:
+        # It is recorded and due: the reconciler sends it. To fail the request would make its client ask again.
+        logger.warning("side step starts later", job_id=job.job_id, step=name.name, detail=error.failure.detail)
+    return step
+
+
+def find_open_step(ports: Ports, owner: Owner, name: StepName) -> SideStep | None:
+    """The side step, if a worker can still do it; one that can never succeed any more is ended here."""
+    step = ports.units.get_side_step(owner, name)
+    if step is None or step.unit.is_terminal:
+        return None
+    job = ports.jobs.get(owner.tenant, JobId(owner.name))
+    if job is None:
+        # Recorded while the job was being deleted.
+        ports.units.drop_side_step(owner, name)
+        return None
+    failure = _why_over(ports, job, step)
+    if failure is None:
+        return step
+    if _end(ports, owner, step, UnitState.FAILED, failure):
+        logger.info("side step failed", job_id=job.job_id, kind=name.kind, step=name.name, code=failure.code)
+    return None
+
+
+def end_side_steps(ports: Ports, job: Job, state: UnitState, failure: Failure) -> None:
+    """End every side step of the job that is open; what their workers still write to them is refused from now on."""
+    owner = owner_of(job)
+    submissions = {submission.submission_id: submission for submission in ports.submissions.list(owner)}
+    for kind in sorted(SIDE_KINDS):
+        for listed in ports.units.list_side_steps(owner, kind):
+            step: SideStep | None = listed
+            # A heartbeat or claim between read and write refuses ours: look again.
+            while step and not step.unit.is_terminal and not _end(ports, owner, step, state, failure):
+                step = ports.units.get_side_step(owner, listed.step_name)
+            submission = submissions.get(listed.unit.submission)
+            if not listed.unit.is_terminal and submission and submission.state is SubmissionState.SENT:
+                _stop_worker(ports, submission.batch_job_id, failure.detail)
+
+
+def _why_over(ports: Ports, job: Job, step: SideStep) -> Failure | None:
+    if job.finished_at != step.job_finished_at:
+        return RETRIED
+    if ports.clock.now() >= step.deadline_at:
+        detail = f"it was not done by {step.deadline_at.isoformat()}"
+        return Failure(ErrorCode.TIMEOUT, detail, "Ask for it again, or for less; a deployment can raise job_seconds")
+    return find_lost_model(ports, job)
+
+
+def _end(ports: Ports, owner: Owner, step: SideStep, state: UnitState, failure: Failure) -> bool:
+    return ports.units.end(owner, step.unit, state=state, fence=ports.ids.make("fnc"), failure=failure)
+
+
+def _stop_worker(ports: Ports, batch_job_id: str, reason: str) -> None:
+    """Free the machine; correctness does not need it, since the fence was changed."""
+    try:
+        ports.batch.terminate(batch_job_id, reason)
+    except DependencyFailed as error:
+        logger.warning("worker was not stopped", batch_job_id=batch_job_id, detail=error.failure.detail)
