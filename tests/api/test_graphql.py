@@ -12,9 +12,10 @@ from graphql import get_introspection_query, get_named_type, is_leaf_type
 from chalicelib import wiring
 from chalicelib.api.graphql import lambda_entry
 from chalicelib.api.graphql.limits import COST_MAX, DEPTH_MAX, FACTS, RECORDS, RESOLVERS_MAX
-from chalicelib.api.graphql.resolvers import RESOLVERS
+from chalicelib.api.graphql.resolvers import RESOLVERS, TYPE_BY_KIND
 from chalicelib.api.graphql.words import to_camel
 from chalicelib.domain.jobs import JobState
+from chalicelib.domain.query.ast import ResultKind
 from chalicelib.domain.videos import VideoState
 from infra.local.appsync.execution import Caller
 from infra.local.appsync.sdl import IAM
@@ -110,6 +111,40 @@ def test_a_list_of_a_job_is_that_of_rest(field: str, path: str, item: str) -> No
     assert rest["items"]
     assert told["items"] == as_graphql(rest["items"], item)
     assert told["nextCursor"] == rest["next_cursor"]
+
+
+@pytest.mark.parametrize(
+    "q",
+    [
+        'detections where label = "dog"',
+        'tracks where label = "dog"',
+        'appearances where label = "person"',
+        'detections where label = "dog" together with detections where label = "person"',
+        "count detections by 2s, label",
+        "dwell inside polygon((0, 0), (640, 0), (640, 480), (0, 480))",
+    ],
+)
+def test_the_answer_to_a_query_is_that_of_rest(q: str) -> None:
+    service = Service()
+    job_id = seed_job(service).job_id
+    rest = service.call("GET", f"/jobs/{job_id}/query", query={"q": q}).json
+    member = TYPE_BY_KIND[ResultKind(rest["kind"])]
+    selected = f"kind nextCursor items {{ __typename ... on {member} {{ {everything(member)} }} }}"
+    query = (
+        f"query($j: ID!, $q: String!) {{ jobQuery(jobId: $j, q: $q) {{ {selected} }} search(q: $q) {{ {selected} }} }}"
+    )
+    told = data_of(service, query, j=job_id, q=q)
+    assert rest["items"]
+    shown = [{"__typename": member, **item} for item in as_graphql(rest["items"], member)]
+    assert told["jobQuery"] == {"kind": rest["kind"], "nextCursor": rest["next_cursor"], "items": shown}
+    assert told["search"]["items"] == shown
+
+
+def test_a_text_that_is_no_query_is_refused_as_rest_refuses_it() -> None:
+    service = Service()
+    rest = service.call("GET", "/search", query={"q": "find me"}).json
+    error = error_of(ask(service, '{ search(q: "find me") { kind } }'))
+    assert (error["errorType"], error["message"]) == (rest["code"], rest["detail"])
 
 
 def test_models_are_those_of_rest() -> None:

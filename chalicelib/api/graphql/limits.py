@@ -42,6 +42,8 @@ PAGE_LIMITS_BY_FIELD: dict[tuple[str, str], PageLimits] = {
     # Not cut into pages; an operator registers them one by one.
     ("Query", "models"): RECORDS,
     ("Query", "jobEvents"): FACTS,
+    ("Query", "jobQuery"): FACTS,
+    ("Query", "search"): FACTS,
     ("Video", "jobs"): RECORDS,
     ("Job", "segments"): FACTS,
     ("Job", "detections"): FACTS,

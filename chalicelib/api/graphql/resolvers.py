@@ -17,15 +17,18 @@ from pydantic import BaseModel, ValidationError
 
 from chalicelib.api import catalog, problems, results, schemas
 from chalicelib.api import jobs as job_views
+from chalicelib.api import query as query_views
 from chalicelib.api import videos as video_views
 from chalicelib.api.graphql.limits import PAGE_LIMITS_BY_FIELD
 from chalicelib.api.graphql.words import from_graphql, to_camel, to_graphql
 from chalicelib.api.pages import listed_after, next_cursor
 from chalicelib.api.present import job_out, video_out
+from chalicelib.api.query_schemas import QueryPageOut, QueryQuery
 from chalicelib.api.typed import Call
 from chalicelib.domain.errors import DomainError, InvalidRequest, NotFound
 from chalicelib.domain.ids import VideoId
 from chalicelib.domain.jobs import Job, JobState, Progress
+from chalicelib.domain.query.ast import ResultKind
 from chalicelib.services import jobs, videos
 from chalicelib.services.idempotency import answer_once
 from chalicelib.services.ports import Owner, StoredAnswer
@@ -92,6 +95,16 @@ def list_events(call: Call, asked: Asked) -> Fields:
 def list_models(call: Call, _asked: Asked) -> Fields:
     """Query.models."""
     return to_graphql(catalog.list_models(call))
+
+
+def query_job(call: Call, asked: Asked) -> Fields:
+    """Query.jobQuery."""
+    return _found(query_views.query_job(call, asked.arguments["jobId"], _page(asked, QueryQuery)))
+
+
+def search(call: Call, asked: Asked) -> Fields:
+    """Query.search."""
+    return _found(query_views.search(call, _page(asked, QueryQuery)))
 
 
 # --- fields of videos and jobs ----------------------------------------------------------------------------------------
@@ -214,6 +227,8 @@ RESOLVERS: dict[tuple[str, str], Resolver] = {
     ("Query", "job"): Resolver(get_job),
     ("Query", "jobEvents"): Resolver(list_events),
     ("Query", "models"): Resolver(list_models),
+    ("Query", "jobQuery"): Resolver(query_job),
+    ("Query", "search"): Resolver(search),
     ("Video", "jobs"): Resolver(many=list_jobs),
     ("Video", "source"): Resolver(get_source),
     ("Job", "video"): Resolver(many=get_videos_of_jobs),
@@ -233,6 +248,23 @@ RESOLVERS: dict[tuple[str, str], Resolver] = {
     ("Subscription", "onJobEvent"): Resolver(authorize_subscriber),
     ("Subscription", "onDetections"): Resolver(authorize_subscriber),
 }
+
+
+TYPE_BY_KIND = {
+    ResultKind.DETECTIONS: "DetectionItem",
+    ResultKind.TRACKS: "TrackItem",
+    ResultKind.APPEARANCES: "AppearanceItem",
+    ResultKind.PAIRS: "PairItem",
+    ResultKind.BUCKETS: "BucketItem",
+    ResultKind.DWELLS: "DwellItem",
+}
+
+
+def _found(page: QueryPageOut) -> Fields:
+    """A page of items that say which member of the union they are."""
+    fields = to_graphql(page)
+    name = TYPE_BY_KIND[ResultKind(fields["kind"])]
+    return {**fields, "items": [{"__typename": name, **item} for item in fields["items"]]}
 
 
 def _job_fields(job: Job) -> Fields:
