@@ -18,7 +18,8 @@ from infra.wiring import WIRING
 from tests.api.service import ACME, Service
 
 SDL = load_sdl(WIRING.graphql.schema_path)
-ENGINE = Engine(SDL, WIRING.graphql, Functions(app_module, [WIRING.graphql.handler]))
+FUNCTIONS = Functions(app_module, [WIRING.graphql.handler])
+ENGINE = Engine(SDL, WIRING.graphql, FUNCTIONS)
 READS = ("videos", "jobs", "units", "submissions", "models", "results", "events", "objects")
 
 
@@ -29,14 +30,19 @@ def caller_of(tenant: str, **claims: Any) -> Caller:
 
 
 def ask(
-    service: Service, query: str, variables: Mapping[str, Any] | None = None, *, caller: Caller | None = None
+    service: Service,
+    query: str,
+    variables: Mapping[str, Any] | None = None,
+    *,
+    caller: Caller | None = None,
+    engine: Engine = ENGINE,
 ) -> Any:
     """The answer to a query of the tenant `acme`, unless somebody else asks."""
-    operation = ENGINE.prepare({"query": query, "variables": variables or {}})
+    operation = engine.prepare({"query": query, "variables": variables or {}})
     if not isinstance(operation, Operation):
         return operation
     with wiring.using(service.ports):
-        return to_answer(ENGINE.run(operation, caller or caller_of(ACME)))
+        return to_answer(engine.run(operation, caller or caller_of(ACME)))
 
 
 def data_of(service: Service, query: str, **variables: Any) -> Any:

@@ -157,7 +157,7 @@ class _Faulty:
         return lambda *args, **kwargs: self._faults.call(lambda: method(*args, **kwargs))
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=40, deadline=None, derandomize=True)
 @given(seed=st.integers(0, 2**32))
 def test_records_that_are_lost_doubled_or_late_leave_neither_gap_nor_double(seed: int) -> None:
     dice = random.Random(seed)
@@ -181,7 +181,7 @@ def test_records_that_are_lost_doubled_or_late_leave_neither_gap_nor_double(seed
 
 
 @given(reads=st.lists(st.integers(1, 4), max_size=20))
-@settings(max_examples=40, deadline=None, derandomize=True)
+@settings(max_examples=25, deadline=None, derandomize=True)
 def test_who_reads_on_from_its_last_seq_misses_nothing_and_sees_nothing_twice(reads: list[int]) -> None:
     world, job = started()
     seen: list[JobEvent] = []

@@ -10,6 +10,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Awaitable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from graphql import (
@@ -33,6 +34,7 @@ from infra.local.appsync.weight import weigh
 from infra.local.functions import Functions
 from infra.wiring import GraphQlApi
 
+DOCUMENTS_KEPT = 100
 TOKENS_MAX = 4000
 """Of a document: what costs to be read and checked before its weight is known."""
 Json = dict[str, Any]
@@ -79,19 +81,17 @@ class Engine:
         self.sdl = sdl
         self._limits = limits
         self._functions = functions
+        # Clients send the same few documents again and again.
+        self._read = lru_cache(DOCUMENTS_KEPT)(self._parse)
 
     def prepare(self, body: Mapping[str, Any]) -> Operation | Json:
         """The operation of a request, or the answer that refuses it."""
         query, variables = body.get("query"), body.get("variables") or {}
         if not isinstance(query, str) or not isinstance(variables, Mapping):
             return refuse(Refusal("MalformedHttpRequestException", "the body must have a query, and variables by name"))
-        try:
-            document = parse(query, max_tokens=TOKENS_MAX)
-        except GraphQLError as error:
-            return {"data": None, "errors": [_format(error)]}
-        mistakes = validate(self.sdl.schema, document)
-        if mistakes:
-            return {"data": None, "errors": [_format(error) for error in mistakes]}
+        document = self._read(query)
+        if isinstance(document, list):
+            return {"data": None, "errors": [_format(error) for error in document]}
         operation = get_operation_ast(document, body.get("operationName"))
         if operation is None:
             return refuse(Refusal("BadRequestException", "operationName must name one operation of the document"))
@@ -134,6 +134,14 @@ class Engine:
             return dict(get_argument_values(definition, node, values))
         except GraphQLError as error:
             raise Refusal("BadRequestException", error.message) from error
+
+    def _parse(self, query: str) -> DocumentNode | list[GraphQLError]:
+        """A valid document, or its mistakes."""
+        try:
+            document = parse(query, max_tokens=TOKENS_MAX)
+        except GraphQLError as error:
+            return [error]
+        return validate(self.sdl.schema, document) or document
 
     async def _run(self, operation: Operation, caller: Caller, root: Any) -> ExecutionResult:
         run = _Run(self.sdl, self._limits, self._functions, caller, is_push=root is not None)
