@@ -14,9 +14,9 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from client.annotate import annotate
-from client.report import MEGABYTE, describe_progress, show_failure, show_findings, show_gaps, show_query
+from client.report import MEGABYTE, describe_progress, show_error, show_failure, show_findings, show_gaps, show_query
 from client.service import TERMINAL_STATES, Json, Service, ServiceError
+from client.stills import choose_stills, save_stills
 from client.terminal import Terminal
 from client.upload import send_file
 
@@ -61,8 +61,7 @@ def run(service: Service, video_path: Path, model: str, out: Path, terminal: Ter
     show_gaps(job, terminal)
     show_findings(job["summary"], terminal)
     show_query(service, job, terminal)
-    _draw(service, job, video_path, out, terminal)
-    return 0
+    return 0 if _draw(service, job, video_path, out, terminal) else 1
 
 
 def _announce(service: Service, video_path: Path, size_bytes: int, model: str, terminal: Terminal) -> Json:
@@ -100,23 +99,28 @@ def _wait(service: Service, job_id: str, terminal: Terminal) -> Json:
         time.sleep(min(wait_seconds, POLL_SECONDS))
 
 
-def _draw(service: Service, job: Json, video_path: Path, out: Path, terminal: Terminal) -> None:
-    media = service.get_video(job["video_id"])["media"]
-    duration_seconds = media["duration_seconds"]
-
-    def report(seconds: float) -> None:
-        percent = min(100, int(100 * seconds / duration_seconds)) if duration_seconds else 100
-        # In quarters, so that plain output stays short; the bar shows the rest.
-        terminal.progress("Draw", percent, 100, f"{percent // 25 * 25} %")
-
-    drawn = annotate(video_path, media, service.all_detections(job["job_id"]), out, report)
-    report(duration_seconds)
-    terminal.note(f"{drawn.detections:,} detections on {drawn.frames:,} frames, each on the frame with its PTS")
-    if drawn.unmatched:
-        terminal.note(f"{drawn.unmatched} detections are on no frame of this file")
-    terminal.step("Written", str(drawn.video))
-    for still in drawn.stills:
+def _draw(service: Service, job: Json, video_path: Path, out: Path, terminal: Terminal) -> bool:
+    """Have the service draw, and take the video and a few stills of it; whether it could."""
+    started = time.monotonic()
+    export = service.request_export(job["job_id"], "mp4")
+    while True:
+        terminal.progress("Draw", int(export["state"] == "SUCCEEDED"), 1, export["state"])
+        if export["state"] in TERMINAL_STATES:
+            break
+        time.sleep(POLL_SECONDS)
+        export = service.get_export(job["job_id"], export["export_id"])
+    if export["state"] != "SUCCEEDED":
+        show_error("The video could not be drawn", export.get("error"), terminal)
+        return False
+    video = out / export["file_name"]
+    service.download(export, video)
+    terminal.note(f"{export['detections']:,} detections on their frames, {time.monotonic() - started:.1f} s")
+    terminal.step("Written", str(video))
+    duration_seconds = service.get_video(job["video_id"])["media"]["duration_seconds"]
+    stills = choose_stills(service.all_detections(job["job_id"]), duration_seconds)
+    for still in save_stills(video, video_path.stem, stills, out):
         terminal.note(str(still))
+    return True
 
 
 def _read_connection(options: argparse.Namespace) -> tuple[str, str]:

@@ -29,8 +29,15 @@ def describe_progress(job: Json) -> str:
 
 def show_failure(job: Json, terminal: Terminal) -> None:
     """Why a job has no results: code, cause and hint, as the service gives them."""
-    error = job["error"]
-    terminal.failure(f"The job ended {job['state']}: {error['code']}, {error['title']}", error["detail"], error["hint"])
+    show_error(f"The job ended {job['state']}", job["error"], terminal)
+
+
+def show_error(what: str, error: Json | None, terminal: Terminal) -> None:
+    """What did not work, with code, cause and hint; a thing that was cancelled has none."""
+    if error is None:
+        terminal.failure(what, "it was cancelled", "Start it again")
+    else:
+        terminal.failure(f"{what}: {error['code']}, {error['title']}", error["detail"], error["hint"])
 
 
 def show_gaps(job: Json, terminal: Terminal) -> None:

@@ -5,9 +5,11 @@ Names are those of the API; its OpenAPI document, at `/openapi.json`, is the ref
 
 from __future__ import annotations
 
+import hashlib
 import mimetypes
 import uuid
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -100,6 +102,41 @@ class Service:
     def all_detections(self, job_id: str) -> Iterator[Json]:
         """Every detection of the job at its default threshold, in order of time, page by page as they are taken."""
         return self._items(f"/jobs/{job_id}/detections", {"limit": PAGE_LIMIT})
+
+    def request_export(self, job_id: str, form: str) -> Json:
+        """The export in that format, new or there already."""
+        export: Json = self._post(f"/jobs/{job_id}/exports", {"format": form})["export"]
+        return export
+
+    def get_export(self, job_id: str, export_id: str) -> Json:
+        """The export as it stands; with `url` when it is made."""
+        export: Json = self._get(f"/jobs/{job_id}/exports/{export_id}")["export"]
+        return export
+
+    def download(self, export: Json, path: Path) -> None:
+        """The bytes of an export that is made, checked against its digest.
+
+        Raises:
+            ServiceError: S3 does not give them, or gives others.
+        """
+        digest = hashlib.sha256()
+        try:
+            # S3 knows nothing of our token.
+            with path.open("wb") as file, httpx.stream("GET", export["url"], timeout=TIMEOUT_SECONDS) as answer:
+                answer.raise_for_status()
+                for piece in answer.iter_bytes():
+                    digest.update(piece)
+                    file.write(piece)
+        except httpx.HTTPError as error:
+            raise ServiceError(
+                "UNREACHABLE",
+                "The export cannot be downloaded",
+                str(error),
+                "Read the export again: its URL is new then",
+            ) from error
+        if digest.hexdigest() != export["sha256"]:
+            detail = f"expected SHA-256 {export['sha256']} but got {digest.hexdigest()}"
+            raise ServiceError("CHECKSUM_MISMATCH", "The download is not the export", detail, "Download it again")
 
     def _items(self, path: str, query: Mapping[str, object]) -> Iterator[Json]:
         cursor: str | None = None

@@ -10,9 +10,10 @@ import os
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import IO, Any
+from urllib.parse import quote
 
 import boto3
 from botocore.config import Config
@@ -35,6 +36,8 @@ CONFLICT_ROUNDS = 5
 ITEMS_PER_BATCH_READ = 100
 ITEMS_PER_BATCH_WRITE = 25
 BACKOFF_SECONDS = 0.2
+PART_BYTES = 16 << 20
+"""Of an upload, held in memory. Source: S3 takes 10,000 parts, so a file may have 156 GiB."""
 
 
 class Superseded(Exception):
@@ -249,6 +252,41 @@ class Cloud:
         with passing_errors("writing an object"):
             self._s3.put_object(Bucket=self.bucket, Key=key, Body=body)
 
+    def upload_file(
+        self, key: str, file: IO[bytes], *, content_type: str, file_name: str, check: Callable[[], None]
+    ) -> None:
+        """Write a file of any size, part by part; whoever downloads it is told its type and name.
+
+        It appears whole or not at all. Parts of an upload that was broken off hard are for the bucket's lifecycle.
+        """
+        file.seek(0)
+        where = {"Bucket": self.bucket, "Key": key}
+        s3: Any = self._s3
+        with passing_errors("starting an upload"):
+            disposition = attachment(file_name)
+            started = s3.create_multipart_upload(**where, ContentType=content_type, ContentDisposition=disposition)
+        where["UploadId"] = started["UploadId"]
+        try:
+            parts: list[dict[str, Any]] = []
+            # An empty file has one empty part.
+            while (piece := file.read(PART_BYTES)) or not parts:
+                check()
+                number = len(parts) + 1
+                with passing_errors("uploading a part"):
+                    answer = s3.upload_part(**where, PartNumber=number, Body=piece)
+                parts.append({"PartNumber": number, "ETag": answer["ETag"]})
+            with passing_errors("completing an upload"):
+                s3.complete_multipart_upload(**where, MultipartUpload={"Parts": parts})
+        except BaseException:
+            with suppress(Passing), passing_errors("dropping an upload"):
+                s3.abort_multipart_upload(**where)
+            raise
+
+    def delete_object(self, key: str) -> None:
+        """Delete an object of ours, if it is there."""
+        with passing_errors("deleting an object"):
+            self._s3.delete_object(Bucket=self.bucket, Key=key)
+
     def open_source(self, source: OrderedSource) -> S3Source:
         """The bytes of the video, pinned."""
         pinned = {"Bucket": source.bucket, "Key": source.key}
@@ -363,6 +401,15 @@ class _RangeReader:
                 hint = "Do not write to the key of an accepted upload; create a new video for new bytes"
                 raise BadInput(f"{self._name} was replaced", code=ErrorCode.SOURCE_CHANGED, hint=hint) from error
             raise Passing(f"reading {self._name} failed: {code}") from error
+
+
+def attachment(file_name: str) -> str:
+    """The header Content-Disposition by which a browser saves a file under its name, whatever its letters.
+
+    Source: RFC 6266, section 4.3, and RFC 8187.
+    """
+    plain = "".join(letter if " " <= letter <= "~" and letter not in '"\\%' else "_" for letter in file_name)
+    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(file_name, safe='')}"
 
 
 def _stored(form: Any) -> Item | None:

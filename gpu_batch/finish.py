@@ -129,11 +129,15 @@ class _Finish:
                 self._write_ids(index, tracks.finish())
 
     def write_tracks(self) -> list[TrackRow]:
-        """Store the job's tracks and the summary trees; the tracks that its view shows."""
-        tracks = sorted(
-            (track for model in self._tracks for track in model.closed),
-            key=lambda track: (track.first_pts, track.track_id),
-        )
+        """Store the summary trees and the tracks that the job's view shows, which are the answer."""
+        labels = frozenset(self._order.labels)
+        tracks = [
+            track
+            for floor, model in zip(self._floors, self._tracks, strict=True)
+            for track in model.closed
+            if track.score_max >= floor and (not labels or track.label in labels)
+        ]
+        tracks.sort(key=lambda track: (track.first_pts, track.track_id))
         chunks = [tracks[first : first + TRACKS_PER_CHUNK] for first in range(0, len(tracks), TRACKS_PER_CHUNK)]
         self._put(
             [
@@ -147,13 +151,7 @@ class _Finish:
         )
         self._put_nodes(table_keys.TRACK_TREE, build_track_tree(chunks, self._names))
         self._put_nodes(table_keys.SEGMENT_TREE, self._tree.finish())
-        labels = frozenset(self._order.labels)
-        floor_by_model = dict(zip(self._names, self._floors, strict=True))
-        return [
-            track
-            for track in tracks
-            if track.score_max >= floor_by_model[track.model] and (not labels or track.label in labels)
-        ]
+        return tracks
 
     def outcome(self, tracks: list[TrackRow]) -> dict[str, Any]:
         """How the job ends: the arguments of `outcomes.job_finished`."""

@@ -72,8 +72,16 @@ STEP_BY_KIND: dict[OrderKind, Step] = {
         cloud, order, order.children[child], claimed_by=by, stop=stop
     ),
     OrderKind.FINISH: lambda cloud, order, _, by, stop: run_finish(cloud, order, claimed_by=by, stop=stop),
+    OrderKind.EXPORT: lambda cloud, order, _, by, stop: _run_export(cloud, order, by, stop),
 }
 """What to do with an order of a kind: (cloud, order, child, claimed by, stop)."""
+
+
+def _run_export(cloud: Cloud, order: WorkOrder, claimed_by: str, stop: Stop) -> None:
+    # Imported here: only exports need Arrow, which takes as long to import as all the rest.
+    from gpu_batch.export_step import run_export
+
+    run_export(cloud, order, claimed_by=claimed_by, stop=stop)
 
 
 def _read_order(text: bytes) -> WorkOrder:

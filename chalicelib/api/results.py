@@ -18,7 +18,9 @@ routes = Routes(results_blueprint)
 def find_detections(call: Call, job_id: str, query: schemas.DetectionsQuery) -> schemas.DetectionsPage:
     """By label, model, time (`from` ≤ t < `to`, seconds), score and track.
 
-    Segments are readable as soon as they are done.
+    Segments are readable as soon as they are done; frame numbers and track ids come when the job has finished. A page
+    reads a bounded amount, whatever the length of the video: it may be shorter than `limit`, or empty, and still have
+    a `next_cursor`. Go on until there is none.
     """
     job = jobs.get_job_to_read(call.ports, call.claims.tenant, job_id)
     asked = results.DetectionQuery(
@@ -35,7 +37,10 @@ def find_detections(call: Call, job_id: str, query: schemas.DetectionsQuery) -> 
 
 @routes.get("/jobs/{job_id}/tracks", summary="Find tracks", problems=(400, 401, 404, 409))
 def find_tracks(call: Call, job_id: str, query: schemas.TracksQuery) -> schemas.TracksPage:
-    """Tracks that are seen in the window, in order of their first frame; there are none before the job has finished."""
+    """Tracks that are seen in the window, in order of their first frame; there are none before the job has finished.
+
+    A page reads a bounded amount: it may be short, or empty, and still have a `next_cursor`.
+    """
     job = jobs.get_job_to_read(call.ports, call.claims.tenant, job_id)
     found, timebase, cursor = results.find_tracks(
         call.ports,

@@ -4,8 +4,8 @@
   contracts/blocks.py): the track of
   every row, 0 = none. Rows and order are those of the block, which itself never changes.
 * TRACKS: chunks of the job's tracks in order of (first_pts, track_id), `body` = zlib of JSON, one list per track as in
-  `TrackRow`: all of
-  them, whatever the job's `score_min` and `labels`, which are views. Found through their summary tree.
+  `TrackRow`: those that the
+  job's `score_min` and `labels` show. Found through their summary tree (contracts/summary_tree.py).
 """
 
 from __future__ import annotations

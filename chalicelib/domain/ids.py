@@ -28,6 +28,12 @@ def make_id(prefix: str, milliseconds: int, randomness: bytes) -> str:
     return prefix + "_" + "".join(CROCKFORD[number >> shift & 31] for shift in range(125, -5, -5))
 
 
+def derive_id(prefix: str, digest: bytes) -> str:
+    """An id that is made of what it names: the first 130 bits of a digest, in the form of all ids."""
+    number = int.from_bytes(digest[:17], "big") >> 6
+    return prefix + "_" + "".join(CROCKFORD[number >> shift & 31] for shift in range(125, -5, -5))
+
+
 def is_id(prefix: str, text: str) -> bool:
     """Whether `text` has the form of an id of this kind; says nothing about whether it exists."""
     return text.startswith(prefix + "_") and ID_PATTERN.fullmatch(text) is not None

@@ -30,6 +30,25 @@ JOB = {
     "error?",
 }
 PAGE = {"items", "next_cursor"}
+EXPORT = {
+    "export_id",
+    "format",
+    "options",
+    "state",
+    "created_at",
+    "job_finished_at",
+    "finished_at?",
+    "file_name?",
+    "content_type?",
+    "size_bytes?",
+    "sha256?",
+    "frames?",
+    "detections?",
+    "statement?",
+    "url?",
+    "expires_at?",
+    "error?",
+}
 
 
 @dataclass(frozen=True)
@@ -157,6 +176,17 @@ ROUTES = [
     # Their answers differ by kind: tests/api/test_query.py has the fields of each.
     Route("GET", "/jobs/{job_id}/query", 200, query={*SLICE, "q"}, asked="q=detections"),
     Route("GET", "/search", 200, query={*SLICE, "q"}, asked="q=detections"),
+    Route(
+        "POST",
+        "/jobs/{job_id}/exports",
+        202,
+        {"export"},
+        EXPORT,
+        body={"format": "csv"},
+        body_fields={"format", "options?"},
+    ),
+    Route("GET", "/jobs/{job_id}/exports", 200, PAGE, EXPORT, query=SLICE),
+    Route("GET", "/jobs/{job_id}/exports/{export_id}", 200, {"export"}, EXPORT),
     Route(
         "GET",
         "/models",

@@ -11,7 +11,7 @@ from chalicelib.contracts.job_index import IndexEntry
 from chalicelib.contracts.sample_table import pack_cells
 from chalicelib.contracts.tracks import TrackRow, pack_track_ids
 from chalicelib.domain.ids import JobId, TenantId, VideoId
-from chalicelib.domain.jobs import Job, JobState, ModelRef, PlanFacts
+from chalicelib.domain.jobs import TERMINAL_JOB_STATES, Job, JobState, ModelRef, PlanFacts
 from chalicelib.domain.units import UnitKind, UnitState
 from chalicelib.domain.videos import Source, Video, VideoState
 from chalicelib.services.dispatch import owner_of
@@ -20,6 +20,7 @@ from tests.contracts.block_makers import make_block
 from tests.fakes.finish import write_finish
 from tests.fakes.makers import (
     A_FAILURE,
+    NOW,
     TIMEBASE,
     make_cells,
     make_index,
@@ -43,6 +44,8 @@ class Seeded:
 
     video_id: str
     job_id: str
+    export_id: str = "exp_7ZZZZZZZZZZZZZZZZZZZZZZZZZ"
+    """One that never was, unless it was seeded."""
 
 
 def seed_video(service: Service, tenant: TenantId = ACME, state: VideoState = VideoState.READY) -> Video:
@@ -93,6 +96,7 @@ def seed_job(
         state=state,
         models=(ModelRef("toy", "1", make_manifest().sha256),),
         plan=PlanFacts(SEGMENTS, SEGMENTS),
+        finished_at=NOW if state in TERMINAL_JOB_STATES else None,
     )
     ports.jobs.add(job, None)
     done = UnitState.OPEN if state is JobState.RUNNING else UnitState.DONE
@@ -118,6 +122,13 @@ def seed_job(
     if job.is_terminal:
         _write_tracks(service, job)
     return Seeded(video.video_id, job.job_id)
+
+
+def seed_export(service: Service, tenant: TenantId = ACME) -> Seeded:
+    """An export that was asked for; no worker has seen it."""
+    seeded = seed_job(service, tenant)
+    answer = service.call("POST", f"/jobs/{seeded.job_id}/exports", {"format": "csv"}, token=tenant)
+    return replace(seeded, export_id=answer.json["export"]["export_id"])
 
 
 def _write_results(service: Service, job: Job, index: int) -> None:

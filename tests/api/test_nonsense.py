@@ -53,7 +53,11 @@ UPLOAD = seed_upload_in_parts(SERVICE)
 
 
 def path_of(route: Route) -> str:
-    return route.path.format(video_id=UPLOAD if "/upload" in route.path else SEEDED.video_id, job_id=SEEDED.job_id)
+    return route.path.format(
+        video_id=UPLOAD if "/upload" in route.path else SEEDED.video_id,
+        job_id=SEEDED.job_id,
+        export_id=SEEDED.export_id,
+    )
 
 
 def answered(route: Route, body: Any, query: Any, headers: dict[str, str] | None = None) -> None:

@@ -8,16 +8,17 @@ import pytest
 
 from chalicelib.domain.jobs import JobState
 from tests.api.routes import ROUTES, Route
-from tests.api.seed import Seeded, seed_job, seed_upload_in_parts, seed_video
+from tests.api.seed import Seeded, seed_export, seed_job, seed_upload_in_parts, seed_video
 from tests.api.service import ACME, OTHER, Answer, Service
 
 NEVER_VIDEO = "vid_7ZZZZZZZZZZZZZZZZZZZZZZZZZ"
 NEVER_JOB = "job_7ZZZZZZZZZZZZZZZZZZZZZZZZZ"
+NEVER_EXPORT = Seeded("", "").export_id
 TO_ONE_THING = [route for route in ROUTES if "{" in route.path]
 
 
 def ask(service: Service, route: Route, ids: Seeded, token: str) -> Answer:
-    path = route.path.format(video_id=ids.video_id, job_id=ids.job_id)
+    path = route.path.format(video_id=ids.video_id, job_id=ids.job_id, export_id=ids.export_id)
     return service.call(route.method, path, route.body, query=route.asked, token=token)
 
 
@@ -25,6 +26,8 @@ def seed_for(service: Service, route: Route) -> Seeded:
     """A thing of the tenant `acme` that the route could act on."""
     if "/upload" in route.path:
         return Seeded(seed_upload_in_parts(service), NEVER_JOB)
+    if "export_id" in route.path:
+        return seed_export(service)
     state = {"cancel": JobState.RUNNING, "retry": JobState.PARTIAL}.get(route.path.rpartition("/")[2])
     return seed_job(service, state=state or JobState.SUCCEEDED, failed=(1,) if state is JobState.PARTIAL else ())
 
@@ -36,6 +39,7 @@ def test_a_thing_of_another_tenant_answers_like_one_that_never_was(route: Route)
     foreign = ask(service, route, ids, OTHER)
     never = ask(service, route, Seeded(NEVER_VIDEO, NEVER_JOB), OTHER)
     expected = never.body.replace(NEVER_VIDEO.encode(), ids.video_id.encode())
+    expected = expected.replace(NEVER_EXPORT.encode(), ids.export_id.encode())
     assert foreign.status == 404
     assert foreign.body == expected.replace(NEVER_JOB.encode(), ids.job_id.encode())
     assert (foreign.status, foreign.headers) == (never.status, never.headers)
@@ -65,7 +69,7 @@ def test_the_owner_is_answered(route: Route) -> None:
 )
 def test_a_name_that_is_no_id_is_not_found(route: Route, name: str) -> None:
     service = Service()
-    path = route.path.format(video_id=name, job_id=name)
+    path = route.path.format(video_id=name, job_id=name, export_id=name)
     assert service.call(route.method, path, route.body, query=route.asked).status in (403, 404)
 
 

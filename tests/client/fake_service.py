@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import threading
 from collections.abc import Iterator
@@ -35,7 +36,15 @@ def make_summary(label: str = "person", detections: int = 3) -> Json:
 
 def make_detection(pts: int, box: tuple[float, float, float, float] = (20, 20, 80, 80), track_id: int = 1) -> Json:
     """A detection as the API shows it."""
-    return {"pts": pts, "label": "person", "score": 0.87, "box": list(box), "track_id": track_id}
+    return {
+        "pts": pts,
+        "time_seconds": pts / 12_800,
+        "frame_index": pts // 512,
+        "label": "person",
+        "score": 0.87,
+        "box": list(box),
+        "track_id": track_id,
+    }
 
 
 @dataclass
@@ -61,6 +70,9 @@ class FakeService:
     jobs: list[Json] = field(default_factory=lambda: [make_job(summary=make_summary())])
     """Answers of GET /jobs/…, one after the other; the last one stays."""
     detection_pages: list[list[Json]] = field(default_factory=lambda: [[]])
+    exports: list[Json] = field(default_factory=lambda: [{}])
+    """What the answers about the export say beside the usual; the last one stays."""
+    exported: bytes = b""
     part_size_bytes: int = 0
     """0: a presigned POST; else a multipart upload in parts of this size."""
     part_count: int = 0
@@ -108,6 +120,10 @@ class FakeService:
                 last = page == len(self.detection_pages) - 1
                 cursor = None if last else str(page + 1)
                 return 200, {}, {"items": self.detection_pages[page], "next_cursor": cursor}
+            case "POST", "/jobs/job_1/exports":
+                return 202, {}, {"export": self._export()}
+            case "GET", "/jobs/job_1/exports/exp_1":
+                return 200, {}, {"export": self._export()}
         return 404, {"Content-Type": "text/plain"}, f"no route for {request.method} {request.path}"
 
     def _answer_as_s3(self, request: Request) -> tuple[int, dict[str, str], Any]:
@@ -118,7 +134,20 @@ class FakeService:
             number = int(request.path.rsplit("/", 1)[1])
             self.parts[number] = request.body
             return 200, {"ETag": f'"etag-{number}"'}, ""
+        if request.method == "GET":
+            return 200, {"Content-Type": "video/mp4"}, self.exported
         return 204, {}, ""
+
+    def _export(self) -> Json:
+        more = self.exports.pop(0) if len(self.exports) > 1 else self.exports[0]
+        made = {
+            "state": "SUCCEEDED",
+            "file_name": "clip-annotated.mp4",
+            "detections": 3,
+            "sha256": hashlib.sha256(self.exported).hexdigest(),
+            "url": f"{self.base_url}/s3/export",
+        }
+        return {"export_id": "exp_1"} | made | more
 
     def _ticket(self) -> Json:
         until = {"expires_at": "2030-01-01T00:00:00Z"}
@@ -135,6 +164,12 @@ class FakeService:
         return {"part_number": number, "url": f"{self.base_url}/s3/part/{number}", "headers": {"X-Signed": str(number)}}
 
 
+def _content(answer: Any) -> bytes:
+    if isinstance(answer, bytes):
+        return answer
+    return (answer if isinstance(answer, str) else json.dumps(answer)).encode()
+
+
 @contextmanager
 def serving(service: FakeService) -> Iterator[FakeService]:
     """`service` on a free port of the loopback interface."""
@@ -149,7 +184,7 @@ def serving(service: FakeService) -> Iterator[FakeService]:
             headers = {name.lower(): value for name, value in self.headers.items()}
             request = Request(self.command, url.path, query, headers, body)
             status, answer_headers, answer = service.answer(request)
-            content = (answer if isinstance(answer, str) else json.dumps(answer)).encode()
+            content = _content(answer)
             self.send_response(status)
             for name, value in {"Content-Type": "application/json", **answer_headers}.items():
                 self.send_header(name, value)

@@ -17,6 +17,7 @@ ERROR: Json = {"code": "MALFORMED", "title": "Cannot be read", "detail": "no moo
 
 def run_demo(fake: FakeService, folder: Path, *more: str) -> int:
     clip = make_clip(folder / "clip.mp4")
+    fake.exported = fake.exported or make_clip(folder / "drawn.mp4").read_bytes()
     arguments = ["--base-url", fake.base_url, "--token", TOKEN, "--video", str(clip), "--out", str(folder / "out")]
     return demo.main([*arguments, *more])
 
@@ -98,6 +99,36 @@ def test_the_files_that_it_names_are_there(
     assert [name for name in names if str(tmp_path / "out" / name) not in told] == []
 
 
+def test_the_video_is_what_the_service_has_drawn(fake: FakeService, tmp_path: Path) -> None:
+    fake.exports = [{"state": "QUEUED"}, {"state": "RUNNING"}, {}]
+    run_demo(fake, tmp_path)
+
+    assert fake.sent("POST", "/jobs/job_1/exports")[0].json() == {"format": "mp4"}
+    assert (tmp_path / "out" / "clip-annotated.mp4").read_bytes() == fake.exported
+    assert "authorization" not in fake.sent("GET", "/s3/export")[0].headers
+
+
+def test_a_download_that_is_not_the_export_is_told(
+    fake: FakeService, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fake.exports = [{"sha256": "0" * 64}]
+
+    assert run_demo(fake, tmp_path) == 1
+
+    assert "CHECKSUM_MISMATCH" in capsys.readouterr().out
+
+
+def test_an_export_that_failed_tells_code_cause_and_hint(
+    fake: FakeService, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fake.exports = [{"state": "RUNNING"}, {"state": "FAILED", "error": ERROR}]
+
+    assert run_demo(fake, tmp_path) == 1
+
+    told = capsys.readouterr().out
+    assert [word for word in ERROR.values() if word not in told] == []
+
+
 def test_a_video_with_nothing_in_it_is_a_good_run(fake: FakeService, tmp_path: Path) -> None:
     fake.jobs = [make_job(summary={"detections": 0, "tracks": 0, "frames_analyzed": 25, "labels": []})]
 
@@ -167,5 +198,6 @@ def test_address_and_token_are_read_from_what_the_local_stack_wrote(fake: FakeSe
     local = tmp_path / "local.json"
     local.write_text(json.dumps({"base_url": fake.base_url, "token": TOKEN}))
     clip = make_clip(tmp_path / "clip.mp4")
+    fake.exported = clip.read_bytes()
 
     assert demo.main(["--video", str(clip), "--out", str(tmp_path / "out"), "--local", str(local)]) == 0

@@ -103,6 +103,22 @@ class Tenant:
         assert job["state"] == "SUCCEEDED", job
         return job
 
+    def export(self, job_id: str, form: str, **options: Any) -> tuple[Json, bytes]:
+        """An export that must end well, and its bytes as a browser gets them."""
+        path, body = f"/jobs/{job_id}/exports", {"format": form, "options": options}
+        export = self.post(path, body, expect=202)["export"]
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while export["state"] in ("QUEUED", "RUNNING"):
+            assert time.monotonic() < deadline, f"export {export} is not made after {PATIENCE_SECONDS} s"
+            threading.Event().wait(POLL_SECONDS)
+            export = self.get(f"{path}/{export['export_id']}")["export"]
+        assert export["state"] == "SUCCEEDED", export
+        answer = httpx.get(export["url"], timeout=30)
+        assert answer.status_code == 200, answer.text
+        assert answer.headers["content-type"] == export["content_type"]
+        assert export["file_name"] in answer.headers["content-disposition"]
+        return export, answer.content
+
     def get(self, path: str, **query: Any) -> Json:
         response = self.http.get(path, params=query)
         assert response.status_code == 200, response.text

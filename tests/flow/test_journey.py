@@ -6,11 +6,13 @@ One worker slot and two child jobs: segments end one after the other, so every s
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import av
 import httpx
 import pytest
 
@@ -281,7 +283,7 @@ def test_the_detections_equal_a_plain_loop_over_all_frames(journey: Journey, bik
         ({"track_id": 1, "score_min": 0}, lambda item: item.get("track_id") == 1),
         ({"model": "another", "score_min": 0}, lambda _: False),
     ],
-    ids=str,
+    ids=lambda value: str(value) if isinstance(value, dict) else "",
 )
 def test_a_query_gives_what_a_filter_over_all_items_gives(
     journey: Journey, query: Json, keep: Callable[[Json], bool] | None
@@ -387,6 +389,8 @@ def test_every_route_of_the_journey_is_in_the_openapi_document(stack: LocalStack
         "/jobs/{job_id}",
         "/jobs/{job_id}/cancel",
         "/jobs/{job_id}/detections",
+        "/jobs/{job_id}/exports",
+        "/jobs/{job_id}/exports/{export_id}",
         "/jobs/{job_id}/retry",
         "/jobs/{job_id}/segments",
         "/jobs/{job_id}/tracks",
@@ -396,3 +400,37 @@ def test_every_route_of_the_journey_is_in_the_openapi_document(stack: LocalStack
 def test_without_a_token_nothing_is_told(journey: Journey, stack: LocalStack) -> None:
     answer = httpx.get(f"{stack.base_url}/jobs/{journey.job_id}")
     assert (answer.status_code, answer.json()["code"]) == (401, "UNAUTHENTICATED")
+
+
+# ---- the results as files --------------------------------------------------------------------------------------------
+
+
+def test_an_export_has_every_detection_that_the_api_gives(journey: Journey) -> None:
+    export, content = journey.tenant.export(journey.job_id, "ndjson", score_min=0)
+    rows = [json.loads(line) for line in content.splitlines()[1:-1]]
+    items = [{name: value for name, value in row.items() if name in journey.items[0]} for row in rows]
+    expected = [{"track_id": None, **item} for item in journey.items]
+    assert canonical(
+        [{**item, "track_id": row["track_id"], "timebase": "1/12800"} for item, row in zip(items, rows, strict=True)]
+    ) == canonical(expected)
+    assert (export["sha256"], export["size_bytes"]) == (hashlib.sha256(content).hexdigest(), len(content))
+
+
+def test_an_annotated_video_has_every_frame_at_its_time(journey: Journey) -> None:
+    export, content = journey.tenant.export(journey.job_id, "mp4")
+    with av.open(io.BytesIO(content), "r") as container:
+        stream = container.streams.video[0]
+        times = [frame.pts * stream.time_base * 25 for frame in container.decode(stream) if frame.pts is not None]
+        assert (stream.codec_context.width, stream.codec_context.height) == (640, 272)
+    assert times == list(range(FRAMES))
+    assert (export["frames"], export["file_name"]) == (FRAMES, "bikes-annotated.mp4")
+
+
+def test_the_same_export_is_not_made_twice(journey: Journey) -> None:
+    first, _ = journey.tenant.export(journey.job_id, "ndjson", score_min=0)
+    again = journey.tenant.post(
+        f"/jobs/{journey.job_id}/exports", {"format": "ndjson", "options": {"score_min": 0}}, expect=202
+    )["export"]
+    assert (again["export_id"], again["state"]) == (first["export_id"], "SUCCEEDED")
+    listed = journey.tenant.get(f"/jobs/{journey.job_id}/exports")["items"]
+    assert sorted(export["format"] for export in listed) == ["mp4", "ndjson"]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Sequence
-from typing import Any, cast
+from typing import IO, Any, cast
 
 from chalicelib.contracts.attribute_values import Item, item_from_wire, item_to_wire
 from chalicelib.contracts.claims import CLOCK_SKEW_SECONDS, UnitKey
@@ -132,6 +132,16 @@ class MemoryCloud(Cloud):
 
     def put_object(self, key: str, body: bytes) -> None:
         self.objects[key] = body
+
+    def upload_file(
+        self, key: str, file: IO[bytes], *, content_type: str, file_name: str, check: Callable[[], None]
+    ) -> None:
+        file.seek(0)
+        check()
+        self.objects[key] = file.read()
+
+    def delete_object(self, key: str) -> None:
+        self.objects.pop(key, None)
 
     def open_source(self, source: OrderedSource) -> S3Source:
         return cast("S3Source", MemorySource(self.videos[source.key]))
