@@ -50,6 +50,7 @@ def make_environment(wiring: Wiring, base_url: str, issuer: Issuer, cursor_key: 
         "REELSCAN_TOKEN_ISSUER": issuer.url,
         "REELSCAN_TOKEN_CLIENT_IDS": CLIENT_ID,
         "REELSCAN_JWKS_URL": issuer.jwks_url,
+        "REELSCAN_GRAPHQL_URL": f"{base_url}/graphql",
         "REELSCAN_CURSOR_KEY": cursor_key,
         "REELSCAN_MAX_CHILDREN": os.environ.get("REELSCAN_MAX_CHILDREN", str(cores)),
         **chosen,
