@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator
-from itertools import groupby, islice
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+
+from chalicelib.contracts.track_ids import TrackIds
 
 from chalicelib.contracts import table_keys
 from chalicelib.contracts.job_index import IndexEntry
-from chalicelib.contracts.tracks import unpack_track_ids
 from chalicelib.contracts.work_order import WorkOrder
 from chalicelib.domain.units import UnitState
 from gpu_batch.aws import Cloud
 from gpu_batch.exports.facts import ExportFrame, ExportRow
 from gpu_batch.exports.request import ExportOrder
-from gpu_batch.job_results import BLOCKS_PER_READ, JobResults, ResultBlock
+from gpu_batch.job_results import JobResults, ResultBlock
 
 _ModelFrame = tuple[int, int, int, int, list[ExportRow]]
 """pts, ordinal, rank among the shown frames of the segment, position of the model, rows."""
@@ -65,19 +66,19 @@ class JobFrames:
         for cell in entry.cells_by_model[model]:
             frames_before[cell.cell] = total
             total += cell.frames_shown
-        blocks = self._results.blocks(entry, model)
-        while batch := list(islice(blocks, BLOCKS_PER_READ)):
-            ids_by_place = self._track_ids(batch)
-            for found in batch:
-                yield from self._frames_of_block(found, frames_before[found.cell], ids_by_place)
+        ids = TrackIds()
+        for position, found in enumerate(self._results.blocks(entry, model)):
+            if self._export.tracks_version is not None:
+                self._read_ids(ids, entry.segment, model, position, self._export.tracks_version)
+            yield from self._frames_of_block(
+                found, frames_before[found.cell], ids.of_block(position, found.block.counts)
+            )
 
     def _frames_of_block(
-        self, found: ResultBlock, frames_before: int, ids_by_place: dict[tuple[int, int], bytes]
+        self, found: ResultBlock, frames_before: int, ids: Sequence[int] | None
     ) -> Iterator[_ModelFrame]:
         block, floor = found.block, self._export.score_floors[found.model]
         is_wanted_model = found.model in self._export.model_positions
-        packed = ids_by_place.get((found.cell, found.number))
-        ids = unpack_track_ids(packed) if packed is not None else None
         row = 0
         for frame, count in enumerate(block.counts):
             rows = []
@@ -93,13 +94,9 @@ class JobFrames:
             rank = frames_before + block.ranks[frame]
             yield block.pts[frame], block.ordinals[frame], rank, found.model, rows
 
-    def _track_ids(self, blocks: list[ResultBlock]) -> dict[tuple[int, int], bytes]:
-        """By cell and number of a block its packed column of ids; empty for a job without tracks."""
-        if self._export.tracker is None:
-            return {}
-        pk = self._order.pk
-        places = {
-            table_keys.track_ids(found.cell, found.model, found.number): (found.cell, found.number) for found in blocks
-        }
-        items = self._cloud.get_many(self._cloud.results_table, [(pk, sk) for sk in places])
-        return {places[sk]: item["body"] for (_, sk), item in items.items()}
+    def _read_ids(self, ids: TrackIds, segment: int, model: int, position: int, version: int) -> None:
+        """Read on until the ids of the block at that position are known, or there are no more."""
+        while not ids.reaches(position):
+            sk = table_keys.track_ids(version, segment, model, ids.parts)
+            item = self._cloud.get(self._cloud.results_table, self._order.pk, sk)
+            ids.add(item["body"] if item else None)

@@ -56,7 +56,11 @@ def end(service: Service, seeded: Seeded, export_id: str, state: UnitState) -> N
 
 def test_an_export_is_queued_at_once(service: Service) -> None:
     export = asked(service, seed_job(service))
-    assert (export["format"], export["state"], export["options"]) == ("csv", "QUEUED", {"gzip": False})
+    assert (export["format"], export["state"], export["options"]) == (
+        "csv",
+        "QUEUED",
+        {"track_version": 0, "gzip": False},
+    )
     assert "url" not in export
 
 
@@ -146,7 +150,7 @@ def test_a_format_of_tracks_needs_tracks(service: Service) -> None:
     job = service.fakes.memory.jobs[owner]
     service.fakes.memory.jobs[owner] = replace(job, request=replace(job.request, tracking=False))
     answer = service.call("POST", f"/jobs/{seeded.job_id}/exports", {"format": "mot"})
-    assert (answer.status, "without tracking" in answer.json["detail"]) == (409, True)
+    assert (answer.status, "has none" in answer.json["detail"]) == (409, True)
 
 
 @pytest.mark.parametrize(
