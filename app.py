@@ -10,6 +10,7 @@ from chalicelib.api import events, telemetry
 from chalicelib.api.catalog import catalog_blueprint
 from chalicelib.api.exports import exports_blueprint
 from chalicelib.api.jobs import jobs_blueprint
+from chalicelib.api.query import query_blueprint
 from chalicelib.api.results import results_blueprint
 from chalicelib.api.videos import videos_blueprint
 
@@ -20,6 +21,7 @@ telemetry.install(app)
 app.register_blueprint(videos_blueprint)  # POST /videos, uploads, playback, deletion
 app.register_blueprint(jobs_blueprint)  # start, read, cancel, retry
 app.register_blueprint(results_blueprint)  # detections, tracks
+app.register_blueprint(query_blueprint)  # the query language: of one job, and across videos
 app.register_blueprint(exports_blueprint)  # results as files
 app.register_blueprint(catalog_blueprint)  # models, health, openapi.json, docs
 

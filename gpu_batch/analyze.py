@@ -87,6 +87,12 @@ class Analyzer:
         self._pool = ThreadPoolExecutor(1 + PARTS_AHEAD, thread_name_prefix="ahead")
         self._ahead: tuple[Segment, Future[_Prepared]] | None = None
 
+    @property
+    def provider(self) -> str:
+        """The provider class that the models really run on; by model, with commas, where they differ."""
+        classes = [model.provider_class for model in self._models]
+        return classes[0] if len(set(classes)) == 1 else ",".join(classes)
+
     def close(self) -> None:
         """Forget what was read ahead."""
         self._pool.shutdown(wait=False, cancel_futures=True)

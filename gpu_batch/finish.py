@@ -11,7 +11,6 @@ import zlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from itertools import count
 from typing import Any
 
 from chalicelib.contracts import object_keys, outcomes, table_keys
@@ -20,8 +19,8 @@ from chalicelib.contracts.blocks import SCORE_UNITS
 from chalicelib.contracts.claims import UnitKey
 from chalicelib.contracts.items import failure_from_map, failure_to_map, missing_from_map, missing_to_map, time_to_text
 from chalicelib.contracts.job_index import IndexEntry
-from chalicelib.contracts.tracks import TRACKS_PER_CHUNK, TrackRow, pack_track_ids, pack_tracks
-from chalicelib.contracts.tree_fold import PlacedNode, TreeFold, build_track_tree, summarize_segment
+from chalicelib.contracts.tracks import TrackRow
+from chalicelib.contracts.tree_fold import PlacedNode, TreeFold, summarize_segment
 from chalicelib.contracts.work_order import OrderedMedia, WorkOrder
 from chalicelib.domain.errors import ErrorCode, Failure
 from chalicelib.domain.jobs import JobState, MissingRange, join_missing
@@ -35,7 +34,7 @@ from gpu_batch.job_results import JobResults, ResultBlock
 from gpu_batch.lease import Stop, holding
 from gpu_batch.log import logger
 from gpu_batch.summary import SummaryFold
-from gpu_batch.track_job import IdColumn, ModelTracks
+from gpu_batch.track_writer import TrackWriter
 
 SEGMENTS_PER_CHECKPOINT = 16
 DAMAGE_HINT = "Upload the file again from its origin; what is sound of it was analysed"
@@ -99,12 +98,7 @@ class _Finish:
             timebase=self._timebase,
             gap_seconds=gap_seconds(order.parsed_sampling),
         )
-        self._tracks = [
-            ModelTracks(
-                manifest, index, len(manifests), width=media.width, height=media.height, timebase=self._timebase
-            )
-            for index, manifest in enumerate(manifests)
-        ]
+        self._tracks = TrackWriter(cloud, order, media, manifests)
         sampling = order.parsed_sampling
         self._thinned = sampling if sampling.within_seconds is not None else None
         self._tree = TreeFold(len(manifests))
@@ -124,28 +118,10 @@ class _Finish:
             self._progress.next_segment += 1
             if self._progress.next_segment % SEGMENTS_PER_CHECKPOINT == 0:
                 self._save()
-        if self._order.tracking:
-            for index, tracks in enumerate(self._tracks):
-                self._write_ids(index, tracks.finish())
 
     def write_tracks(self) -> list[TrackRow]:
         """Store the job's tracks and the summary trees; the tracks that its view shows."""
-        tracks = sorted(
-            (track for model in self._tracks for track in model.closed),
-            key=lambda track: (track.first_pts, track.track_id),
-        )
-        chunks = [tracks[first : first + TRACKS_PER_CHUNK] for first in range(0, len(tracks), TRACKS_PER_CHUNK)]
-        self._put(
-            [
-                {"sk": table_keys.track_chunk(number), "kind": "TRACKS", "body": pack_tracks(chunk)}
-                for number, chunk in enumerate(chunks)
-            ]
-        )
-        # An earlier finish, before segments were retried, may have left more.
-        self._cloud.delete_from(
-            self._cloud.results_table, self._order.pk, (table_keys.track_chunk(number) for number in count(len(chunks)))
-        )
-        self._put_nodes(table_keys.TRACK_TREE, build_track_tree(chunks, self._names))
+        tracks = self._tracks.finish()
         self._put_nodes(table_keys.SEGMENT_TREE, self._tree.finish())
         labels = frozenset(self._order.labels)
         floor_by_model = dict(zip(self._names, self._floors, strict=True))
@@ -199,8 +175,7 @@ class _Finish:
         if self._thinned is not None and not found.model:
             self._count_points(self._thinned, found.block.pts)
         if self._order.tracking:
-            columns = self._tracks[found.model].push(found.block, found.cell, found.number)
-            self._write_ids(found.model, columns)
+            self._tracks.push(found)
 
     def _count_points(self, sampling: Sampling, sampled_pts: Iterable[int]) -> None:
         progress, end_pts = self._progress, self._order.segments[-1].end_pts
@@ -208,18 +183,6 @@ class _Finish:
         for pts in sampled_pts:
             points.add(sampling, pts, end_pts, self._timebase)
         progress.points_covered, progress.next_point = points.covered, points.next_point
-
-    def _write_ids(self, model: int, columns: Iterable[IdColumn]) -> None:
-        self._put(
-            [
-                {
-                    "sk": table_keys.track_ids(column.cell, model, column.block),
-                    "kind": "TRACKIDS",
-                    "body": pack_track_ids(column.ids),
-                }
-                for column in columns
-            ]
-        )
 
     def _miss(self, segment: Segment, unit: Item) -> None:
         self._progress.segments_failed += 1
@@ -249,7 +212,7 @@ class _Finish:
             "progress": progress,
             "summary": self._summary.state,
             "tree": self._tree.state(),
-            "tracks": [tracks.state() for tracks in self._tracks] if self._order.tracking else [],
+            "tracks": self._tracks.state(),
         }
         self._cloud.put_object(self._checkpoint_key, zlib.compress(json.dumps(state).encode()))
 
@@ -264,6 +227,5 @@ class _Finish:
         self._progress = _Progress(**state["progress"])
         self._summary.state = state["summary"]
         self._tree.restore(state["tree"])
-        for tracks, saved in zip(self._tracks, state["tracks"], strict=False):
-            tracks.restore(saved)
+        self._tracks.restore(state["tracks"])
         logger.info("finish goes on", segment_index=self._progress.next_segment)

@@ -139,9 +139,14 @@ def _run_claimed(
 ) -> None:
     with holding(cloud, claim, order, stop) as check:
         check()
-        result = get_analyzer().analyze(segment_from_item(claim.item), check, following)
+        analyzer = get_analyzer()
+        result = analyzer.analyze(segment_from_item(claim.item), check, following)
     item = result.entry.to_item(order.tenant, order.job_id)
-    facts = {"frames_inferred": result.frames_inferred, "frames_shown": result.entry.frames_shown}
+    facts = {
+        "frames_inferred": result.frames_inferred,
+        "frames_shown": result.entry.frames_shown,
+        "provider": analyzer.provider,
+    }
     cloud.end(claim, UnitState.DONE, facts=facts, more=[cloud.put_entry(cloud.results_table, item)])
     logger.info("segment committed", **facts)
 

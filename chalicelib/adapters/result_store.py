@@ -48,9 +48,9 @@ class DynamoResultStore:
         return self._bodies(table_keys.partition(tenant, job_id), sort_keys)
 
     def get_track_chunks(
-        self, tenant: TenantId, job_id: JobId, numbers: Sequence[int]
+        self, tenant: TenantId, job_id: JobId, version: int, numbers: Sequence[int]
     ) -> Mapping[int, Sequence[TrackRow]]:
-        number_by_key = {table_keys.track_chunk(number): number for number in numbers}
+        number_by_key = {table_keys.track_chunk(version, number): number for number in numbers}
         bodies = self._bodies(table_keys.partition(tenant, job_id), list(number_by_key), is_consistent=True)
         return {number_by_key[sk]: unpack_tracks(body) for sk, body in bodies.items()}
 

@@ -18,12 +18,19 @@ from pydantic import BaseModel, ConfigDict
 from pydantic.json_schema import models_json_schema
 
 from chalicelib import VERSION
-from chalicelib.api import catalog, exports, jobs, problems, results, videos
+from chalicelib.api import catalog, exports, jobs, problems, query, results, videos
 from chalicelib.api.typed import RouteSpec
 from chalicelib.domain.errors import TITLE_BY_CODE, ErrorCode, Failure
 
 REFERENCE = "#/components/schemas/{model}"
-TAG_BY_MODULE = {"videos": videos, "jobs": jobs, "results": results, "exports": exports, "service": catalog}
+TAG_BY_MODULE = {
+    "videos": videos,
+    "jobs": jobs,
+    "results": results,
+    "queries": query,
+    "exports": exports,
+    "service": catalog,
+}
 EXAMPLE_BY_STATUS = {
     400: Failure(
         ErrorCode.INVALID_REQUEST,

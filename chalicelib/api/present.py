@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
 
-from chalicelib.api import schemas
+from chalicelib.api import schemas, track_schemas
 from chalicelib.contracts.blocks import SCORE_UNITS
 from chalicelib.contracts.items import time_to_text
 from chalicelib.contracts.tracks import TrackRow
@@ -17,6 +18,7 @@ from chalicelib.domain.segments import Segment
 from chalicelib.domain.units import Unit
 from chalicelib.domain.videos import Video
 from chalicelib.services.results import FoundDetection
+from chalicelib.services.tracks import TrackVersion
 from chalicelib.services.uploads import UploadTicket
 
 
@@ -105,23 +107,20 @@ def segment_out(segment: Segment, unit: Unit) -> schemas.SegmentOut:
         state=unit.state,
         attempt=unit.attempt,
         lane=unit.lane,
-        **_known(error=error_out(unit.failure)),
+        **_known(provider=unit.provider or None, error=error_out(unit.failure)),
+    )
+
+
+def detections_out(found: Sequence[FoundDetection], next_cursor: str | None) -> schemas.DetectionsPage:
+    """A page of detections; validated in one pass, which is faster than one by one."""
+    return schemas.DetectionsPage.model_validate(
+        {"items": [_fields_of(one) for one in found], "next_cursor": next_cursor}
     )
 
 
 def detection_out(found: FoundDetection) -> schemas.DetectionOut:
     """A detection."""
-    return schemas.DetectionOut(
-        pts=found.pts,
-        timebase=timebase_text(found.timebase),
-        time_seconds=float(found.pts * found.timebase),
-        frame_index=found.frame_index,
-        model=found.model,
-        label=found.label,
-        score=found.score,
-        box=found.box,
-        **_known(track_id=found.track_id),
-    )
+    return schemas.DetectionOut.model_validate(_fields_of(found))
 
 
 def track_out(track: TrackRow, timebase: Fraction) -> schemas.TrackOut:
@@ -136,6 +135,23 @@ def track_out(track: TrackRow, timebase: Fraction) -> schemas.TrackOut:
         last_seconds=float(track.last_pts * timebase),
         frames=track.frames,
         score_max=track.score_max / SCORE_UNITS,
+    )
+
+
+def track_version_out(found: TrackVersion) -> track_schemas.TrackVersionOut:
+    """A version of a job's tracks."""
+    return track_schemas.TrackVersionOut(
+        version=found.version,
+        state=found.state,
+        parameters=found.parameters,
+        is_current=found.is_current,
+        created_at=time_to_text(found.created_at),
+        **_known(
+            finished_at=time_to_text(found.finished_at) if found.finished_at else None,
+            tracks=found.tracks,
+            is_outdated=found.is_outdated or None,
+            error=error_out(found.failure),
+        ),
     )
 
 
@@ -165,6 +181,24 @@ def timebase_text(timebase: Fraction) -> str:
 
 def _error(failure: Failure) -> schemas.ErrorOut:
     return schemas.ErrorOut(code=failure.code, title=failure.title, detail=failure.detail, hint=failure.hint)
+
+
+def _fields_of(found: FoundDetection) -> dict[str, Any]:
+    numerator, denominator = found.timebase.numerator, found.timebase.denominator
+    fields = {
+        "pts": found.pts,
+        "timebase": f"{numerator}/{denominator}",
+        # Rounded once, like the fraction itself.
+        "time_seconds": found.pts * numerator / denominator,
+        "frame_index": found.frame_index,
+        "model": found.model,
+        "label": found.label,
+        "score": found.score,
+        "box": found.box,
+    }
+    if found.track_id is not None:
+        fields["track_id"] = found.track_id
+    return fields
 
 
 def _known(**fields: Any) -> dict[str, Any]:

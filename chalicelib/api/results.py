@@ -4,23 +4,26 @@ from __future__ import annotations
 
 from chalice.app import Blueprint
 
-from chalicelib.api import schemas
-from chalicelib.api.present import detection_out, track_out
+from chalicelib.api import schemas, track_schemas
+from chalicelib.api.present import detections_out, track_out, track_version_out
 from chalicelib.api.schemas import fraction
 from chalicelib.api.typed import Call, Routes
-from chalicelib.services import jobs, results
+from chalicelib.domain.jobs import Job
+from chalicelib.domain.tracking import TrackingParameters
+from chalicelib.services import jobs, results, tracks
 
 results_blueprint = Blueprint(__name__)
 routes = Routes(results_blueprint)
 
 
-@routes.get("/jobs/{job_id}/detections", summary="Find detections", problems=(400, 401, 404))
+@routes.get("/jobs/{job_id}/detections", summary="Find detections", problems=(400, 401, 404, 409))
 def find_detections(call: Call, job_id: str, query: schemas.DetectionsQuery) -> schemas.DetectionsPage:
     """By label, model, time (`from` ≤ t < `to`, seconds), score and track.
 
-    Segments are readable as soon as they are done.
+    Segments are readable as soon as they are done. `track_id` is of the job's current version of its tracks, or of
+    `track_version`.
     """
-    job = jobs.get_job(call.ports, call.claims.tenant, job_id)
+    job = _job_at(call, job_id, query.track_version)
     asked = results.DetectionQuery(
         label=query.label,
         model=query.model,
@@ -30,13 +33,16 @@ def find_detections(call: Call, job_id: str, query: schemas.DetectionsQuery) -> 
         track_id=query.track_id,
     )
     found, cursor = results.find_detections(call.ports, job, asked, limit=query.limit, cursor=query.cursor)
-    return schemas.DetectionsPage(items=[detection_out(detection) for detection in found], next_cursor=cursor)
+    return detections_out(found, cursor)
 
 
 @routes.get("/jobs/{job_id}/tracks", summary="Find tracks", problems=(400, 401, 404, 409))
 def find_tracks(call: Call, job_id: str, query: schemas.TracksQuery) -> schemas.TracksPage:
-    """Tracks that are seen in the window, in order of their first frame; there are none before the job has finished."""
-    job = jobs.get_job(call.ports, call.claims.tenant, job_id)
+    """Tracks that are seen in the window, in order of their first frame; there are none before the job has finished.
+
+    Of the job's current version, which is 0 unless a later one was made current, or of `version`.
+    """
+    job = _job_at(call, job_id, query.version)
     found, timebase, cursor = results.find_tracks(
         call.ports,
         job,
@@ -47,3 +53,30 @@ def find_tracks(call: Call, job_id: str, query: schemas.TracksQuery) -> schemas.
         cursor=query.cursor,
     )
     return schemas.TracksPage(items=[track_out(track, timebase) for track in found], next_cursor=cursor)
+
+
+@routes.post(
+    "/jobs/{job_id}/tracks", summary="Track a job's detections again", status=202, problems=(400, 401, 404, 409, 413)
+)
+def start_tracks(call: Call, job_id: str, body: track_schemas.TracksIn) -> track_schemas.TrackVersionEnvelope:
+    """A new version of the tracks of a finished job, from its stored detections: no frame is decoded again.
+
+    It runs beside the job, whose state does not change. Versions that are there stay as they are.
+    """
+    job = jobs.get_job(call.ports, call.claims.tenant, job_id)
+    told = body.model_dump(exclude={"make_current", "labels"}, exclude_none=True)
+    parameters = TrackingParameters(**told, labels=tuple(body.labels or ()))
+    started = tracks.start_tracks(call.ports, job, parameters, make_current=body.make_current)
+    return track_schemas.TrackVersionEnvelope(tracks=track_version_out(started))
+
+
+@routes.get("/jobs/{job_id}/track-versions", summary="List the versions of a job's tracks", problems=(401, 404))
+def list_track_versions(call: Call, job_id: str) -> track_schemas.TrackVersionsPage:
+    """Each with its state, the parameters that were told, and the cause of any failure."""
+    job = jobs.get_job(call.ports, call.claims.tenant, job_id)
+    versions = tracks.list_track_versions(call.ports, job)
+    return track_schemas.TrackVersionsPage(items=[track_version_out(version) for version in versions], next_cursor=None)
+
+
+def _job_at(call: Call, job_id: str, version: int | None) -> Job:
+    return tracks.at_version(call.ports, jobs.get_job_to_read(call.ports, call.claims.tenant, job_id), version)

@@ -14,11 +14,14 @@ Text = Annotated[str, StringConstraints(min_length=1, max_length=255)]
 ContentType = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.+-]+/[A-Za-z0-9_.+-]+$", max_length=100)]
 HexSha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Seconds = Annotated[Decimal, Field(allow_inf_nan=False, ge=0, max_digits=24)]
-Score = Annotated[float, Field(ge=0, le=1), AfterValidator(lambda score: round(score, 4))]
+Rounded = AfterValidator(lambda number: round(number, 4))
+Score = Annotated[float, Field(ge=0, le=1), Rounded]
 """Kept in ten-thousandths; a finer number would mean nothing, and the least floats are none that DynamoDB takes."""
 MIN_PER_SECOND = 0.00001
 """Once in 28 hours: less often than that is once in any video."""
 Limit = Annotated[int, Field(ge=1, le=1000)]
+Version = Annotated[int, Field(ge=0, le=9999)]
+"""Of a job's tracks."""
 Cursor = Annotated[str, StringConstraints(max_length=2000)]
 
 
@@ -156,6 +159,7 @@ class DetectionsQuery(PageQuery):
     to: Seconds | None = None
     score_min: Score | None = None
     track_id: Annotated[int, Field(ge=1)] | None = None
+    track_version: Version | None = None
 
 
 class TracksQuery(PageQuery):
@@ -164,6 +168,7 @@ class TracksQuery(PageQuery):
     label: Text | None = None
     from_: Annotated[Seconds | None, Field(alias="from")] = None
     to: Seconds | None = None
+    version: Version | None = None
 
 
 class ErrorOut(Out):
@@ -331,6 +336,9 @@ class SegmentOut(Out):
     state: str
     attempt: int
     lane: str
+    provider: str | None = None
+    """The provider class that its models ran on (cpu, cuda or tensorrt), once it is done; with commas, by model, where
+    they differ."""
     error: ErrorOut | None = None
 
 

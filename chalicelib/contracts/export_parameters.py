@@ -1,8 +1,10 @@
 """What an export's side step holds beside the unit: its parameters, and its result.
 
 Parameters (JSON): version (EXPORT_VERSION), filename (of the video), tracks_version (null: without tracks), tracking
-(what the tracker was told for that version), and `request`: format, score_min?, labels, models, gzip. Result: file_name, content_type, size_bytes, sha256 (hex), statement (what the export says of
-itself), frames and detections it has.
+(what the tracker was told for that version), and `request`: format, score_min?, labels, models, gzip.
+
+Result: file_name, content_type, size_bytes, sha256 (hex), statement (what the export says of itself), and how many
+frames and detections it has.
 """
 
 from __future__ import annotations

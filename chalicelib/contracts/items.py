@@ -121,6 +121,7 @@ def job_to_item(job: Job, due_at: datetime | None) -> Item:
         "summary": job.summary,
         "missing": [missing_to_map(gap) for gap in job.missing],
         "failure": failure_to_map(job.failure),
+        **({"tracks_version": job.tracks_version} if job.tracks_version else {}),
         **due_attributes(pk, due_at),
     }
 
@@ -154,6 +155,7 @@ def job_from_item(item: Item) -> Job:
         missing=tuple(missing_from_map(gap) for gap in item.get("missing", [])),
         failure=failure_from_map(item.get("failure")),
         version=item["version"],
+        tracks_version=item.get("tracks_version", 0),
     )
 
 
@@ -182,6 +184,7 @@ def unit_to_item(pk: str, sk: str, unit: Unit, segment: Segment | None = None) -
         "child": unit.child,
         "lane": unit.lane,
         "failure": failure_to_map(unit.failure),
+        **({"provider": unit.provider} if unit.provider else {}),
         **cover,
     }
 
@@ -204,6 +207,7 @@ def unit_from_item(item: Item) -> Unit:
         child=item["child"],
         lane=Lane(item["lane"]),
         failure=failure_from_map(item.get("failure")),
+        provider=item.get("provider", ""),
     )
 
 

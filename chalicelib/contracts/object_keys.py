@@ -6,6 +6,7 @@ tenants/{tenant}/videos/{video_id}/index/{digest}.table   packed sample table   
 tenants/{tenant}/videos/{video_id}/orders/{submission}    work order of a probe   (contracts/work_order.py)
 tenants/{tenant}/jobs/{job_id}/orders/{submission}        work order of a job
 tenants/{tenant}/jobs/{job_id}/finish-checkpoint          state of the tracking fold
+tenants/{tenant}/jobs/{job_id}/tracks-checkpoint/{v:04}   the same of one more version of its tracks
 tenants/{tenant}/jobs/{job_id}/exports/{export_id}        an export of the job's results
 models/{sha256}.onnx                                      a model, by digest
 """
@@ -56,6 +57,11 @@ def job_order_key(tenant: str, job_id: str, submission: str) -> str:
 def checkpoint_key(tenant: str, job_id: str) -> str:
     """How far the finish of a job has come."""
     return f"{job_prefix(tenant, job_id)}finish-checkpoint"
+
+
+def tracks_checkpoint_key(tenant: str, job_id: str, version: int) -> str:
+    """How far one more version of a job's tracks has come."""
+    return f"{job_prefix(tenant, job_id)}tracks-checkpoint/{version:04d}"
 
 
 def export_key(tenant: str, job_id: str, export_id: str) -> str:

@@ -46,6 +46,19 @@ def job_unchanged(table: str, pk: str, *, finished_at: str) -> Request:
     return {"ConditionCheck": check}
 
 
+def tracks_made_current(table: str, pk: str, *, finished_at: str, version: int) -> Request:
+    """Readers of the job who name no version of its tracks get this one; if the job is as that finish left it."""
+    update = {
+        "TableName": table,
+        "Key": item_to_wire({"pk": pk, "sk": table_keys.JOB}),
+        # Whoever read the version before must read again.
+        "UpdateExpression": "SET tracks_version = :tracks, version = version + :one",
+        "ConditionExpression": IS_OF_FINISH,
+        "ExpressionAttributeValues": item_to_wire({":tracks": version, ":one": 1, ":finished_at": finished_at}),
+    }
+    return {"Update": update}
+
+
 # A retry or a deletion of the job takes it away.
 IS_OF_FINISH = "finished_at = :finished_at"
 

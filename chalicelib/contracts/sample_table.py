@@ -142,18 +142,6 @@ class CellSamples:
 
 
 @dataclass(frozen=True, slots=True)
-class ChunkHead:
-    """What a chunk says of its cell besides the samples; see `CellSamples`."""
-
-    index: int
-    start_pts: Pts
-    end_pts: Pts
-    prev_pts: Pts | None
-    next_pts: Pts | None
-    own: int
-
-
-@dataclass(frozen=True, slots=True)
 class Description:
     """One sample description of the track: what a decoder is opened with."""
 
@@ -283,15 +271,34 @@ def pack_chunk(cell: CellSamples) -> bytes:
         samples.descriptions,
     )
     packed = zlib.compress(b"".join(_little_endian(column) for column in columns), 6)
-    head = ChunkHead(cell.index, cell.start_pts, cell.end_pts, cell.prev_pts, cell.next_pts, cell.own)
-    return frame_chunk(head, len(samples), packed)
+    header = chunk_header(
+        index=cell.index,
+        start_pts=cell.start_pts,
+        end_pts=cell.end_pts,
+        prev_pts=cell.prev_pts,
+        next_pts=cell.next_pts,
+        own=cell.own,
+        count=len(samples),
+        packed_bytes=len(packed),
+    )
+    return header + packed
 
 
-def frame_chunk(head: ChunkHead, count: int, packed: bytes) -> bytes:
-    """The chunk whose `count` samples are the zlib stream `packed` of the columns, already in their layout."""
-    around = (head.prev_pts is not None) | (head.next_pts is not None) << 1
-    times = (head.start_pts, head.end_pts, head.prev_pts or 0, head.next_pts or 0)
-    return _HEADER.pack(_MAGIC, VERSION, around, *times, head.index, head.own, count, len(packed)) + packed
+def chunk_header(
+    *,
+    index: int,
+    start_pts: Pts,
+    end_pts: Pts,
+    prev_pts: Pts | None,
+    next_pts: Pts | None,
+    own: int,
+    count: int,
+    packed_bytes: int,
+) -> bytes:
+    """What stands before the `packed_bytes` of the columns of `count` samples; see `CellSamples` for the rest."""
+    around = (prev_pts is not None) | (next_pts is not None) << 1
+    times = (start_pts, end_pts, prev_pts or 0, next_pts or 0)
+    return _HEADER.pack(_MAGIC, VERSION, around, *times, index, own, count, packed_bytes)
 
 
 def unpack_chunks(data: bytes) -> Iterator[CellSamples]:

@@ -20,11 +20,12 @@ Table `meta` (pk, sk; stream; TTL `expires_at`; index `due` = due_shard, due_at;
 Table `results` (pk, sk):
 
     {tenant}#{job_id}          INDEX#{index:05}             what a commit made readable (contracts/job_index.py)
-                               TRACKS#{chunk:05}            tracks in order of their first frame (contracts/tracks.py)
-                               TRACKIDS#{cell:06}#{m}#{b}   the track id of every row of one block
+                               TRACKS#{v:04}#{chunk:05}     tracks in order of their first frame (contracts/tracks.py)
+                               TRACKIDS#{v:04}#{seg:05}#{m} the track of every row of a model in a segment
+                               …#{part:02}                  more of it (contracts/track_ids.py)
                                TREE                         root of the summary tree of segments, from the finish on
                                TREE#{level}#{number:05}     another node of it (contracts/summary_tree.py)
-                               TRACKTREE…                   the same of the chunks of tracks
+                               TRACKTREE#{v:04}…            the same of the chunks of tracks
     {tenant}#{content_digest}  {analysis}#{cell:06}         first block of a cell (contracts/cell_results.py)
                                {analysis}#{cell:06}#{sha}   a further block of that cell, named by its bytes
                                REF#{video_id}               that this video has these bytes
@@ -46,7 +47,6 @@ PUBLIC_MODELS = "public#models"
 FAILED_PREFIX = "FAILED#"
 OPEN_PREFIX = "OPEN#"
 SEGMENT_TREE = "TREE"
-TRACK_TREE = "TRACKTREE"
 
 Key = dict[str, str]
 
@@ -108,14 +108,19 @@ def index_entry(segment_index: int) -> str:
     return f"INDEX#{segment_index:05d}"
 
 
-def track_chunk(chunk: int) -> str:
-    """Sort key of a chunk of the job's tracks."""
-    return f"TRACKS#{chunk:05d}"
+def track_chunk(version: int, chunk: int) -> str:
+    """Sort key of a chunk of one version of the job's tracks; version 0 is that of the finish."""
+    return f"TRACKS#{version:04d}#{chunk:05d}"
 
 
-def track_ids(cell: int, model_index: int, block: int) -> str:
-    """Sort key of the track ids of one block's rows."""
-    return f"TRACKIDS#{cell:06d}#{model_index:02d}#{block:03d}"
+def track_ids(version: int, segment_index: int, model_index: int, part: int = 0) -> str:
+    """Sort key of the track ids of one model's rows in a segment."""
+    return f"TRACKIDS#{version:04d}#{segment_index:05d}#{model_index:02d}" + (f"#{part:02d}" if part else "")
+
+
+def track_tree(version: int) -> str:
+    """The summary tree of one version's chunks of tracks."""
+    return f"TRACKTREE#{version:04d}"
 
 
 def tree_node(tree: str, level: int, number: int | None) -> str:

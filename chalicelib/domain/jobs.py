@@ -127,6 +127,13 @@ class Job:
     missing: tuple[MissingRange, ...] = ()
     failure: Failure | None = None
     version: int = 1
+    tracks_version: int = 0
+    """Which version of its tracks is read when none is named; 0 is that of the finish."""
+
+    @property
+    def has_tracks(self) -> bool:
+        """Whether there is that version of its tracks, once it has finished."""
+        return self.request.tracking or self.tracks_version > 0
 
     @property
     def is_terminal(self) -> bool:

@@ -84,6 +84,9 @@ class Unit:
     """Why it failed, or why the last attempt ended, when it did not end well."""
     name: str = ""
     """Of a side step, unique in its kind and job; empty for everything else."""
+    provider: str = ""
+    """Of a segment that is done, the provider class that its models ran on, which may be a lower one than the job's;
+    with commas, by model, where they differ. Said by the worker that did it."""
 
     @property
     def is_terminal(self) -> bool:

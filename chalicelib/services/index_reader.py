@@ -52,27 +52,24 @@ class IndexReader:
         """Whether a finish has been here: frames are numbered and tracks are known."""
         return self._tree is not None
 
-    def segments(self, first: int | None) -> Iterator[IndexedSegment]:
-        """Segments from `first` on; None: from the first that can hold it."""
+    def batches(self, first: int | None) -> Iterator[list[IndexedSegment]]:
+        """Segments from `first` on, as they are read; None: from the first that can hold it."""
         if self._tree is None:
             yield from self._running(self._first_segment() if first is None else first)
             return
         job = self._job
         for batch in self._tree.batches(self._wanted, first or 0):
             entries = self._ports.results.get_index(job.tenant, job.job_id, [leaf.number for leaf in batch])
-            for leaf in batch:
-                if leaf.number in entries:
-                    yield IndexedSegment(entries[leaf.number], leaf.frames_before)
+            found = [(entries.get(leaf.number), leaf.frames_before) for leaf in batch]
+            yield [IndexedSegment(entry, before) for entry, before in found if entry is not None]
 
-    def _running(self, first: int) -> Iterator[IndexedSegment]:
+    def _running(self, first: int) -> Iterator[list[IndexedSegment]]:
         job, to_pts = self._job, self._wanted.to_pts
         for _ in range(RUNNING_ENTRIES_PER_PAGE // RUNNING_ENTRIES_PER_READ):
             entries = self._ports.results.list_index(job.tenant, job.job_id, first, RUNNING_ENTRIES_PER_READ)
-            for entry in entries:
-                if to_pts is not None and entry.start_pts >= to_pts:
-                    return
-                yield IndexedSegment(entry, None)
-            if len(entries) < RUNNING_ENTRIES_PER_READ:
+            asked = [entry for entry in entries if to_pts is None or entry.start_pts < to_pts]
+            yield [IndexedSegment(entry, None) for entry in asked]
+            if len(asked) < RUNNING_ENTRIES_PER_READ:
                 return
             first = entries[-1].segment + 1
         self._next = first

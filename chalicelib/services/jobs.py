@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
@@ -118,6 +118,27 @@ def watch_job(ports: Ports, tenant: TenantId, job_id: str) -> tuple[Job, Progres
     return ports.polled.get((tenant, job_id), ports.clock.now(), read)
 
 
+def get_job_to_read(ports: Ports, tenant: TenantId, job_id: str) -> Job:
+    """The job, for whoever reads its results: one that has ended may be up to `poll_seconds` old.
+
+    One that has not is always read: its end must be seen by the next page.
+
+    Raises:
+        NotFound: this tenant has no such job.
+    """
+    key = _ended_key(tenant, job_id)
+    job = ports.polled.get(key, ports.clock.now(), lambda: get_job(ports, tenant, job_id))
+    if not job.is_terminal:
+        ports.polled.forget(key)
+    return job
+
+
+def forget_job(ports: Ports, tenant: TenantId, job_id: str) -> None:
+    """Read the job anew next time: this process has just changed it."""
+    ports.polled.forget((tenant, job_id))
+    ports.polled.forget(_ended_key(tenant, job_id))
+
+
 def get_progress(ports: Ports, job: Job) -> Progress:
     """How far the job is, counted from the items of its segments."""
     if job.plan is None:
@@ -157,7 +178,7 @@ def cancel_job(ports: Ports, job: Job) -> Job:
             continue
         advance_job(ports, job.tenant, job.job_id)
         _stop_workers(ports, job)
-        ports.polled.forget((job.tenant, job.job_id))
+        forget_job(ports, job.tenant, job.job_id)
         return get_job(ports, job.tenant, job.job_id)
     return job
 
@@ -178,7 +199,9 @@ def retry_job(ports: Ports, job: Job) -> Job:
     if lost := find_lost_model(ports, job):
         raise Conflict(lost.detail, hint=lost.hint)
     deadline_at = ports.clock.now() + timedelta(seconds=ports.limits.job_seconds)
-    fresh = replace(job, failure=None, missing=(), summary=None, finished_at=None, deadline_at=deadline_at)
+    fresh = replace(
+        job, failure=None, missing=(), summary=None, finished_at=None, deadline_at=deadline_at, tracks_version=0
+    )
     still_open, failed = ports.units.count(owner_of(job))
     if failed or still_open:
         return _retry_segments(ports, fresh, failed + still_open)
@@ -192,7 +215,7 @@ def retry_job(ports: Ports, job: Job) -> Job:
     ports.units.open_step(owner_of(job), Unit(UnitKind.FINISH, 0, UnitState.OPEN, submission=submission_id))
     submission = record_submission(ports, owner_of(job), OrderKind.FINISH, submission_id, ((0,),), finish.lane)
     retried = ports.jobs.save(replace(fresh, state=JobState.FINISHING), due_after(ports))
-    ports.polled.forget((job.tenant, job.job_id))
+    forget_job(ports, job.tenant, job.job_id)
     send(ports, submission)
     return retried
 
@@ -210,10 +233,15 @@ def _retry_segments(ports: Ports, job: Job, count: int) -> Job:
     dealt = tuple(tuple(indices[child::children]) for child in range(children))
     submission = record_submission(ports, owner, OrderKind.ANALYZE, submission_id, dealt, ports.limits.analyze_lane)
     retried = ports.jobs.save(replace(job, state=JobState.RUNNING), due_after(ports))
-    ports.polled.forget((job.tenant, job.job_id))
+    forget_job(ports, job.tenant, job.job_id)
     send(ports, submission)
     logger.info("job retried", job_id=job.job_id, segments=len(indices))
     return retried
+
+
+def _ended_key(tenant: TenantId, job_id: str) -> Hashable:
+    """Under which an ended job is shared by the readers of its results."""
+    return ("ended", tenant, job_id)
 
 
 def _advance_if_possible(ports: Ports, job: Job) -> None:

@@ -290,13 +290,13 @@ class ResultStore(Protocol):
         ...
 
     def get_track_ids(self, tenant: TenantId, job_id: JobId, sort_keys: Sequence[str]) -> Mapping[str, bytes]:
-        """Packed track id columns by sort key."""
+        """Parts of packed track ids by sort key."""
         ...
 
     def get_track_chunks(
-        self, tenant: TenantId, job_id: JobId, numbers: Sequence[int]
+        self, tenant: TenantId, job_id: JobId, version: int, numbers: Sequence[int]
     ) -> Mapping[int, Sequence[TrackRow]]:
-        """Chunks of tracks by number."""
+        """Chunks of one version of the tracks by number."""
         ...
 
     def get_root(self, tenant: TenantId, job_id: JobId, tree: str) -> Node | None:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import islice
+from typing import NamedTuple
 
 from chalicelib.contracts.blocks import BOX_UNITS, SCORE_UNITS
 from chalicelib.contracts.tracks import TrackRow
@@ -18,6 +19,7 @@ from chalicelib.domain.errors import NotFound
 from chalicelib.domain.jobs import Job
 from chalicelib.domain.media import Pts
 from chalicelib.domain.models import Manifest
+from chalicelib.domain.videos import Video
 from chalicelib.services.cursors import make_cursor, read_cursor
 from chalicelib.services.ports import Ports
 from chalicelib.services.rows import Row, RowFilter
@@ -41,8 +43,7 @@ class DetectionQuery:
     track_id: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class FoundDetection:
+class FoundDetection(NamedTuple):
     """One detection, as a client sees it."""
 
     pts: Pts
@@ -66,10 +67,7 @@ def find_detections(
     """
     if job.plan is None:
         return [], None
-    video = ports.videos.get(job.tenant, job.video_id)
-    if video is None or video.media is None:
-        raise NotFound(f"the video of job {job.job_id} is gone")
-    timebase = video.media.timebase
+    video, timebase = _video_of(ports, job)
     scope = f"detections|{job.job_id}|{query!r}"
     key = ports.limits.cursor_key
     position = read_cursor(key, job.tenant, scope, cursor) if cursor else None
@@ -95,10 +93,9 @@ def find_tracks(
     Raises:
         InvalidRequest: a cursor that is not of this list.
     """
-    video = ports.videos.get(job.tenant, job.video_id)
-    if video is None or video.media is None:
+    if job.plan is None:
         return [], Fraction(1), None
-    timebase = video.media.timebase
+    _, timebase = _video_of(ports, job)
     scope = f"tracks|{job.job_id}|{label}|{from_seconds}|{to_seconds}"
     key = ports.limits.cursor_key
     first_chunk, skip = read_cursor(key, job.tenant, scope, cursor) if cursor else (0, 0)
@@ -153,8 +150,20 @@ def first_pts_at(seconds: Fraction | None, timebase: Fraction) -> Pts | None:
     return None if seconds is None else math.ceil(seconds / timebase)
 
 
+def _video_of(ports: Ports, job: Job) -> tuple[Video, Fraction]:
+    """The video of a job that has a plan, and its timebase; neither changes any more, so readers share them."""
+
+    def read() -> tuple[Video, Fraction]:
+        video = ports.videos.get(job.tenant, job.video_id)
+        if video is None or video.media is None:
+            raise NotFound(f"the video of job {job.job_id} is gone")
+        return video, video.media.timebase
+
+    return ports.polled.get(("video", job.tenant, job.video_id), ports.clock.now(), read)
+
+
 def _manifest(ports: Ports, name: str) -> Manifest:
-    manifest = ports.models.get(name)
+    manifest = ports.polled.get(("model", name), ports.clock.now(), lambda: ports.models.get(name))
     if manifest is None:
         raise NotFound(f"model {name} is gone")
     return manifest
@@ -163,12 +172,12 @@ def _manifest(ports: Ports, name: str) -> Manifest:
 def _to_found(job: Job, timebase: Fraction, row: Row) -> FoundDetection:
     x1, y1, x2, y2 = row.box
     return FoundDetection(
-        pts=row.pts,
-        timebase=timebase,
-        frame_index=row.frame_index,
-        model=job.models[row.model_index].name,
-        label=row.label,
-        score=row.score_units / SCORE_UNITS,
-        box=(x1 / BOX_UNITS, y1 / BOX_UNITS, x2 / BOX_UNITS, y2 / BOX_UNITS),
-        track_id=row.track_id or None,
+        row.pts,
+        timebase,
+        row.frame_index,
+        job.models[row.model_index].name,
+        row.label,
+        -row.minus_score / SCORE_UNITS,
+        (x1 / BOX_UNITS, y1 / BOX_UNITS, x2 / BOX_UNITS, y2 / BOX_UNITS),
+        row.track_id or None,
     )

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from array import array
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from heapq import merge
+from itertools import accumulate
 from typing import Any, NamedTuple
 
 from chalicelib.contracts.blocks import Block, BlockRef
 from chalicelib.contracts.summary_tree import Wanted
 from chalicelib.domain.media import Pts
 
+VALUES_SEARCHED = 3
+"""More than these are found faster by looking at every row."""
 Place = tuple[Any, ...]
 """Where a row stands in the order of results: its first six fields. `(pts,)` stands before every row of that PTS."""
 
@@ -82,7 +87,7 @@ def matching_rows(
     model_index: int,
     *,
     after: Place | None,
-    track_ids: Sequence[int] | None,
+    track_ids: array[int] | None,
     first_frame_index: int | None,
 ) -> Iterator[Row]:
     """The rows of a block that match and come after a place, in order (which is how they are stored).
@@ -92,31 +97,73 @@ def matching_rows(
     floor, asked_ids = row_filter.score_floors[model_index], row_filter.track_ids
     if asked_ids is not None and track_ids is None:
         return
-    names = block.labels
+    names, labels, scores = block.labels, block.row_labels, block.row_scores
     is_wanted = [row_filter.labels is None or name in row_filter.labels for name in names]
+    wanted = [number for number, is_asked in enumerate(is_wanted) if is_asked]
+    for frame, row in _candidates(block, row_filter, after, wanted, floor, track_ids):
+        if scores[row] < floor or not is_wanted[labels[row]]:
+            continue
+        found = Row(
+            block.pts[frame],
+            block.ordinals[frame],
+            -scores[row],
+            names[labels[row]],
+            (block.x1[row], block.y1[row], block.x2[row], block.y2[row]),
+            model_index,
+            track_ids[row] if track_ids is not None else 0,
+            None if first_frame_index is None else first_frame_index + block.ranks[frame],
+        )
+        if after is None or found[:6] > after:
+            yield found
+
+
+def _candidates(
+    block: Block,
+    row_filter: RowFilter,
+    after: Place | None,
+    wanted: Sequence[int],
+    floor: int,
+    track_ids: array[int] | None,
+) -> Iterator[tuple[int, int]]:
+    """(frame, row) of those that can match, in order; columns are searched for what is rare."""
     starts = [bound for bound in (row_filter.from_pts, after[0] if after else None) if bound is not None]
     first = bisect_left(block.pts, max(starts)) if starts else 0
     end = len(block.pts) if row_filter.to_pts is None else bisect_left(block.pts, row_filter.to_pts)
+    if row_filter.track_ids is None and row_filter.labels is None:
+        yield from _by_frame(block, first, end, floor)
+        return
+    first_rows = [0, *accumulate(block.counts)]
+    bounds = first_rows[first], first_rows[max(first, end)]
+    if row_filter.track_ids is not None and track_ids is not None:
+        rows = _find(track_ids, row_filter.track_ids, *bounds)
+    else:
+        rows = _find(block.row_labels, frozenset(wanted), *bounds)
+    for row in rows:
+        yield bisect_right(first_rows, row) - 1, row
+
+
+def _by_frame(block: Block, first: int, end: int, floor: int) -> Iterator[tuple[int, int]]:
     row = sum(block.counts[:first])
-    labels, scores = block.row_labels, block.row_scores
     for frame in range(first, end):
         first_row, row = row, row + block.counts[frame]
-        pts = block.pts[frame]
-        is_new = after is None or pts > after[0]
         for number in range(first_row, row):
-            if scores[number] < floor or not is_wanted[labels[number]]:
-                continue
-            if asked_ids is not None and (track_ids is None or track_ids[number] not in asked_ids):
-                continue
-            found = Row(
-                pts,
-                block.ordinals[frame],
-                -scores[number],
-                names[labels[number]],
-                (block.x1[number], block.y1[number], block.x2[number], block.y2[number]),
-                model_index,
-                track_ids[number] if track_ids is not None else 0,
-                None if first_frame_index is None else first_frame_index + block.ranks[frame],
-            )
-            if is_new or after is None or found[:6] > after:
-                yield found
+            # The surest come first.
+            if block.row_scores[number] < floor:
+                break
+            yield frame, number
+
+
+def _find(column: array[int], values: frozenset[int], first: int, end: int) -> Iterator[int]:
+    """Positions of the values in [first, end), rising."""
+    if len(values) > VALUES_SEARCHED:
+        return (row for row in range(first, end) if column[row] in values)
+    return merge(*(_find_one(column, value, first, end) for value in values))
+
+
+def _find_one(column: array[int], value: int, first: int, end: int) -> Iterator[int]:
+    try:
+        while True:
+            first = column.index(value, first, end) + 1
+            yield first - 1
+    except ValueError:
+        return

@@ -74,7 +74,7 @@ class TrackList:
         if number not in self._chunks and (self._count is None or number < self._count):
             job = self._source.job
             asked = range(number, number + CHUNKS_PER_READ)
-            read = self._source.ports.results.get_track_chunks(job.tenant, job.job_id, asked)
+            read = self._source.ports.results.get_track_chunks(job.tenant, job.job_id, job.tracks_version, asked)
             self._page.chunks_left -= max(1, len(read))
             self._chunks |= {index: list(chunk) for index, chunk in read.items()}
             if len(read) < CHUNKS_PER_READ:

@@ -31,11 +31,11 @@ class TrackReader:
     """One reading of the tracks of a job."""
 
     def __init__(self, ports: Ports, job: Job) -> None:
-        """The tracks of a job, if it has finished."""
+        """The tracks of a job that has finished, in the version that it names."""
         self._ports = ports
         self._job = job
         self._model_by_name = {ref.name: index for index, ref in enumerate(job.models)}
-        self._tree = TreeReader(ports, job, table_keys.TRACK_TREE, budget=CHUNKS_PER_PAGE)
+        self._tree = TreeReader(ports, job, table_keys.track_tree(job.tracks_version), budget=CHUNKS_PER_PAGE)
 
     @property
     def next_chunk(self) -> int | None:
@@ -47,7 +47,7 @@ class TrackReader:
         job = self._job
         for batch in self._tree.batches(wanted, first_chunk):
             numbers = [leaf.number for leaf in batch]
-            chunks = self._ports.results.get_track_chunks(job.tenant, job.job_id, numbers)
+            chunks = self._ports.results.get_track_chunks(job.tenant, job.job_id, job.tracks_version, numbers)
             for number in numbers:
                 for position, track in enumerate(chunks.get(number, ())):
                     is_left = number > first_chunk or position >= skip
@@ -66,7 +66,10 @@ class TrackReader:
             if found is None:
                 return None
             numbers.update(found)
-        chunks = self._ports.results.get_track_chunks(self._job.tenant, self._job.job_id, sorted(numbers))
+        if not numbers:
+            return []
+        job = self._job
+        chunks = self._ports.results.get_track_chunks(job.tenant, job.job_id, job.tracks_version, sorted(numbers))
         return [track for chunk in chunks.values() for track in chunk if track.track_id in track_ids]
 
     def _matches(self, track: TrackRow, wanted: Wanted) -> bool:

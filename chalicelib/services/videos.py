@@ -13,7 +13,7 @@ from chalicelib.domain.ids import JobId, TenantId, VideoId, is_id
 from chalicelib.domain.jobs import Job
 from chalicelib.domain.units import UnitState
 from chalicelib.domain.videos import UploadKind, Video, VideoState
-from chalicelib.services.jobs import cancel_job
+from chalicelib.services.jobs import cancel_job, forget_job
 from chalicelib.services.ports import Ports
 from chalicelib.services.side_steps import DELETED, end_side_steps
 
@@ -68,7 +68,7 @@ def delete_video(ports: Ports, video: Video) -> None:
             ports.results.drop_job(tenant, job.job_id)
             ports.objects.delete_prefix(object_keys.job_prefix(tenant, job.job_id))
             ports.jobs.delete(job)
-            ports.polled.forget((tenant, job.job_id))
+            forget_job(ports, tenant, job.job_id)
         after = jobs[-1].job_id
     if video.upload.kind is UploadKind.MULTIPART and video.state is VideoState.AWAITING_UPLOAD:
         ports.objects.abort_multipart(video.source.key, video.upload.upload_id)

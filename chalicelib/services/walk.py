@@ -11,22 +11,25 @@ import heapq
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 from chalicelib.contracts import table_keys
-from chalicelib.contracts.blocks import BlockRef, unpack_block
-from chalicelib.contracts.job_index import IndexEntry
-from chalicelib.contracts.tracks import unpack_track_ids
+from chalicelib.contracts.blocks import Block, BlockRef, unpack_block
+from chalicelib.contracts.track_ids import TrackIds
 from chalicelib.domain.errors import NotFound
 from chalicelib.domain.jobs import Job
 from chalicelib.domain.videos import Video
-from chalicelib.services.index_reader import IndexReader
+from chalicelib.services.index_reader import IndexedSegment, IndexReader
 from chalicelib.services.ports import Ports
 from chalicelib.services.rows import Place, Row, RowFilter, matching_rows
 from chalicelib.services.track_reader import TrackReader
 
-BLOCKS_PER_PAGE = 48
+BLOCKS_PER_PAGE = 16
+"""Of 64 KB at most: 8 read units each, and what their track ids take."""
 BLOCKS_PER_READ = 8
+BLOCKS_KEPT = 32
+"""Decoded, in one process: half a megabyte each, where blocks are full."""
 
 
 class Walk:
@@ -46,7 +49,9 @@ class Walk:
         self._filter = row_filter
         self._blocks_left = blocks_budget
         self._batch_size = 1
-        self._bodies: dict[_Wanted, tuple[bytes, bytes | None]] = {}
+        self._bodies: dict[_Wanted, bytes] = {}
+        self._track_ids: dict[tuple[int, int], TrackIds] = {}
+        """By segment and model; of the segments that are being read."""
         self._has_tracks = False
 
     @property
@@ -65,14 +70,13 @@ class Walk:
         first, after = (position[0], _place(position[1])) if position else (None, None)
         self.position = position or [0, None]
         index = IndexReader(self._ports, self._job, self._filter.wanted)
-        self._has_tracks = index.is_finished and self._job.request.tracking
+        self._has_tracks = index.is_finished and self._job.has_tracks
         reached: list[tuple[Row, int, Iterator[Row]]] = []
-        opened = 0
+        opened: list[_Wanted] = []
         must_reach: Place | None = None
-        for entry, frames_before in index.segments(first):
-            if entry.segment != first:
-                after = None
-            wanted = deque(self._wanted(entry, frames_before, after))
+        for batch in index.batches(first):
+            self._track_ids.clear()
+            wanted = deque(block for indexed in batch for block in self._wanted(indexed, after))
             # A page that stopped where it started would never end: what lies there is read whatever the budget.
             if wanted and must_reach is None:
                 must_reach = max(after or (), (wanted[0].ref.first_pts,))
@@ -80,7 +84,7 @@ class Walk:
                 # A row comes when every block that may hold an earlier one is open.
                 if reached and not (wanted and wanted[0].ref.first_pts <= reached[0][0].pts):
                     row, number, rest = reached[0]
-                    self.position = [entry.segment, list(row.place)]
+                    self.position = [opened[number].segment, list(row.place)]
                     yield row
                     if (following := next(rest, None)) is not None:
                         heapq.heapreplace(reached, (following, number, rest))
@@ -90,12 +94,12 @@ class Walk:
                 before: Place = (wanted[0].ref.first_pts,)
                 if wanted[0] not in self._bodies and self._blocks_left <= 0 and before > (must_reach or ()):
                     self.is_exhausted = True
-                    self.position = [entry.segment, list(before)]
+                    self.position = [wanted[0].segment, list(before)]
                     return
+                opened.append(wanted[0])
                 rows = self._open(wanted, after)
                 if (earliest := next(rows, None)) is not None:
-                    opened += 1
-                    heapq.heappush(reached, (earliest, opened, rows))
+                    heapq.heappush(reached, (earliest, len(opened) - 1, rows))
         if index.next_segment is not None:
             self.is_exhausted, self.position = True, [index.next_segment, None]
 
@@ -118,17 +122,18 @@ class Walk:
         )
         return bool(self._filter.models)
 
-    def _wanted(self, entry: IndexEntry, frames_before: int | None, after: Place | None) -> list[_Wanted]:
+    def _wanted(self, indexed: IndexedSegment, after: Place | None) -> list[_Wanted]:
         """The blocks of a segment that can hold rows that match and come after a place, in order of their first."""
         found: list[_Wanted] = []
+        entry, frames_before = indexed
         for model in self._filter.models:
-            frame_index = frames_before
+            frame_index, blocks_before = frames_before, 0
             for cell in entry.cells_by_model[model]:
-                for number, ref in enumerate(cell.blocks):
+                for position, ref in enumerate(cell.blocks, blocks_before):
                     is_done = after is not None and ref.last_pts < after[0]
                     if not is_done and self._filter.may_match(ref, model):
-                        key = table_keys.track_ids(cell.cell, model, number)
-                        found.append(_Wanted(ref, model, key, frame_index))
+                        found.append(_Wanted(ref, entry.segment, model, position, frame_index))
+                blocks_before += len(cell.blocks)
                 if frame_index is not None:
                     frame_index += cell.frames_shown
         return sorted(found, key=lambda wanted: wanted.ref.first_pts)
@@ -139,27 +144,44 @@ class Walk:
             self._read(list(wanted)[: max(1, min(self._batch_size, self._blocks_left))])
             # Small reads first: most pages end within a block or two.
             self._batch_size = min(self._batch_size * 2, BLOCKS_PER_READ)
-        block = wanted.popleft()
-        packed, packed_ids = self._bodies.pop(block)
+        place = wanted.popleft()
+        block = _decoded(self._bodies.pop(place))
+        ids = self._track_ids.get((place.segment, place.model))
         return matching_rows(
-            unpack_block(packed),
+            block,
             self._filter,
-            block.model,
+            place.model,
             after=after,
-            track_ids=unpack_track_ids(packed_ids) if packed_ids else None,
-            first_frame_index=block.first_frame_index,
+            track_ids=ids.of_block(place.position, block.counts) if ids is not None else None,
+            first_frame_index=place.first_frame_index,
         )
 
     def _read(self, batch: Sequence[_Wanted]) -> None:
         job, results = self._job, self._ports.results
         self._blocks_left -= len(batch)
         packed = results.get_blocks(job.tenant, self._content_digest, [wanted.ref for wanted in batch])
-        keys = [wanted.track_key for wanted in batch] if self._has_tracks else []
-        ids = results.get_track_ids(job.tenant, job.job_id, keys) if keys else {}
         for wanted in batch:
             if wanted.ref.sk not in packed:
                 raise NotFound(f"results of job {job.job_id} were removed", hint="Start a new job on this video")
-            self._bodies[wanted] = packed[wanted.ref.sk], ids.get(wanted.track_key)
+            self._bodies[wanted] = packed[wanted.ref.sk]
+        if self._has_tracks:
+            self._read_track_ids(batch)
+
+    def _read_track_ids(self, batch: Sequence[_Wanted]) -> None:
+        """The ids of these blocks: one item for a segment and model, unless it holds very many rows."""
+        job = self._job
+        while True:
+            part_by_ids = {}
+            for wanted in batch:
+                ids = self._track_ids.setdefault((wanted.segment, wanted.model), TrackIds())
+                if not ids.reaches(wanted.position):
+                    part = table_keys.track_ids(job.tracks_version, wanted.segment, wanted.model, ids.parts)
+                    part_by_ids[ids] = part
+            if not part_by_ids:
+                return
+            found = self._ports.results.get_track_ids(job.tenant, job.job_id, list(part_by_ids.values()))
+            for ids, part in part_by_ids.items():
+                ids.add(found.get(part))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -167,10 +189,18 @@ class _Wanted:
     """A block that must be read."""
 
     ref: BlockRef
+    segment: int
     model: int
-    track_key: str
+    position: int
+    """Among the blocks of its model in the segment."""
     first_frame_index: int | None
     """Of its cell."""
+
+
+@lru_cache(maxsize=BLOCKS_KEPT)
+def _decoded(packed: bytes) -> Block:
+    """The block, which pages that follow each other often share."""
+    return unpack_block(packed)
 
 
 def _place(form: list[Any] | None) -> Place | None:

@@ -5,8 +5,8 @@
     python -m gpu_batch.compiler default-models human/package/models ssd/package/models/coco-ssd out
     python -m gpu_batch.compiler resize-graphs gpu_batch/models/resize_graphs
 
-docs/models.md tells what each adapter takes. The exit code is 0 when a model was written, 66 when it was refused,
-and 65 when a video cannot be read.
+docs/models.md tells what each adapter takes. The exit code is 0 when a model was written, 66 when it was refused, 65
+when a video cannot be read, and 2 when an argument names what is not there or is out of range.
 """
 
 from __future__ import annotations
@@ -16,11 +16,20 @@ import sys
 import tempfile
 from pathlib import Path
 
-import numpy as np
-
 from chalicelib.domain.models import BY_ASPECT, ResizePolicy
 from gpu_batch.compiler.adapters import ADAPTER_BY_NAME
 from gpu_batch.compiler.add import compile_network
+from gpu_batch.compiler.arguments import (
+    anchors,
+    existing_file,
+    integers,
+    labels,
+    model_folder,
+    numbers,
+    share,
+    sizes,
+    words,
+)
 from gpu_batch.compiler.default_models import make_default_models
 from gpu_batch.compiler.label_file import read_columns
 from gpu_batch.compiler.model_folder import write_model_folder
@@ -60,49 +69,51 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _describe_add(add: argparse.ArgumentParser) -> None:
-    add.add_argument("network", type=Path, help="the ONNX file")
+    add.add_argument("network", type=existing_file, help="the ONNX file")
     add.add_argument("--adapter", choices=ADAPTER_BY_NAME, required=True)
     add.add_argument("--name", required=True)
     add.add_argument("--version", default="1")
-    add.add_argument("--labels", required=True, help="a file with a label for each column, or coco, or coco-91")
+    add.add_argument(
+        "--labels", type=labels, required=True, help="a file with a label for each column, or coco, or coco-91"
+    )
     add.add_argument("--out", type=Path, required=True, help="the folder that gets a folder for the model")
-    add.add_argument("--input-size", type=_sizes, default=(), help=f"640x384[,384x640,...] or 640x{BY_ASPECT}")
+    add.add_argument("--input-size", type=sizes, default=(), help=f"640x384[,384x640,...] or 640x{BY_ASPECT}")
     add.add_argument("--multiple", type=int, default=32, help="what sides must be multiples of (default: 32)")
     add.add_argument("--resize", type=ResizePolicy, choices=list(ResizePolicy), default=ResizePolicy.LETTERBOX)
     add.add_argument("--scale", type=float, help="levels of 0..255 are multiplied by this, before mean and std")
-    add.add_argument("--mean", type=_numbers)
-    add.add_argument("--std", type=_numbers)
+    add.add_argument("--mean", type=numbers)
+    add.add_argument("--std", type=numbers)
     add.add_argument("--channel-order", type=ChannelOrder, choices=list(ChannelOrder))
     add.add_argument("--activation", type=Activation, choices=list(Activation))
     add.add_argument("--score-floor", type=float)
     add.add_argument("--score-default", type=float)
     add.add_argument("--nms-iou", type=float)
     add.add_argument("--max-detections", type=int, default=100)
-    add.add_argument("--outputs", type=lambda text: tuple(text.split(",")), default=(), help="outputs to read, of more")
+    add.add_argument("--outputs", type=words, default=(), help="outputs to read, of more")
     add.add_argument("--clip-frames", type=int)
     add.add_argument("--decoded", action="store_true", default=None, help="yolox: boxes are in pixels already")
-    add.add_argument("--strides", type=_integers, help="yolox, nanodet")
+    add.add_argument("--strides", type=integers, help="yolox, nanodet")
     add.add_argument("--cell-centre", type=float, help="nanodet")
     add.add_argument("--box-form", type=BoxForm, choices=list(BoxForm), help="ssd without anchors")
-    add.add_argument("--anchors", type=_anchors, help="ssd: .npy file, float32 [A, 4]: cx, cy, w, h in 0..1")
-    add.add_argument("--variances", type=_numbers, help="ssd with anchors (default: 0.1,0.2)")
+    add.add_argument("--anchors", type=anchors, help="ssd: .npy file, float32 [A, 4]: cx, cy, w, h in 0..1")
+    add.add_argument("--variances", type=numbers, help="ssd with anchors (default: 0.1,0.2)")
     add.add_argument("--licence", default="NOASSERTION", help="SPDX identifier of the weights")
     add.add_argument("--source", default="", help="where the weights came from")
     add.set_defaults(run=_run_add)
 
 
 def _describe_quantize(quantize: argparse.ArgumentParser) -> None:
-    quantize.add_argument("model_dir", type=Path, help="holds manifest.json and model.onnx")
-    quantize.add_argument("--frames", type=Path, nargs="+", required=True, help="videos to calibrate on")
+    quantize.add_argument("model_dir", type=model_folder, help="holds manifest.json and model.onnx")
+    quantize.add_argument("--frames", type=existing_file, nargs="+", required=True, help="videos to calibrate on")
     quantize.add_argument(
         "--holdout",
-        type=Path,
+        type=existing_file,
         nargs="+",
         default=[],
         help="videos to judge by (default: half of --frames)",
     )
     quantize.add_argument("--out", type=Path, required=True, help="the folder that gets a folder for the model")
-    quantize.add_argument("--max-ap-loss", type=float, default=0.01, help="AP50 against fp32, of 0..1 (default: 0.01)")
+    quantize.add_argument("--max-ap-loss", type=share, default=0.01, help="AP50 against fp32, of 0..1 (default: 0.01)")
     quantize.set_defaults(run=_run_quantize)
 
 
@@ -178,26 +189,6 @@ def _recipe(arguments: argparse.Namespace) -> Recipe:
         licence=arguments.licence,
         source=arguments.source or arguments.network.name,
     )
-
-
-def _sizes(text: str) -> tuple[tuple[int, int | None], ...]:
-    pairs = [part.split("x", 1) for part in text.split(",")]
-    return tuple((int(width), None if height == BY_ASPECT else int(height)) for width, height in pairs)
-
-
-def _numbers(text: str) -> tuple[float, ...]:
-    return tuple(float(part) for part in text.split(","))
-
-
-def _integers(text: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in text.split(","))
-
-
-def _anchors(text: str) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
-    anchors = np.load(text, allow_pickle=False).astype(np.float32)
-    if anchors.ndim != 2 or anchors.shape[1] != 4:
-        raise argparse.ArgumentTypeError(f"anchors must be [A, 4] but are {list(anchors.shape)}")
-    return np.asarray(anchors, np.float32)
 
 
 if __name__ == "__main__":

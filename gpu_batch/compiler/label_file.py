@@ -6,6 +6,7 @@ from pathlib import Path
 
 from gpu_batch.compiler.coco import COCO_LABELS, COCO_NUMBERS
 
+BUILT_IN_LABELS = frozenset({"coco", "coco-91"})
 _NO_LABEL = frozenset({"", "n/a", "background", "__background__", "no-object"})
 
 

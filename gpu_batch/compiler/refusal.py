@@ -18,6 +18,12 @@ class ModelRefused(BadOrder):
         super().__init__(f"{subject} is refused:{lines}" if reasons else subject)
 
 
+class QuantizationRefused(ModelRefused):
+    """A model whose int8 form would not be worth having, or could not be judged; nothing was written."""
+
+    default_hint = "Give more videos, or some with more in them, or allow a larger --max-ap-loss (docs/models.md)"
+
+
 def refuse_if_any(subject: str, reasons: Sequence[str]) -> None:
     """Raise what was found.
 

@@ -6,15 +6,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from fractions import Fraction
-from itertools import pairwise
 from typing import TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
-from chalicelib.contracts.sample_table import ChunkHead, DecoderConfig, SampleFlag
+from chalicelib.contracts.sample_table import DecoderConfig, SampleFlag, chunk_header
 from chalicelib.domain.cells import Cell, cut_cells
 from chalicelib.domain.media import Pts, WholeReason
-from gpu_batch.containers.packing import ChunkPacker, Columns
+from gpu_batch.containers.packing import Columns, Piece, pack_columns
 from gpu_batch.containers.timeline import Timeline
 from gpu_batch.containers.track import Flags, Int64s, Track
 from gpu_batch.video.keyframes import Verdict
@@ -47,6 +47,8 @@ class Cuts:
     """Each starts a cell, the first one at or before the first shown frame."""
     end: int
     """One past the last sample that is needed."""
+    end_pts: Pts
+    """Where the last shown frame ends."""
     claimed: int
     """How many places to cut the container promised, refuted ones left out."""
     is_shown: Flags
@@ -67,19 +69,19 @@ def find_cuts(
 
     Gives no cuts when no keyframe at all is proved: then only libav's own way through the container is right.
     """
-    pts, is_present = timeline.pts, track.offsets + track.sizes <= size_bytes
-    candidates = _cut_candidates(pts, track.is_key & (track.sizes > 0) & is_present)
-    shown = np.flatnonzero(timeline.is_shown)
-    if not len(candidates) or not len(shown):
+    pts = timeline.pts
+    candidates = _cut_candidates(pts, _present_keys(track, size_bytes))
+    shown_pts = _where(timeline.is_shown, pts)
+    if not len(candidates) or not len(shown_pts):
         return None, WholeReason.UNPROVED_KEYFRAMES
-    first_shown, last_shown = int(np.min(pts[shown])), int(np.max(pts[shown]))
+    first_shown, last_shown = int(np.min(shown_pts)), int(np.max(shown_pts))
     before = candidates[pts[candidates] <= first_shown]
     start = int(before[-1] if len(before) else candidates[0])
     verdicts = judge([start])
     is_shown = _decodable(timeline, start, verdicts[start])
     if not is_shown.any():
         return None, WholeReason.UNPROVED_KEYFRAMES
-    first_shown = int(np.min(pts[is_shown]))
+    first_shown = int(np.min(_where(is_shown, pts)))
     is_inside = (candidates > start) & (pts[candidates] > first_shown) & (pts[candidates] <= last_shown)
     others = candidates[is_inside]
     end_pts = _end_pts(track, timeline)
@@ -92,7 +94,7 @@ def find_cuts(
         chosen, others = _prove_all(judge, verdicts, pts, first_shown, chosen, others, end_pts, track.timebase)
     if not any(verdict.is_proved for verdict in verdicts.values()):
         return None, WholeReason.UNPROVED_KEYFRAMES
-    cuts = Cuts(tuple(chosen), int(np.flatnonzero(is_shown)[-1]) + 1, 1 + len(others), is_shown)
+    cuts = Cuts(tuple(chosen), _end_of(is_shown), end_pts, 1 + len(others), is_shown)
     if len(chosen) > 1:
         return cuts, None
     if not all(verdict.is_proved for verdict in verdicts.values()):
@@ -130,16 +132,29 @@ def _prove_all(
     return [start], others
 
 
-def _cut_candidates(pts: Int64s, is_key: Flags) -> Int64s:
+def _present_keys(track: Track, size_bytes: int) -> Int64s:
+    """Positions of the sync samples that lie in the file."""
+    keys = np.flatnonzero(track.is_key)
+    sizes = track.sizes[keys]
+    return keys[(sizes > 0) & (track.offsets[keys] + sizes <= size_bytes)]
+
+
+def _cut_candidates(pts: Int64s, keys: Int64s) -> Int64s:
     """Keyframes that part the samples in time: what is decoded before one is displayed before it, the rest after.
 
     Only leading pictures may be displayed before the keyframe that they follow, yet not before the candidate before
     that.
     """
-    highest_before = np.concatenate(([np.iinfo(np.int64).min], np.maximum.accumulate(pts)[:-1]))
-    lowest_from = np.minimum.accumulate(pts[::-1])[::-1]
-    keys = np.flatnonzero(is_key & (pts > highest_before))
-    lowest, own = lowest_from[keys], pts[keys]
+    if not len(keys):
+        return keys
+    # From keyframe to keyframe: much less to accumulate than from sample to sample.
+    highest, lowest = np.maximum.reduceat(pts, keys), np.minimum.reduceat(pts, keys)
+    before_first = np.max(pts[: keys[0]], initial=np.iinfo(np.int64).min)
+    highest_before = np.maximum.accumulate(np.concatenate(([before_first], highest[:-1])))
+    lowest_from = np.minimum.accumulate(lowest[::-1])[::-1]
+    is_latest = pts[keys] > highest_before
+    keys, lowest = keys[is_latest], lowest_from[is_latest]
+    own = pts[keys]
     if (lowest[1:] >= own[:-1]).all():
         return keys
     kept: list[int] = []
@@ -160,62 +175,93 @@ def _decodable(timeline: Timeline, start: int, verdict: Verdict) -> Flags:
     return is_shown
 
 
+def _where(is_shown: Flags, values: Int64s) -> Int64s:
+    """The values of the shown samples; no copy where that is all."""
+    return values if is_shown.all() else values[is_shown]
+
+
+def _end_of(is_shown: Flags) -> int:
+    """One past the last shown sample, of at least one."""
+    return len(is_shown) - int(np.argmax(is_shown[::-1]))
+
+
 def _end_pts(track: Track, timeline: Timeline) -> Pts:
-    shown = np.flatnonzero(timeline.is_shown)
-    last = shown[np.argmax(timeline.pts[shown])]
-    return int(timeline.pts[last] + max(1, track.durations[last]))
+    shown_pts = _where(timeline.is_shown, timeline.pts)
+    durations = _where(timeline.is_shown, track.durations)
+    last = np.argmax(shown_pts)
+    return int(shown_pts[last] + max(1, durations[last]))
 
 
 def reorder_depth(pts: Int64s) -> int:
     """How many frames a decoder must hold back so that PTS, given in decode order, come out rising."""
-    rank = np.empty(len(pts), np.int64)
-    rank[np.argsort(pts, kind="stable")] = np.arange(len(pts))
-    return min(int(np.max(np.arange(len(pts)) - rank)), MAX_REORDER_DEPTH)
+    moved = np.argsort(pts, kind="stable")
+    moved -= np.arange(len(pts))
+    return min(int(np.max(moved)), MAX_REORDER_DEPTH)
 
 
 def pack_table(size_bytes: int, config: DecoderConfig, track: Track, timeline: Timeline, cuts: Cuts) -> SampleTable:
     """The packed table of a track that is cut at `cuts`."""
-    pts, ends = timeline.pts, track.offsets + track.sizes
-    shown_pts = np.sort(pts[cuts.is_shown], kind="stable")
+    pts, starts, ends = timeline.pts, track.offsets, track.offsets + track.sizes
     is_missing = ends > size_bytes
-    flags = np.zeros(len(pts), np.uint8)
+    flags = _flags_of(track, cuts, is_missing)
+    bounds = [*cuts.keyframes, cuts.end]
+    tails = _tail_lengths(pts, bounds)
+    if is_missing.any():
+        starts, ends = np.where(is_missing, NOWHERE, starts), np.where(is_missing, 0, ends)
+    lows, highs = _byte_ranges(starts, ends, bounds, tails)
+    shown_pts = np.sort(_where(cuts.is_shown, pts), kind="stable")
+    times = [int(shown_pts[0]), *pts[np.array(cuts.keyframes[1:], np.int64)].tolist(), cuts.end_pts]
+    found = np.searchsorted(shown_pts, times)
+    places = found.tolist()
+    prev_pts, next_pts = shown_pts[found - 1].tolist(), shown_pts.take(found, mode="clip").tolist()
+    columns = Columns(track.offsets, track.sizes, timeline.dts, pts, flags, track.description_indexes)
+    # Columns of numbers, no object for each cell before the cell itself: thousands would call the garbage collector.
+    afters = [after + tail for after, tail in zip(bounds[1:], tails, strict=True)]
+    cells: list[Cell] = []
+    pieces: list[Piece] = []
+    table_offset = 0
+    for index, packed in enumerate(pack_columns(columns, bounds[:-1], afters)):
+        packed_bytes = sum(map(len, packed))
+        header = chunk_header(
+            index=index,
+            start_pts=times[index],
+            end_pts=times[index + 1],
+            prev_pts=prev_pts[index] if places[index] else None,
+            next_pts=next_pts[index + 1] if places[index + 1] < len(shown_pts) else None,
+            own=bounds[index + 1] - bounds[index],
+            count=afters[index] - bounds[index],
+            packed_bytes=packed_bytes,
+        )
+        pieces.append(header)
+        pieces += packed
+        size = len(header) + packed_bytes
+        cells.append(
+            Cell(
+                index,
+                times[index],
+                times[index + 1],
+                table_offset,
+                size,
+                lows[index],
+                highs[index],
+                places[index + 1] - places[index],
+            )
+        )
+        table_offset += size
+    return SampleTable(config, tuple(cells), b"".join(pieces))
+
+
+def _flags_of(track: Track, cuts: Cuts, is_missing: Flags) -> NDArray[np.uint8]:
+    flags = np.zeros(len(track.sizes), np.uint8)
     for is_set, flag in (
         (track.is_key, SampleFlag.KEY),
         (track.is_disposable, SampleFlag.DISPOSABLE),
         (cuts.is_shown, SampleFlag.SHOWN),
         (is_missing, SampleFlag.MISSING),
     ):
-        flags |= is_set.astype(np.uint8) * np.uint8(flag)
-    packer = ChunkPacker(Columns(track.offsets, track.sizes, timeline.dts, pts, flags, track.description_indexes))
-    bounds = [*cuts.keyframes, cuts.end]
-    times = [int(shown_pts[0]), *(int(pts[key]) for key in cuts.keyframes[1:]), _end_pts(track, timeline)]
-    places = np.searchsorted(shown_pts, times).tolist()
-    shown_around = np.concatenate((shown_pts, [0]))[places].tolist(), shown_pts[np.array(places) - 1].tolist()
-    tails = _tail_lengths(pts, bounds)
-    starts = track.offsets
-    if is_missing.any():
-        starts, ends = np.where(is_missing, NOWHERE, starts), np.where(is_missing, 0, ends)
-    ranges = _byte_ranges(starts, ends, bounds, tails)
-    cells: list[Cell] = []
-    chunks: list[bytes] = []
-    table_offset = 0
-    for index, (first, after) in enumerate(pairwise(bounds)):
-        low, high = places[index : index + 2]
-        head = ChunkHead(
-            index=index,
-            start_pts=times[index],
-            end_pts=times[index + 1],
-            prev_pts=shown_around[1][index] if low else None,
-            next_pts=shown_around[0][index + 1] if high < len(shown_pts) else None,
-            own=after - first,
-        )
-        chunk = packer.pack(head, first, after + tails[index])
-        cells.append(
-            Cell(index, head.start_pts, head.end_pts, table_offset, len(chunk), *ranges[index], frames=high - low)
-        )
-        chunks.append(chunk)
-        table_offset += len(chunk)
-    return SampleTable(config, tuple(cells), b"".join(chunks))
+        if is_set.any():
+            flags |= np.where(is_set, np.uint8(flag), np.uint8(0))
+    return flags
 
 
 def _tail_lengths(pts: Int64s, bounds: Sequence[int]) -> list[int]:
@@ -230,8 +276,10 @@ def _tail_lengths(pts: Int64s, bounds: Sequence[int]) -> list[int]:
     ]
 
 
-def _byte_ranges(starts: Int64s, ends: Int64s, bounds: Sequence[int], tails: Sequence[int]) -> list[tuple[int, int]]:
-    """For each cell, its tail included: first byte, and one past the last; (0, 0) when all of its samples are missing.
+def _byte_ranges(
+    starts: Int64s, ends: Int64s, bounds: Sequence[int], tails: Sequence[int]
+) -> tuple[list[int], list[int]]:
+    """For each cell, its tail included: first byte, and one past the last; both 0 when all of its samples are missing.
 
     A sample that is missing starts `NOWHERE` and ends at 0.
     """
@@ -242,7 +290,7 @@ def _byte_ranges(starts: Int64s, ends: Int64s, bounds: Sequence[int], tails: Seq
         if tail:
             lows[index] = min(lows[index], int(np.min(starts[after : after + tail])))
             highs[index] = max(highs[index], int(np.max(ends[after : after + tail])))
-    return [(low, high) if high else (0, 0) for low, high in zip(lows, highs, strict=True)]
+    return [low if high else 0 for low, high in zip(lows, highs, strict=True)], highs
 
 
 def _tail_length(pts: Int64s) -> int:

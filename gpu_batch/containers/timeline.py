@@ -47,7 +47,8 @@ def apply_edits(track: Track) -> Timeline | None:
     shift = delay - int(track.dts[np.argmax(is_inside)])
     if abs(shift) > MAX_TICKS:
         return None
-    shift -= max(0, _earliest(track.pts[is_inside] + shift) - delay)
+    inside = track.pts if is_inside.all() else track.pts[is_inside]
+    shift -= max(0, _earliest(inside, shift) - delay)
     return Timeline(track.dts + shift, track.pts + shift, is_shown)
 
 
@@ -66,11 +67,17 @@ def delay_of_edits(header: TrackHeader) -> int | None:
     return delay if abs(delay) <= MAX_TICKS else None
 
 
-def _earliest(pts: Int64s) -> int:
-    """The earliest PTS as libav finds it, in decode order: one below zero gives way to the next, whatever that is."""
-    negative = np.flatnonzero(pts < 0)
-    kept = pts[negative[-1] + 1 :] if len(negative) else pts
-    return int(np.min(kept)) if len(kept) else int(pts[-1])
+def _earliest(pts: Int64s, shift: int) -> int:
+    """The earliest of the PTS, moved by `shift`, as libav finds it, in decode order.
+
+    One below zero gives way to the next, whatever that is.
+    """
+    earliest = int(np.min(pts)) + shift
+    if earliest >= 0:
+        return earliest
+    last_negative = int(np.flatnonzero(pts < -shift)[-1])
+    kept = pts[last_negative + 1 :]
+    return (int(np.min(kept)) if len(kept) else int(pts[-1])) + shift
 
 
 def _rescale(edit: Edit, track: Track | TrackHeader) -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +29,8 @@ MAX_TICKS = 1 << 61
 """Far beyond any real time, and sums of a few of them are numbers of 64 bits."""
 MAX_OFFSET = 1 << 61
 SELF_CONTAINED = 1
+MAX_RUNS_IN_TURN = 64
+"""More runs of chunks than that are placed at once: passes over all samples, but none for each run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,8 +138,7 @@ def read_track(moov: Box, file_size_bytes: int) -> Track:
     refuse_overlaps(offsets, sizes, file_size_bytes)
     if np.max(description_indexes) >= len(header.descriptions):
         raise malformed(f"samples name description {np.max(description_indexes) + 1} of {len(header.descriptions)}")
-    durations = _expand(table.need(b"stts"), ">u4", count, "durations")
-    dts = np.cumsum(durations) - durations
+    durations, dts = _read_durations(table.need(b"stts"), count)
     compositions = _read_compositions(table, count)
     if int(dts[-1]) > MAX_TICKS:
         raise malformed(f"the track states a duration of {int(dts[-1])} ticks")
@@ -227,12 +229,16 @@ def _read_description(entry: Box) -> Description:
 
 def _table(box: Box, dtype: str, width: int, at: int = 4) -> NDArray[np.int64]:
     """int64 (n, width): rows of a table whose count n stands at byte `at`, checked against the box."""
+    return _raw_table(box, dtype, width, at).astype(np.int64)
+
+
+def _raw_table(box: Box, dtype: str, width: int, at: int = 4) -> NDArray[Any]:
+    """The rows of `_table` as they stand in the box."""
     (count,) = box.unpack("I", at)
     start = box.start + at + 4
     if start + count * width * np.dtype(dtype).itemsize > box.end:
         raise malformed(f"box {box.kind!r} states {count} entries but has only {box.end - start} bytes of them")
-    rows = np.frombuffer(box.buffer, dtype, count * width, start)
-    return rows.astype(np.int64).reshape(count, width)
+    return np.frombuffer(box.buffer, dtype, count * width, start).reshape(count, width)
 
 
 def _read_sizes(table: Box, file_size_bytes: int) -> Int64s:
@@ -282,21 +288,53 @@ def _read_offsets(table: Box, sizes: Int64s) -> tuple[Int64s, Int64s]:
     lengths = np.diff(np.append(runs[:, 0] - 1, len(chunks)))
     if (lengths < 0).any() or (runs[:, 2] < 1).any():
         raise malformed("the index places frames in chunks out of order (stsc)")
-    samples_per_chunk = np.repeat(runs[:, 1], lengths)
-    if samples_per_chunk.sum() < count:
-        raise malformed(f"the index lists {count} frames but places only {samples_per_chunk.sum()} (stsc)")
-    if (chunks < 0).any() or (chunks > MAX_OFFSET).any():
+    placed = int(lengths @ runs[:, 1])
+    if placed < count:
+        raise malformed(f"the index lists {count} frames but places only {placed} (stsc)")
+    if int(np.min(chunks)) < 0 or int(np.max(chunks)) > MAX_OFFSET:
         raise malformed("the index places frames beyond any file size (co64)")
-    # Chunks behind the last frame, and what a chunk holds beyond it, do not count.
-    ends = np.minimum(np.cumsum(samples_per_chunk), count)
+    if len(runs) <= MAX_RUNS_IN_TURN:
+        offsets = _place_in_turn(chunks, lengths.tolist(), runs[:, 1].tolist(), sizes)
+    else:
+        offsets = _place(chunks, np.repeat(runs[:, 1], lengths), sizes)
+    if (runs[:, 2] == runs[0, 2]).all():
+        # A view of one number: most videos have one description, and a column of it would only take memory.
+        return offsets, np.broadcast_to(runs[0, 2] - 1, count)
+    held = np.diff(_ends_of_chunks(np.repeat(runs[:, 1], lengths), count), prepend=0)
+    return offsets, np.repeat(np.repeat(runs[:, 2] - 1, lengths), held)
+
+
+def _place_in_turn(chunks: Int64s, lengths: list[int], samples_per_chunk: list[int], sizes: Int64s) -> Int64s:
+    """What `_place` gives, run of chunks by run: with sound in between, most chunks hold one sample, and are copied."""
+    offsets = np.empty(len(sizes), np.int64)
+    first, first_chunk = 0, 0
+    for length, per_chunk in zip(lengths, samples_per_chunk, strict=True):
+        after = min(first + length * per_chunk, len(sizes))
+        of_run = chunks[first_chunk : first_chunk + length]
+        if per_chunk == 1:
+            offsets[first:after] = of_run[: after - first]
+        elif first < after:
+            offsets[first:after] = _place(of_run, np.full(length, per_chunk), sizes[first:after])
+        first, first_chunk = after, first_chunk + length
+    return offsets
+
+
+def _place(chunks: Int64s, samples_per_chunk: Int64s, sizes: Int64s) -> Int64s:
+    """The offset of each sample, at least one."""
+    ends = _ends_of_chunks(samples_per_chunk, len(sizes))
     held = np.diff(ends, prepend=0)
-    before = np.cumsum(sizes) - sizes
-    starts = chunks - before[np.minimum(ends - held, count - 1)]
+    before = np.cumsum(sizes)
+    before -= sizes
+    # A chunk behind the last sample holds none, so it does not matter what it starts with.
+    starts = chunks - before[np.minimum(ends - held, len(sizes) - 1)]
     offsets = np.repeat(starts, held)
     offsets += before
-    if (runs[:, 2] == runs[0, 2]).all():
-        return offsets, np.full(count, runs[0, 2] - 1)
-    return offsets, np.repeat(np.repeat(runs[:, 2] - 1, lengths), held)
+    return offsets
+
+
+def _ends_of_chunks(samples_per_chunk: Int64s, count: int) -> Int64s:
+    """One past the last sample of each chunk; what chunks hold beyond `count` samples does not count."""
+    return np.minimum(np.cumsum(samples_per_chunk), count)
 
 
 def refuse_overlaps(offsets: Int64s, sizes: Int64s, file_size_bytes: int) -> None:
@@ -304,26 +342,50 @@ def refuse_overlaps(offsets: Int64s, sizes: Int64s, file_size_bytes: int) -> Non
 
     Frames that lie beyond the end of a file that was cut off do not count; some that are stored once are let pass.
     """
+    if int(np.sum(sizes)) <= 2 * file_size_bytes:
+        return
     is_present = offsets + sizes <= file_size_bytes
     present_bytes = int(np.sum(sizes[is_present]))
     if present_bytes > 2 * file_size_bytes:
         raise malformed(f"the index places {present_bytes} bytes of frames in a file of {file_size_bytes} bytes")
 
 
-def _expand(box: Box, dtype: str, count: int, what: str) -> Int64s:
-    """Run-length pairs as one value for each sample; a list too short repeats its last value, as in libav."""
-    runs = _table(box, dtype, 2)
-    if not len(runs):
-        raise malformed(f"the index gives no {what} to its frames ({box.kind!r})")
-    ends = np.minimum(np.cumsum(np.minimum(runs[:, 0] & 0xFFFFFFFF, count)), count)
-    ends[-1] = count
-    return np.repeat(runs[:, 1], np.diff(ends, prepend=0))
+def _read_durations(box: Box, count: int) -> tuple[Int64s, Int64s]:
+    """Ticks that each sample lasts, and all before it together."""
+    runs = _need_runs(box, ">u4", "durations")
+    if len(runs) == 1:
+        # One duration for all: a view of it, and a product in place of a sum.
+        duration = np.int64(runs[0, 1])
+        return np.broadcast_to(duration, count), np.arange(count) * duration
+    durations = _expand(runs, count).astype(np.int64)
+    dts = np.cumsum(durations)
+    dts -= durations
+    return durations, dts
 
 
-def _read_compositions(table: Box, count: int) -> Int64s:
+def _read_compositions(table: Box, count: int) -> NDArray[Any]:
+    """int32 (count,) ticks from decoding to display."""
     box = table.find(b"ctts")
     # Version 0 is unsigned by the book, but files with negative offsets in it exist, and libav reads both as signed.
-    return _expand(box, ">i4", count, "composition times") if box else np.zeros(count, np.int64)
+    return _expand(_need_runs(box, ">i4", "composition times"), count) if box else np.zeros(count, np.int32)
+
+
+def _need_runs(box: Box, dtype: str, what: str) -> NDArray[Any]:
+    runs = _raw_table(box, dtype, 2)
+    if not len(runs):
+        raise malformed(f"the index gives no {what} to its frames ({box.kind!r})")
+    return runs
+
+
+def _expand(runs: NDArray[Any], count: int) -> NDArray[Any]:
+    """Run-length pairs as one value for each sample; a list too short repeats its last value, as in libav."""
+    lengths = runs[:, 0].astype(np.uint32).astype(np.int64)
+    values = runs[:, 1].astype(runs.dtype.newbyteorder("="))
+    if int(np.sum(lengths)) != count:
+        ends = np.minimum(np.cumsum(np.minimum(lengths, count)), count)
+        ends[-1] = count
+        lengths = np.diff(ends, prepend=0)
+    return np.repeat(values, lengths)
 
 
 def _read_keys(box: Box | None, count: int) -> Flags:

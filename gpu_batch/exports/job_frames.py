@@ -6,10 +6,9 @@ import heapq
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
-from chalicelib.contracts.track_ids import TrackIds
-
 from chalicelib.contracts import table_keys
 from chalicelib.contracts.job_index import IndexEntry
+from chalicelib.contracts.track_ids import TrackIds
 from chalicelib.contracts.work_order import WorkOrder
 from chalicelib.domain.units import UnitState
 from gpu_batch.aws import Cloud

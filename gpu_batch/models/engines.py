@@ -22,7 +22,7 @@ from gpu_batch.models.cuda_stream import CUDA_RUNTIME
 ENGINES_NAME = "REELSCAN_ENGINES"
 """The environment variable that names the folder which `python -m gpu_batch.engines` filled."""
 NO_FOLDER = "no folder of engines is named"
-_NVINFER = "libnvinfer.so.10"
+NVINFER = "libnvinfer.so.10"
 """TensorRT, as onnxruntime-gpu asks for it."""
 _COMPLETE_NAME = "complete"
 _CAPABILITY_ATTRIBUTES = (75, 76)
@@ -77,7 +77,7 @@ def find_engine(
 def find_platform(batch_size: int, load: Callable[[str], Any] = ctypes.CDLL) -> str | None:
     """What engines must be made for here; None without a GPU or without TensorRT."""
     try:
-        runtime, tensorrt = load(CUDA_RUNTIME), load(_NVINFER)
+        runtime, tensorrt = load(CUDA_RUNTIME), load(NVINFER)
     except OSError:
         return None
     digits = [ctypes.c_int(), ctypes.c_int()]

@@ -8,6 +8,7 @@ import logging
 import signal
 import sys
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 from infra.local.server import PortInUse
@@ -41,7 +42,8 @@ def run(options: StackOptions) -> int:
     return 0
 
 
-def _parse_arguments() -> StackOptions:
+def parse_arguments(arguments: Sequence[str] | None = None) -> StackOptions:
+    """What the command line asks for; what cannot be ends the process with exit code 2."""
     defaults = StackOptions()
     parser = argparse.ArgumentParser(
         prog="python -m infra.local", description="reelscan with AWS semantics on this machine"
@@ -52,17 +54,28 @@ def _parse_arguments() -> StackOptions:
         "--out", type=Path, default=Path("out"), help="folder for local.json and worker logs (default: out)"
     )
     parser.add_argument("--slots", type=int, default=defaults.slots, help="workers at once (default: the cores)")
-    parser.add_argument("--models", type=Path, help="folder of further models, as `gpu_batch.compiler add` makes it")
-    arguments = parser.parse_args()
-    if arguments.models is not None and not any(arguments.models.glob("*/manifest.json")):
-        parser.error(f"--models must be a folder of folders with a manifest.json but {arguments.models} has none")
+    parser.add_argument("--models", type=_models, help="folder of further models, as `gpu_batch.compiler add` makes it")
+    options = parser.parse_args(arguments)
     return StackOptions(
-        port=arguments.port,
-        state=arguments.state,
-        out=arguments.out,
-        slots=arguments.slots,
-        models=arguments.models,
+        port=options.port,
+        state=options.state,
+        out=options.out,
+        slots=options.slots,
+        models=options.models,
     )
+
+
+def _models(text: str) -> Path:
+    folder = Path(text)
+    if not folder.is_dir():
+        raise argparse.ArgumentTypeError(f"must be a folder but there is no {folder}")
+    manifests = list(folder.glob("*/manifest.json"))
+    if not manifests:
+        raise argparse.ArgumentTypeError(f"must be a folder of folders with a manifest.json but {folder} has none")
+    for manifest in manifests:
+        if not manifest.with_name("model.onnx").is_file():
+            raise argparse.ArgumentTypeError(f"{manifest.parent} must hold a model.onnx beside its manifest.json")
+    return folder
 
 
 def _announce(stack: LocalStack, out: Path) -> None:
@@ -89,4 +102,4 @@ def _say(line: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(run(_parse_arguments()))
+    sys.exit(run(parse_arguments()))

@@ -29,6 +29,17 @@ JOB = {
     "missing?",
     "error?",
 }
+TRACK_VERSION = {
+    "version",
+    "state",
+    "parameters",
+    "is_current",
+    "created_at",
+    "finished_at?",
+    "tracks?",
+    "is_outdated?",
+    "error?",
+}
 PAGE = {"items", "next_cursor"}
 EXPORT = {
     "export_id",
@@ -66,6 +77,8 @@ class Route:
     """A good body."""
     body_fields: set[str] = field(default_factory=set)
     query: set[str] = field(default_factory=set)
+    asked: str = ""
+    """A good query string, where there must be one."""
     is_public: bool = False
 
     def __str__(self) -> str:
@@ -119,7 +132,7 @@ ROUTES = [
         "/jobs/{job_id}/segments",
         200,
         PAGE,
-        {"index", "start_pts", "end_pts", "state", "attempt", "lane", "error?"},
+        {"index", "start_pts", "end_pts", "state", "attempt", "lane", "provider?", "error?"},
         query=SLICE,
     ),
     Route(
@@ -128,7 +141,7 @@ ROUTES = [
         200,
         PAGE,
         {"pts", "timebase", "time_seconds", "frame_index", "model", "label", "score", "box", "track_id?"},
-        query={*SLICE, "label", "model", "from", "to", "score_min", "track_id"},
+        query={*SLICE, "label", "model", "from", "to", "score_min", "track_id", "track_version"},
     ),
     Route(
         "GET",
@@ -146,8 +159,31 @@ ROUTES = [
             "frames",
             "score_max",
         },
-        query={*SLICE, "label", "from", "to"},
+        query={*SLICE, "label", "from", "to", "version"},
     ),
+    # Their answers differ by kind: tests/api/test_query.py has the fields of each.
+    Route("GET", "/jobs/{job_id}/query", 200, query={*SLICE, "q"}, asked="q=detections"),
+    Route("GET", "/search", 200, query={*SLICE, "q"}, asked="q=detections"),
+    Route(
+        "POST",
+        "/jobs/{job_id}/tracks",
+        202,
+        {"tracks"},
+        TRACK_VERSION,
+        body={"lost_seconds": 3},
+        body_fields={
+            "score_high?",
+            "low_score_ratio?",
+            "lost_seconds?",
+            "iou_min?",
+            "iou_min_low?",
+            "confirm_hits?",
+            "confirm_frames?",
+            "labels?",
+            "make_current?",
+        },
+    ),
+    Route("GET", "/jobs/{job_id}/track-versions", 200, PAGE, TRACK_VERSION),
     Route(
         "POST",
         "/jobs/{job_id}/exports",

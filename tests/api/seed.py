@@ -9,7 +9,8 @@ from chalicelib.contracts.blocks import make_ref, pack_block
 from chalicelib.contracts.cell_results import CellResult
 from chalicelib.contracts.job_index import IndexEntry
 from chalicelib.contracts.sample_table import pack_cells
-from chalicelib.contracts.tracks import TrackRow, pack_track_ids
+from chalicelib.contracts.track_ids import IdColumn, pack_track_ids
+from chalicelib.contracts.tracks import TrackRow
 from chalicelib.contracts.tree_fold import TreeFold, build_track_tree, summarize_segment
 from chalicelib.domain.ids import JobId, TenantId, VideoId
 from chalicelib.domain.jobs import TERMINAL_JOB_STATES, Job, JobState, ModelRef, PlanFacts
@@ -110,6 +111,7 @@ def seed_job(
                     index,
                     state=UnitState.FAILED if index in failed else done,
                     failure=A_FAILURE if index in failed else None,
+                    provider="cpu" if index not in failed and done is UnitState.DONE else "",
                 ),
             )
             for index in range(SEGMENTS)
@@ -151,12 +153,14 @@ def _write_tracks(service: Service, job: Job) -> None:
         TrackRow(3, "toy", "dog", 2000, 5600, 10, 5000),
     ]
     ids = {
-        table_keys.track_ids(index, 0, 0): pack_track_ids([1, 2 if index == 0 else 3] * FRAMES)
+        table_keys.track_ids(0, index, 0): pack_track_ids(
+            [IdColumn([2] * FRAMES, [1, 2 if index == 0 else 3] * FRAMES)]
+        )[0]
         for index in range(SEGMENTS)
     }
     results = service.fakes.results
     results.write_tracks(job.tenant, job.job_id, [tracks], ids)
-    results.write_nodes(job.tenant, job.job_id, table_keys.TRACK_TREE, build_track_tree([tracks], ["toy"]))
+    results.write_nodes(job.tenant, job.job_id, table_keys.track_tree(0), build_track_tree([tracks], ["toy"]))
     tree = TreeFold(1)
     for entry in results.list_index(job.tenant, job.job_id, 0, SEGMENTS):
         tree.push(summarize_segment(entry, entry.segment * FRAMES))

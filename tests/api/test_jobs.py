@@ -154,6 +154,7 @@ def test_segments_are_listed_in_order_with_the_cause_of_a_failure(service: Servi
         (2, 4000, 6000),
     ]
     assert [item["state"] for item in items] == ["DONE", "FAILED", "DONE"]
+    assert [item.get("provider") for item in items] == ["cpu", None, "cpu"]
     assert items[1]["error"]["hint"] == "mend it"
     assert "error" not in items[0]
 

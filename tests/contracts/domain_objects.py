@@ -122,6 +122,7 @@ def units(kind: UnitKind, names: st.SearchStrategy[str] = NO_NAME) -> st.SearchS
         lane=st.sampled_from(Lane),
         failure=st.none() | failures,
         name=names,
+        provider=st.sampled_from(["", "cpu", "cuda,cpu"]),
     )
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import zlib
-from array import array
 from pathlib import Path
 
 import pytest
@@ -14,11 +14,13 @@ from hypothesis import strategies as st
 from chalicelib.contracts.attribute_values import item_from_wire, item_to_wire
 from chalicelib.contracts.blocks import BlockRef
 from chalicelib.contracts.cell_results import CellResult, DamagedRange
-from chalicelib.contracts.job_index import IndexEntry
-from chalicelib.contracts.tracks import TrackRow, pack_track_ids, pack_tracks, unpack_track_ids, unpack_tracks
+from chalicelib.contracts.job_index import BadIndexEntry, IndexEntry
+from chalicelib.contracts.tracks import TrackRow, pack_tracks, unpack_tracks
 
-GOLDEN_INDEX_BODY = (Path(__file__).parent / "golden" / "index_body.bin").read_bytes()
-"""The body of `an_entry()` as release 0.1 wrote it."""
+GOLDEN_INDEX_BODIES = [
+    (Path(__file__).parent / "golden" / f"index_body_{version}.bin").read_bytes() for version in (1, 2)
+]
+"""The body of `an_entry()` in every format."""
 
 numbers = st.integers(-(2**60), 2**60)
 texts = st.text(max_size=12)
@@ -91,14 +93,36 @@ def test_an_index_entry_lies_with_its_job_in_order_of_segments() -> None:
 
 
 def test_an_index_entry_is_written_as_it_always_was() -> None:
-    assert json.loads(zlib.decompress(an_entry().to_item("acme", "job_1")["body"])) == json.loads(
-        zlib.decompress(GOLDEN_INDEX_BODY)
-    )
+    body = an_entry().to_item("acme", "job_1")["body"]
+    assert zlib.decompress(body) == zlib.decompress(GOLDEN_INDEX_BODIES[-1])
 
 
-def test_an_index_entry_that_exists_is_read() -> None:
-    item = {"segment": 4, "start_pts": 0, "end_pts": 1536, "frames_shown": 6, "body": GOLDEN_INDEX_BODY}
+@pytest.mark.parametrize("body", GOLDEN_INDEX_BODIES, ids=["format 1", "format 2"])
+def test_an_index_entry_that_exists_is_read(body: bytes) -> None:
+    item = {"segment": 4, "start_pts": 0, "end_pts": 1536, "frames_shown": 6, "body": body}
     assert IndexEntry.from_item(item) == an_entry()
+
+
+def test_an_index_entry_of_a_later_format_is_refused() -> None:
+    item = {"segment": 4, "start_pts": 0, "end_pts": 1536, "frames_shown": 6, "body": zlib.compress(b"[3,[]]\0")}
+    with pytest.raises(BadIndexEntry, match="newer reelscan"):
+        IndexEntry.from_item(item)
+
+
+def test_the_index_entry_of_a_usual_segment_takes_one_write_unit() -> None:
+    labels = {f"label {number:02d}": (120 + number, 9000 + number) for number in range(8)}
+    cells = []
+    for cell in range(3):
+        digests = [hashlib.sha256(f"{cell}{number}".encode()).hexdigest() for number in range(4)]
+        keys = [f"{'a' * 32}#{cell:06d}", *(f"{'a' * 32}#{cell:06d}#{digest[:32]}" for digest in digests[1:])]
+        starts = [cell * 270_000 + number * 67_000 for number in range(4)]
+        refs = (
+            BlockRef(key, digest, start, start + 66_000, 130, sum(count for count, _ in labels.values()), labels)
+            for key, digest, start in zip(keys, digests, starts, strict=True)
+        )
+        cells.append(CellResult(cell, 520, 520, (), tuple(refs)))
+    item = IndexEntry(0, 0, 810_000, 1560, (tuple(cells),)).to_item("acme", "job_1")
+    assert len(item["body"]) < 800
 
 
 def test_the_largest_index_entry_fits_into_one_item() -> None:
@@ -108,15 +132,6 @@ def test_the_largest_index_entry_fits_into_one_item() -> None:
     cells = tuple(CellResult(number, 120, 120, (), blocks) for number in range(64))
     item = IndexEntry(0, 0, 1, 1, (cells,) * 8).to_item("acme", "job_1")
     assert len(item["body"]) < 400_000
-
-
-@given(st.lists(st.integers(0, 2**32 - 1)))
-def test_track_ids_come_back(ids: list[int]) -> None:
-    assert unpack_track_ids(pack_track_ids(ids)) == array("I", ids)
-
-
-def test_track_ids_are_planes_of_bytes_as_in_blocks() -> None:
-    assert zlib.decompress(pack_track_ids([0x01020304, 5])) == bytes([4, 5, 3, 0, 2, 0, 1, 0])
 
 
 @given(st.lists(tracks, max_size=5))

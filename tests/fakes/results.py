@@ -24,7 +24,7 @@ class FakeResultStore:
         self._index: dict[Partition, dict[int, IndexEntry]] = {}
         self._blocks: dict[Partition, dict[str, bytes]] = {}
         self._track_ids: dict[Partition, dict[str, bytes]] = {}
-        self._tracks: dict[Partition, list[list[TrackRow]]] = {}
+        self._tracks: dict[Partition, dict[int, list[list[TrackRow]]]] = {}
         self._nodes: dict[Partition, dict[str, bytes]] = {}
         self._references: dict[Partition, set[str]] = {}
 
@@ -37,16 +37,22 @@ class FakeResultStore:
         self._blocks.setdefault((tenant, content_digest), {}).setdefault(sk, packed)
 
     def write_tracks(
-        self, tenant: TenantId, job_id: JobId, chunks: Sequence[Sequence[TrackRow]], ids_by_key: Mapping[str, bytes]
+        self,
+        tenant: TenantId,
+        job_id: JobId,
+        chunks: Sequence[Sequence[TrackRow]],
+        ids_by_key: Mapping[str, bytes],
+        *,
+        version: int = 0,
     ) -> None:
-        """The tracks that the finish writes, without their tree."""
-        self._tracks[tenant, job_id] = [list(chunk) for chunk in chunks]
-        self._track_ids[tenant, job_id] = dict(ids_by_key)
+        """The tracks that the finish or a re-tracking writes, without their tree."""
+        self._tracks.setdefault((tenant, job_id), {})[version] = [list(chunk) for chunk in chunks]
+        self._track_ids.setdefault((tenant, job_id), {}).update(ids_by_key)
 
     def write_nodes(self, tenant: TenantId, job_id: JobId, tree: str, nodes: Iterable[PlacedNode]) -> None:
         """Nodes of a summary tree, that the finish writes."""
-        stored = self._nodes.setdefault((tenant, job_id), {})
-        stored |= {table_keys.tree_node(tree, node.level, node.number): node.body for node in nodes}
+        bodies = {table_keys.tree_node(tree, node.level, node.number): node.body for node in nodes}
+        self._nodes.setdefault((tenant, job_id), {}).update(bodies)
 
     def list_index(self, tenant: TenantId, job_id: JobId, first_segment: int, limit: int) -> Sequence[IndexEntry]:
         entries = sorted(self._index.get((tenant, job_id), {}).items())
@@ -65,9 +71,9 @@ class FakeResultStore:
         return {sk: ids[sk] for sk in sort_keys if sk in ids}
 
     def get_track_chunks(
-        self, tenant: TenantId, job_id: JobId, numbers: Sequence[int]
+        self, tenant: TenantId, job_id: JobId, version: int, numbers: Sequence[int]
     ) -> Mapping[int, Sequence[TrackRow]]:
-        chunks = self._tracks.get((tenant, job_id), [])
+        chunks = self._tracks.get((tenant, job_id), {}).get(version, [])
         return {number: chunks[number] for number in numbers if number < len(chunks)}
 
     def get_root(self, tenant: TenantId, job_id: JobId, tree: str) -> Node | None:

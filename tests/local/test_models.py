@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from chalicelib.adapters import clients
 from chalicelib.adapters.model_registry import DynamoModelRegistry
 from chalicelib.adapters.table import Table
 from chalicelib.contracts.object_keys import model_key
 from gpu_batch.compiler.model_folder import write_model_folder
 from infra.local import bootstrap
+from infra.local.__main__ import parse_arguments
 from tests.local.toys import ToyApp, running
 from tests.models.makers import a_detector, a_manifest
 
@@ -24,3 +27,34 @@ def test_the_models_of_a_folder_are_registered_beside_the_default_ones(tmp_path:
         bucket = stack.environment["REELSCAN_BUCKET"]
         stored = clients.s3().get_object(Bucket=bucket, Key=model_key(manifest.sha256))["Body"].read()
     assert stored == detector.SerializeToString(deterministic=True)
+
+
+def test_a_folder_of_models_that_is_there_is_taken(tmp_path: Path) -> None:
+    for name in ("manifest.json", "model.onnx"):
+        (tmp_path / "mine").mkdir(exist_ok=True)
+        (tmp_path / "mine" / name).touch()
+    assert parse_arguments(["--models", str(tmp_path)]).models == tmp_path
+
+
+@pytest.mark.parametrize(
+    ("files", "said"),
+    [
+        (None, "must be a folder but there is no"),
+        ([], "must be a folder of folders with a manifest.json"),
+        (["mine/manifest.json"], "must hold a model.onnx beside its manifest.json"),
+    ],
+    ids=["no folder", "no model", "half a model"],
+)
+def test_a_folder_that_lacks_something_ends_with_2_and_says_what(
+    files: list[str] | None, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "models"
+    for name in files or []:
+        (folder / name).parent.mkdir(parents=True)
+        (folder / name).touch()
+    if files == []:
+        folder.mkdir()
+    with pytest.raises(SystemExit) as ended:
+        parse_arguments(["--models", str(folder)])
+    assert ended.value.code == 2
+    assert said in capsys.readouterr().err

@@ -23,6 +23,7 @@ from gpu_batch.models.loader import load_folder
 from tests.models import networks
 from tests.models.makers import a_manifest
 from tests.models.networks import LABELS, NetworkWriter
+from tests.models.paths import DEFAULT_MODELS
 from tests.models.test_compiler_adapters import a_recipe, some_frames
 
 
@@ -166,3 +167,33 @@ def test_coco_numbers_have_their_labels() -> None:
     assert (len(columns), columns[0], columns[1], columns[12], columns[90]) == (91, None, "person", None, "toothbrush")
     assert len([label for label in columns if label]) == 80
     assert LABELS == 3
+
+
+NANODET = str(DEFAULT_MODELS / "nanodet-g")
+QUANTIZE = ["--frames", __file__, "--out", "models"]
+ADD = ["--adapter", "yolox", "--name", "mine", "--out", "models"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["quantize", "no-such-model", *QUANTIZE], "no-such-model must be the folder of a model but there is none"),
+        (["quantize", str(Path(__file__).parent), *QUANTIZE], "but lacks manifest.json and model.onnx"),
+        (["quantize", NANODET, "--frames", "no.mp4", "--out", "models"], "no.mp4 must be a file"),
+        (["quantize", NANODET, *QUANTIZE, "--holdout", "no.mp4"], "no.mp4 must be a file"),
+        (["quantize", NANODET, *QUANTIZE, "--max-ap-loss", "1.5"], "must be of 0 to 1 but is 1.5"),
+        (["quantize", NANODET, *QUANTIZE, "--max-ap-loss", "-0.1"], "must be of 0 to 1 but is -0.1"),
+        (["quantize", NANODET, *QUANTIZE, "--max-ap-loss", "nan"], "must be of 0 to 1 but is nan"),
+        (["quantize", NANODET, *QUANTIZE, "--max-ap-loss", "much"], "invalid share value: 'much'"),
+        (["add", "no.onnx", *ADD, "--labels", "coco"], "no.onnx must be a file but there is none"),
+        (["add", __file__, *ADD, "--labels", "no.txt"], "no.txt must be a file but there is none"),
+        (["add", __file__, *ADD, "--labels", "coco", "--anchors", "no.npy"], "no.npy must be a file"),
+    ],
+)
+def test_an_argument_that_cannot_be_ends_with_2_and_says_why(
+    arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    assert ended.value.code == 2
+    assert said in capsys.readouterr().err

@@ -17,8 +17,8 @@ import pytest
 from gpu_batch.compiler.__main__ import main
 from gpu_batch.compiler.accuracy import Agreement, Found, as_found, average_precision_50, compare_found
 from gpu_batch.compiler.add import compile_network
+from gpu_batch.compiler.int8_graph import INT8_OPS
 from gpu_batch.compiler.model_folder import write_model_folder
-from gpu_batch.compiler.quantize import INT8_OPS
 from gpu_batch.compiler.sample_frames import MAX_FRAMES, read_clips
 from gpu_batch.errors import BadInput
 from gpu_batch.models.detect import detect

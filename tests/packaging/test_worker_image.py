@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from gpu_batch.models.engines import ENGINES_NAME, NVINFER
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 DOCKERFILE = (ROOT / "gpu_batch" / "Dockerfile").read_text(encoding="utf-8")
 
@@ -63,7 +65,22 @@ def test_the_worker_imports_with_what_the_image_copies_and_installs(tmp_path: Pa
     assert int(ended.stdout) > 10
 
 
-@pytest.mark.parametrize("target", ["cpu", "gpu"])
+IMAGES = ["cpu", "gpu", "gpu-tensorrt"]
+
+
+def stages_of(target: str) -> str:
+    """The text of a target after that of the stages it starts from."""
+    stage = targets().get(target.split(maxsplit=1)[0])
+    return stages_of(stage.split(maxsplit=1)[0]) + stage if stage else ""
+
+
+def test_images_are_those_that_the_documentation_builds() -> None:
+    commands = (ROOT / "docs" / "gpu.md").read_text(encoding="utf-8") + DOCKERFILE
+    assert set(re.findall(r"docker build -f gpu_batch/Dockerfile --target (\S+)", commands)) == set(IMAGES)
+    assert [name for name, stage in targets().items() if "ENTRYPOINT" in stage] == IMAGES
+
+
+@pytest.mark.parametrize("target", IMAGES)
 def test_an_image_runs_the_worker_and_not_as_root(target: str) -> None:
     stage = targets()[target]
 
@@ -71,12 +88,48 @@ def test_an_image_runs_the_worker_and_not_as_root(target: str) -> None:
     assert stage.index("USER worker") < stage.index("ENTRYPOINT")
 
 
-@pytest.mark.parametrize("target", ["cpu", "gpu"])
+@pytest.mark.parametrize("target", IMAGES)
 def test_an_image_installs_only_what_is_hashed(target: str) -> None:
-    installs = re.findall(r"pip install (.*)", targets()[target])
+    installs = re.findall(r"pip install (.*)", stages_of(target))
 
     assert installs
     assert [install for install in installs if "--require-hashes" not in install] == []
+
+
+@pytest.mark.parametrize("target", IMAGES)
+def test_what_an_image_copies_reaches_the_builder(target: str) -> None:
+    ignore = (ROOT / "gpu_batch" / "Dockerfile.dockerignore").read_text(encoding="utf-8").splitlines()
+    copied = re.findall(r"^COPY ((?:requirements/\S+ )+)", stages_of(target), flags=re.MULTILINE)
+
+    assert copied
+    for source in " ".join(copied).split():
+        assert f"!{source}" in ignore
+        assert (ROOT / source).is_file()
+
+
+def test_code_comes_after_every_package() -> None:
+    for target in IMAGES:
+        stages = stages_of(target)
+        assert stages.rindex("pip install") < stages.index("COPY --from=code")
+
+
+def test_the_tensorrt_image_adds_the_tensorrt_that_onnxruntime_asks_for() -> None:
+    # Source: the libraries that libonnxruntime_providers_tensorrt.so of onnxruntime-gpu 1.31.1 needs.
+    assert pins(ROOT / "requirements" / "worker-gpu.txt")["onnxruntime-gpu"].startswith("1.31.")
+    assert NVINFER == "libnvinfer.so.10"
+    added = pins(ROOT / "requirements" / "worker-tensorrt.txt")
+    assert list(added) == ["tensorrt-cu13-libs"]
+    assert added["tensorrt-cu13-libs"].startswith("10.")
+
+
+def test_the_tensorrt_image_finds_its_libraries_and_engines() -> None:
+    stages = stages_of("gpu-tensorrt")
+    paths = re.findall(r"LD_LIBRARY_PATH=(\S+)", stages)
+
+    assert paths[-1].endswith("/site-packages/tensorrt_libs:$LD_LIBRARY_PATH")
+    assert "nvidia/cu13/lib" in paths[0]
+    assert f"{ENGINES_NAME}=/engines" in stages
+    assert ENGINES_NAME not in stages_of("gpu")
 
 
 def test_the_gpu_image_swaps_the_runtime_and_keeps_the_rest() -> None:

@@ -45,7 +45,13 @@ class Outside(Protocol):
     def write_index(self, tenant: TenantId, job_id: JobId, entry: IndexEntry) -> None: ...
     def write_block(self, tenant: TenantId, content_digest: str, sk: str, packed: bytes) -> None: ...
     def write_tracks(
-        self, tenant: TenantId, job_id: JobId, chunks: Sequence[Sequence[TrackRow]], ids_by_key: Mapping[str, bytes]
+        self,
+        tenant: TenantId,
+        job_id: JobId,
+        chunks: Sequence[Sequence[TrackRow]],
+        ids_by_key: Mapping[str, bytes],
+        *,
+        version: int = 0,
     ) -> None: ...
     def write_nodes(self, tenant: TenantId, job_id: JobId, tree: str, nodes: Iterable[PlacedNode]) -> None: ...
 
@@ -125,11 +131,19 @@ class HttpOutside:
         self._results.put({"pk": pk, "sk": sk, "kind": "BLOCK", "body": packed})
 
     def write_tracks(
-        self, tenant: TenantId, job_id: JobId, chunks: Sequence[Sequence[TrackRow]], ids_by_key: Mapping[str, bytes]
+        self,
+        tenant: TenantId,
+        job_id: JobId,
+        chunks: Sequence[Sequence[TrackRow]],
+        ids_by_key: Mapping[str, bytes],
+        *,
+        version: int = 0,
     ) -> None:
         pk = table_keys.partition(tenant, job_id)
         items: list[dict[str, Any]] = [{"sk": sk, "body": body} for sk, body in ids_by_key.items()]
-        items += [{"sk": table_keys.track_chunk(n), "body": pack_tracks(chunk)} for n, chunk in enumerate(chunks)]
+        items += [
+            {"sk": table_keys.track_chunk(version, n), "body": pack_tracks(chunk)} for n, chunk in enumerate(chunks)
+        ]
         self._results.write_many([{"pk": pk, **item} for item in items])
 
     def write_nodes(self, tenant: TenantId, job_id: JobId, tree: str, nodes: Iterable[PlacedNode]) -> None:

@@ -100,13 +100,13 @@ def test_another_tenants_blocks_are_missing(deployment: Deployment, tenant: Tena
 
 def test_track_ids_are_read_by_key(deployment: Deployment, tenant: TenantId, job_id: JobId) -> None:
     write_finish(deployment, tenant, job_id)
-    keys = [table_keys.track_ids(cell, 0, 0) for cell in (0, 1)]
+    keys = [table_keys.track_ids(0, segment, 0) for segment in (0, 1)]
     assert dict(deployment.ports.results.get_track_ids(tenant, job_id, keys)) == {keys[0]: b"ids of block 0"}
 
 
 def test_chunks_of_tracks_are_read_by_number(deployment: Deployment, tenant: TenantId, job_id: JobId) -> None:
     write_finish(deployment, tenant, job_id)
-    chunks = deployment.ports.results.get_track_chunks(tenant, job_id, [1, 0, 2])
+    chunks = deployment.ports.results.get_track_chunks(tenant, job_id, 0, [1, 0, 2])
     assert {number: list(chunk) for number, chunk in chunks.items()} == {
         0: [make_track(1), make_track(2)],
         1: [make_track(3)],
@@ -118,7 +118,7 @@ def test_a_tree_has_a_root_from_the_finish_on(deployment: Deployment, tenant: Te
     before = results.get_root(tenant, job_id, table_keys.SEGMENT_TREE)
     write_finish(deployment, tenant, job_id)
     root = results.get_root(tenant, job_id, table_keys.SEGMENT_TREE)
-    other = results.get_root(tenant, job_id, table_keys.TRACK_TREE)
+    other = results.get_root(tenant, job_id, table_keys.track_tree(0))
     assert (before, root and root.level, other) == (None, 2, None)
 
 
@@ -140,7 +140,7 @@ def test_dropping_a_job_leaves_nothing_of_it(deployment: Deployment, tenant: Ten
     results.drop_job(tenant, job_id)
     left = (
         list(results.list_index(tenant, job_id, 0, 10)),
-        dict(results.get_track_chunks(tenant, job_id, [0, 1])),
+        dict(results.get_track_chunks(tenant, job_id, 0, [0, 1])),
         dict(results.get_track_ids(tenant, job_id, [table_keys.track_ids(0, 0, 0)])),
         results.get_root(tenant, job_id, table_keys.SEGMENT_TREE),
     )

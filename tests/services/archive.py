@@ -11,7 +11,8 @@ from chalicelib.contracts import table_keys
 from chalicelib.contracts.blocks import BlockRef, make_ref, pack_block
 from chalicelib.contracts.cell_results import CellResult
 from chalicelib.contracts.job_index import IndexEntry
-from chalicelib.contracts.tracks import TrackRow, pack_track_ids
+from chalicelib.contracts.track_ids import IdColumn, pack_track_ids
+from chalicelib.contracts.tracks import TrackRow
 from chalicelib.contracts.tree_fold import TreeFold, build_track_tree, summarize_segment
 from chalicelib.domain.jobs import Job, JobRequest, JobState, ModelRef, PlanFacts
 from chalicelib.domain.sampling import Sampling
@@ -59,7 +60,8 @@ class Archive:
         self.rows: list[StoredRow] = []
         self.job = self._make_job(segments)
         self._bases = self._random.choice([None, [i * 1000 if i % 4 else None for i in range(segments)]])
-        self._track_ids: dict[str, bytes] = {}
+        self._columns: dict[tuple[int, int], list[IdColumn]] = {}
+        """By segment and model."""
         pts = self._random.randint(-50, 50)
         for index in range(segments):
             is_failed = failed and self._random.random() < 0.15
@@ -67,6 +69,11 @@ class Archive:
         if self._bases is not None:
             self._finish(self._bases)
         self.end_pts = pts
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether its tracks and trees are there."""
+        return self._bases is not None
 
     def draw_query(self) -> DetectionQuery:
         """A question; most of its filters are unset."""
@@ -126,8 +133,16 @@ class Archive:
         nodes = [node for entry in entries for node in tree.push(summarize_segment(entry, bases[entry.segment]))]
         results.write_nodes(job.tenant, job.job_id, table_keys.SEGMENT_TREE, nodes + tree.finish())
         chunks = self._draw_chunks(self._tracks_of_rows())
-        results.write_tracks(job.tenant, job.job_id, chunks, self._track_ids)
-        results.write_nodes(job.tenant, job.job_id, table_keys.TRACK_TREE, build_track_tree(chunks, self._models))
+        results.write_tracks(job.tenant, job.job_id, chunks, self._pack_ids())
+        results.write_nodes(job.tenant, job.job_id, table_keys.track_tree(0), build_track_tree(chunks, self._models))
+
+    def _pack_ids(self) -> dict[str, bytes]:
+        """The ids of every segment and model, in parts that are far smaller than real ones."""
+        return {
+            table_keys.track_ids(0, segment, model, number): part
+            for (segment, model), columns in self._columns.items()
+            for number, part in enumerate(pack_track_ids(columns, max_part_bytes=24))
+        }
 
     def _tracks_of_rows(self) -> list[TrackRow]:
         """A track for each id that a row has."""
@@ -218,8 +233,7 @@ class Archive:
             packed = pack_block(block)
             sk = f"{model}#{cell}#{number}"
             self.fakes.results.write_block(self.job.tenant, DIGEST, sk, packed)
-            if any(ids):
-                self._track_ids[table_keys.track_ids(cell, model, number)] = pack_track_ids(ids)
+            self._columns.setdefault((segment, model), []).append(IdColumn(block.counts, ids))
             yield make_ref(block, packed, sk)
 
     def _draw_rows(self) -> list[tuple[int, int, tuple[int, int, int, int]]]:

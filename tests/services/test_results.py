@@ -4,6 +4,7 @@ import random
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
+from itertools import count
 from typing import Any
 
 import pytest
@@ -16,7 +17,9 @@ from chalicelib.contracts.tracks import TrackRow
 from chalicelib.contracts.tree_fold import build_track_tree
 from chalicelib.domain.errors import InvalidRequest, NotFound
 from chalicelib.domain.ids import TenantId
+from chalicelib.domain.jobs import JobState, PlanFacts
 from chalicelib.services.index_reader import RUNNING_ENTRIES_PER_PAGE
+from chalicelib.services.jobs import forget_job, get_job_to_read
 from chalicelib.services.ports import Ports
 from chalicelib.services.results import (
     DetectionQuery,
@@ -24,6 +27,7 @@ from chalicelib.services.results import (
     find_detections,
     find_tracks,
 )
+from chalicelib.services.shared_reads import SharedReads
 from chalicelib.services.walk import BLOCKS_PER_PAGE
 from tests.fakes.makers import TIMEBASE, make_job, make_media, make_video
 from tests.services.archive import Archive
@@ -63,6 +67,22 @@ class CountingResults:
         self.blocks_read += len(refs)
         blocks: Mapping[str, bytes] = self._results.get_blocks(tenant, content_digest, refs)
         return blocks
+
+
+class Noting:
+    """A port, with a note of every call."""
+
+    def __init__(self, port: Any, calls: list[str]) -> None:
+        self._port, self._calls = port, calls
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._port, name)
+
+        def call(*arguments: Any, **options: Any) -> Any:
+            self._calls.append(name)
+            return method(*arguments, **options)
+
+        return call
 
 
 def counting(ports: Ports) -> tuple[Ports, CountingResults]:
@@ -118,8 +138,8 @@ def test_a_question_about_a_moment_reads_only_the_blocks_of_that_moment() -> Non
 def test_a_walk_over_thousands_of_empty_segments_ends() -> None:
     world = World()
     job = world.done(cells=6)
-    count = 2 * RUNNING_ENTRIES_PER_PAGE + 50
-    for segment in range(count):
+    segments = 2 * RUNNING_ENTRIES_PER_PAGE + 50
+    for segment in range(segments):
         world.fakes.results.write_index(job.tenant, job.job_id, make_entry(segment))
     pages, cursor = 0, None
     while cursor or not pages:
@@ -179,7 +199,7 @@ def draw_tracks(seed: int) -> tuple[World, list[TrackRow]]:
     job = make_job()
     world.fakes.results.write_tracks(job.tenant, job.job_id, chunks, {})
     names = [ref.name for ref in job.models]
-    world.fakes.results.write_nodes(job.tenant, job.job_id, table_keys.TRACK_TREE, build_track_tree(chunks, names))
+    world.fakes.results.write_nodes(job.tenant, job.job_id, table_keys.track_tree(0), build_track_tree(chunks, names))
     return world, tracks
 
 
@@ -194,6 +214,7 @@ def test_a_walk_over_tracks_equals_the_unpaged_answer(
     seed: int, limit: int, label: str | None, window: tuple[Fraction | None, Fraction | None]
 ) -> None:
     world, tracks = draw_tracks(seed)
+    job = make_job(plan=PlanFacts(1, 1))
     start, end = window
     expected = [
         track
@@ -206,7 +227,7 @@ def test_a_walk_over_tracks_equals_the_unpaged_answer(
     cursor = None
     for _ in range(MAX_PAGES):
         page, _, cursor = find_tracks(
-            world.ports, make_job(), label=label, from_seconds=start, to_seconds=end, limit=limit, cursor=cursor
+            world.ports, job, label=label, from_seconds=start, to_seconds=end, limit=limit, cursor=cursor
         )
         assert len(page) <= limit
         found += page
@@ -215,10 +236,44 @@ def test_a_walk_over_tracks_equals_the_unpaged_answer(
     assert found == expected
 
 
-def test_a_video_that_is_not_probed_has_no_tracks() -> None:
-    world = World()
-    world.ports.videos.add(make_video(), None)
+def test_a_job_that_is_not_planned_has_no_tracks_yet() -> None:
     found, _, cursor = find_tracks(
-        world.ports, make_job(), label=None, from_seconds=None, to_seconds=None, limit=10, cursor=None
+        World().ports, make_job(), label=None, from_seconds=None, to_seconds=None, limit=10, cursor=None
     )
     assert (list(found), cursor) == ([], None)
+
+
+def a_finished_job(segments: int) -> Archive:
+    """One whose tree has been written."""
+    return next(archive for seed in count(1) if (archive := Archive(seed, segments=segments)).is_finished)
+
+
+def test_the_pages_of_a_second_share_what_does_not_change() -> None:
+    archive = a_finished_job(4)
+    ports = replace(archive.ports, polled=SharedReads(1.0))
+    reads: list[str] = []
+    noted: Any = Noting(ports.jobs, reads), Noting(ports.videos, reads), Noting(ports.models, reads)
+    ports = replace(ports, jobs=noted[0], videos=noted[1], models=noted[2])
+    for _ in range(3):
+        job = get_job_to_read(ports, archive.job.tenant, archive.job.job_id)
+        find_detections(ports, job, EVERYTHING, limit=10, cursor=None)
+    assert len(reads) == 2 + len(archive.job.models)
+
+
+def test_a_job_that_runs_is_read_for_every_page() -> None:
+    archive = a_finished_job(4)
+    ports = replace(archive.ports, polled=SharedReads(1.0))
+    running = ports.jobs.save(replace(archive.job, state=JobState.RUNNING), None)
+    before = get_job_to_read(ports, running.tenant, running.job_id)
+    ports.jobs.save(replace(running, state=JobState.SUCCEEDED), None)
+    after = get_job_to_read(ports, running.tenant, running.job_id)
+    assert (before.state, after.state) == (JobState.RUNNING, JobState.SUCCEEDED)
+
+
+def test_a_retry_is_seen_at_once_by_the_process_that_made_it() -> None:
+    archive = a_finished_job(4)
+    ports = replace(archive.ports, polled=SharedReads(1.0))
+    ended = get_job_to_read(ports, archive.job.tenant, archive.job.job_id)
+    ports.jobs.save(replace(ended, state=JobState.RUNNING), None)
+    forget_job(ports, ended.tenant, ended.job_id)
+    assert get_job_to_read(ports, ended.tenant, ended.job_id).state is JobState.RUNNING

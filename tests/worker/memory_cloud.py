@@ -6,7 +6,7 @@ That the real one keeps these promises on DynamoDB's conditions is shown in `tes
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import IO, Any, cast
 
 from chalicelib.contracts.attribute_values import Item, item_from_wire, item_to_wire
@@ -120,6 +120,11 @@ class MemoryCloud(Cloud):
     def put_many(self, table: str, items: Sequence[Item]) -> None:
         for item in items:
             self.tables[table][item["pk"], item["sk"]] = item_from_wire(item_to_wire(item))
+
+    def delete_from(self, table: str, pk: str, sort_keys: Iterable[str]) -> None:
+        for sk in sort_keys:
+            if self.tables[table].pop((pk, sk), None) is None:
+                return
 
     def put_first(self, table: str, item: Item) -> Item:
         stored = item_from_wire(item_to_wire(item))

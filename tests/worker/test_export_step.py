@@ -12,7 +12,6 @@ from typing import Any
 
 import av
 import pytest
-from chalicelib.contracts.track_ids import IdColumn, pack_track_ids
 
 from chalicelib.contracts import object_keys, table_keys
 from chalicelib.contracts.blocks import make_ref, pack_block
@@ -20,6 +19,7 @@ from chalicelib.contracts.cell_results import CellResult
 from chalicelib.contracts.claims import UnitKey
 from chalicelib.contracts.export_parameters import ExportParameters
 from chalicelib.contracts.job_index import IndexEntry
+from chalicelib.contracts.track_ids import IdColumn, pack_track_ids
 from chalicelib.contracts.work_order import OrderedMedia, OrderedModel, OrderedSource, OrderKind, WorkOrder
 from chalicelib.domain.errors import ErrorCode
 from chalicelib.domain.exports import ExportFormat, ExportRequest

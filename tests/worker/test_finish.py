@@ -16,7 +16,8 @@ from chalicelib.contracts.cell_results import CellResult, DamagedRange
 from chalicelib.contracts.claims import UnitKey
 from chalicelib.contracts.job_index import IndexEntry
 from chalicelib.contracts.summary_tree import Wanted, unpack_node
-from chalicelib.contracts.tracks import TrackRow, unpack_track_ids, unpack_tracks
+from chalicelib.contracts.track_ids import TrackIds
+from chalicelib.contracts.tracks import TrackRow, unpack_tracks
 from chalicelib.contracts.work_order import OrderedMedia, OrderedModel, OrderedSource, OrderKind, WorkOrder
 from chalicelib.domain.ids import SubmissionId
 from chalicelib.domain.sampling import Sampling, SamplingKind
@@ -176,8 +177,8 @@ def test_every_row_of_the_walker_has_the_id_of_its_track() -> None:
     cloud = a_cloud()
     finish(cloud)
     (track,) = tracks_of(cloud)
-    columns = [list(unpack_track_ids(item["body"])) for item in cloud.items("results", "TRACKIDS")]
-    assert columns == [[track.track_id, 0] * FRAMES] * SEGMENTS
+    columns = [TrackIds([item["body"]]).of_block(0, [2] * FRAMES) for item in cloud.items("results", "TRACKIDS")]
+    assert [column and list(column) for column in columns] == [[track.track_id, 0] * FRAMES] * SEGMENTS
 
 
 def test_a_job_without_tracking_has_no_tracks() -> None:

@@ -64,6 +64,12 @@ def test_a_commit_says_how_many_frames_were_shown_and_inferred() -> None:
     assert (unit["frames_shown"], unit["frames_inferred"]) == (12, 12)
 
 
+def test_a_commit_says_which_provider_the_models_ran_on_whatever_was_ordered() -> None:
+    scene, _, keys = a_child()
+    run(replace(scene, order=replace(scene.order, provider_class="cuda")), [1])
+    assert scene.cloud.unit(keys[1])["provider"] == "cpu"
+
+
 def test_a_segment_that_somebody_else_holds_is_passed_over() -> None:
     scene, _, keys = a_child()
     scene.cloud.claim(keys[0], claimed_by="another", lease_seconds=30)

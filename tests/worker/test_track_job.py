@@ -11,8 +11,11 @@ import numpy as np
 import pytest
 
 from chalicelib.contracts.blocks import Block
+from chalicelib.contracts.track_ids import IdColumn
 from chalicelib.domain.models import Manifest, manifest_from_json
-from gpu_batch.track_job import IdColumn, ModelTracks
+from chalicelib.domain.tracking import TrackingParameters
+from gpu_batch.track_job import ModelTracks, tracker_params
+from gpu_batch.tracking import TrackerParams
 from tests.models.makers import a_manifest
 from tests.models.paths import DEFAULT_MODELS
 from tests.tracking.bikes import read_bikes
@@ -53,14 +56,14 @@ def fold(manifest: Manifest = NANODET, index: int = 0, count: int = 1) -> ModelT
 
 
 def track_all(blocks: Sequence[Block], tracks: ModelTracks) -> list[IdColumn]:
-    columns = [column for number, block in enumerate(blocks) for column in tracks.push(block, number, 0)]
+    columns = [column for block in blocks for column in tracks.push(block)]
     return columns + list(tracks.finish())
 
 
 def test_every_block_gets_one_id_for_each_row() -> None:
     blocks = bikes_blocks()
     columns = track_all(blocks, fold())
-    assert [column.cell for column in columns] == list(range(len(blocks)))
+    assert [list(column.counts) for column in columns] == [list(block.counts) for block in blocks]
     assert [len(column.ids) for column in columns] == [len(block.row_labels) for block in blocks]
 
 
@@ -69,8 +72,8 @@ def test_a_fold_that_is_stored_after_every_block_gives_the_same_columns_and_trac
     expected = track_all(blocks, whole)
     columns: list[IdColumn] = []
     tracks = fold()
-    for number, block in enumerate(blocks):
-        columns += tracks.push(block, number, 0)
+    for block in blocks:
+        columns += tracks.push(block)
         stored = json.loads(json.dumps(tracks.state()))
         tracks = fold()
         tracks.restore(stored)
@@ -105,4 +108,37 @@ def test_a_block_without_rows_is_settled_with_an_empty_column() -> None:
         array("B", [0]),
         *(array(code) for code in "HHiiii"),
     )
-    assert track_all([empty], fold(a_manifest())) == [IdColumn(0, 0, [])]
+    assert track_all([empty], fold(a_manifest())) == [IdColumn([0], [])]
+
+
+def test_a_label_that_is_not_asked_for_gets_no_track() -> None:
+    blocks = bikes_blocks()
+    asked = ModelTracks(
+        NANODET, 0, 1, width=640, height=272, timebase=TIMEBASE, parameters=TrackingParameters(labels=("person",))
+    )
+    track_all(blocks, asked)
+    assert {track.label for track in asked.closed} == {"person"}
+
+
+def test_what_is_not_told_is_as_the_finish_does_it() -> None:
+    usual = TrackerParams(score_high=NANODET.score_default)
+    assert tracker_params(NANODET, TrackingParameters()) == usual
+
+
+@pytest.mark.parametrize(
+    ("told", "hits", "frames"),
+    [
+        ({"confirm_hits": 10}, 10, 10),
+        ({"confirm_frames": 2}, 2, 2),
+        ({"confirm_frames": 9}, 3, 9),
+        ({"confirm_hits": 2, "confirm_frames": 4}, 2, 4),
+    ],
+)
+def test_hits_and_frames_to_confirm_fit_each_other(told: dict[str, int], hits: int, frames: int) -> None:
+    params = tracker_params(NANODET, TrackingParameters(**told))  # type: ignore[arg-type]
+    assert (params.confirm_hits, params.confirm_frames) == (hits, frames)
+
+
+def test_a_track_may_be_lost_for_as_long_as_was_told() -> None:
+    params = tracker_params(NANODET, TrackingParameters(lost_seconds=30.0))
+    assert (params.lost_seconds, params.gap_seconds) == (30.0, 30.0)

@@ -53,9 +53,7 @@ RELATIONS = {
     "during": Relation.DURING,
     "together": Relation.TOGETHER,
 }
-QUERIES = (
-    "detections, tracks, appearances, pairs of them, count, dwell, or best, largest, first or last detection per track"
-)
+QUERIES = "detections, tracks, appearances, count, dwell, or best, largest, first or last detection per track"
 CONDITIONS = "a condition on label, model, track, score or time, or inside"
 CROSSES_HINT = (
     "Ask for tracks (or count tracks), and join crosses to the other conditions by `and`, outside of parentheses"
