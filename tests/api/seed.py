@@ -11,7 +11,6 @@ from chalicelib.contracts.job_index import IndexEntry
 from chalicelib.contracts.sample_table import pack_cells
 from chalicelib.contracts.track_ids import IdColumn, pack_track_ids
 from chalicelib.contracts.tracks import TrackRow
-from chalicelib.contracts.tree_fold import TreeFold, build_track_tree, summarize_segment
 from chalicelib.domain.ids import JobId, TenantId, VideoId
 from chalicelib.domain.jobs import TERMINAL_JOB_STATES, Job, JobState, ModelRef, PlanFacts
 from chalicelib.domain.units import UnitKind, UnitState
@@ -19,6 +18,7 @@ from chalicelib.domain.videos import Source, Video, VideoState
 from chalicelib.services.dispatch import owner_of
 from tests.api.service import ACME, Service
 from tests.contracts.block_makers import make_block
+from tests.fakes.finish import write_finish
 from tests.fakes.makers import (
     A_FAILURE,
     NOW,
@@ -158,10 +158,5 @@ def _write_tracks(service: Service, job: Job) -> None:
         )[0]
         for index in range(SEGMENTS)
     }
-    results = service.fakes.results
-    results.write_tracks(job.tenant, job.job_id, [tracks], ids)
-    results.write_nodes(job.tenant, job.job_id, table_keys.track_tree(0), build_track_tree([tracks], ["toy"]))
-    tree = TreeFold(1)
-    for entry in results.list_index(job.tenant, job.job_id, 0, SEGMENTS):
-        tree.push(summarize_segment(entry, entry.segment * FRAMES))
-    results.write_nodes(job.tenant, job.job_id, table_keys.SEGMENT_TREE, tree.finish())
+    frames_before = [index * FRAMES for index in range(SEGMENTS)]
+    write_finish(service.fakes.results, job, frames_before, [tracks], ids)

@@ -13,7 +13,6 @@ from chalicelib.contracts.cell_results import CellResult
 from chalicelib.contracts.job_index import IndexEntry
 from chalicelib.contracts.track_ids import IdColumn, pack_track_ids
 from chalicelib.contracts.tracks import TrackRow
-from chalicelib.contracts.tree_fold import TreeFold, build_track_tree, summarize_segment
 from chalicelib.domain.jobs import Job, JobRequest, JobState, ModelRef, PlanFacts
 from chalicelib.domain.sampling import Sampling
 from chalicelib.domain.segments import Segment
@@ -21,6 +20,7 @@ from chalicelib.domain.videos import VideoState
 from chalicelib.services.dispatch import owner_of
 from chalicelib.services.results import DetectionQuery, FoundDetection
 from tests.contracts.block_makers import make_block
+from tests.fakes.finish import write_finish
 from tests.fakes.make import make_fakes
 from tests.fakes.makers import make_job, make_manifest, make_media, make_unit, make_video
 
@@ -127,14 +127,7 @@ class Archive:
 
     def _finish(self, bases: list[int | None]) -> None:
         """What the finish writes."""
-        job, results = self.job, self.fakes.results
-        tree = TreeFold(len(self._models))
-        entries = results.list_index(job.tenant, job.job_id, 0, len(bases))
-        nodes = [node for entry in entries for node in tree.push(summarize_segment(entry, bases[entry.segment]))]
-        results.write_nodes(job.tenant, job.job_id, table_keys.SEGMENT_TREE, nodes + tree.finish())
-        chunks = self._draw_chunks(self._tracks_of_rows())
-        results.write_tracks(job.tenant, job.job_id, chunks, self._pack_ids())
-        results.write_nodes(job.tenant, job.job_id, table_keys.track_tree(0), build_track_tree(chunks, self._models))
+        write_finish(self.fakes.results, self.job, bases, self._draw_chunks(self._tracks_of_rows()), self._pack_ids())
 
     def _pack_ids(self) -> dict[str, bytes]:
         """The ids of every segment and model, in parts that are far smaller than real ones."""

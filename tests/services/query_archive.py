@@ -61,7 +61,8 @@ class QueryArchive:
         # Every eighth has more tracks than a batch holds.
         segments = 16 if seed % 8 == 7 else self._random.randint(1, 6)
         self.job = self._make_job(segments, video_id, job_id)
-        self._next_id = 1
+        # As the finish deals them out: to the models in turn.
+        self._next_ids = [model + 1 for model in range(len(self._models))]
         self._things: list[list[Thing]] = [[] for _ in self._models]
         self._columns: dict[tuple[int, int], list[IdColumn]] = {}
         """By segment and model."""
@@ -163,8 +164,8 @@ class QueryArchive:
         things[:] = [thing for thing in things if chance.random() > 0.12]
         while len(things) < 4 and chance.random() < 0.35:
             place = chance.randrange(0, 65, 4), chance.randrange(0, 65, 4)
-            things.append(Thing(self._next_id, chance.randrange(len(LABELS)), *place, chance.choice([4, 5, 8])))
-            self._next_id += 1
+            things.append(Thing(self._next_ids[model], chance.randrange(len(LABELS)), *place, chance.choice([4, 5, 8])))
+            self._next_ids[model] += len(self._models)
         drawn: dict[tuple[int, int, tuple[int, int, int, int]], int] = {}
         for thing in things:
             thing.x += chance.choice([-8, -4, 0, 0, 4, 8])
@@ -186,7 +187,7 @@ class QueryArchive:
     def _list_tracks(self) -> list[TrackRow]:
         """As the finish writes them: what the job's view does not show is not listed."""
         found = []
-        for track_id in range(1, self._next_id):
+        for track_id in range(1, max(self._next_ids)):
             rows = [row for row in self.rows if row.track_id == track_id]
             if not rows or (self._labels and rows[0].label not in self._labels):
                 continue
