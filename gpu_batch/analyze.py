@@ -135,7 +135,8 @@ class Analyzer:
         if self._decoder is None:
             return None
         is_on_gpu = any(model.provider_class != "cpu" for model in self._models)
-        choice = choose_decoder(self._decoder.codec, is_on_gpu=is_on_gpu)
+        extradata = [description.extradata for description in self._decoder.descriptions]
+        choice = choose_decoder(self._decoder.codec, extradata, is_on_gpu=is_on_gpu)
         logger.info("decoder chosen", is_on_gpu=choice.hwaccel is not None, reason=choice.reason)
         return choice
 

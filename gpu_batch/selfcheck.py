@@ -43,6 +43,7 @@ from gpu_batch.models.providers import GPU_BATCH, ProviderClass, provider_class_
 from gpu_batch.models.resize import Resizer
 from gpu_batch.pipeline import run_models
 from gpu_batch.segment_step import GPU_SESSIONS
+from gpu_batch.selfcheck_report import Report
 from gpu_batch.video.decoders import DecoderChoice, choose_decoder
 from gpu_batch.video.source import FileSource
 
@@ -57,49 +58,6 @@ COMPARED_EVERY = 25
 ROTATIONS = (0, 90, 180, 270)
 SURE_SCORE = 0.5
 """Boxes near the floor come and go with the last bits of a score."""
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """What was found; its fields are those of the JSON line, but for `asked`."""
-
-    asked: str
-    provider: str
-    provider_reason: str
-    decoder_reason: str
-    is_decoded_on_gpu: bool
-    frames: int
-    frames_answered: int
-    frames_in_place: int
-    inputs_compared: int
-    levels_apart: int
-    """Of the pixel of an input that is furthest from the host's."""
-    levels_allowed: int
-    sure_boxes: int
-    matched_boxes: int
-    decode_fps: float
-    decode_side_by_side_fps: float
-    """Of as many decoders as a child has sessions on a GPU, all together."""
-    resize_fps: float | None
-    inference_fps: float
-    whole_fps: float
-
-    def find_failures(self) -> list[str]:
-        """What is not as it must be."""
-        failures = []
-        if self.provider != self.asked:
-            failures.append(f"the provider must be {self.asked} but is {self.provider}")
-        if self.frames_answered != self.frames:
-            failures.append(f"{self.frames} frames were decoded but {self.frames_answered} answered")
-        if self.is_decoded_on_gpu and not self.frames_in_place:
-            failures.append("the GPU decodes but no frame stays in its memory")
-        if self.levels_apart > self.levels_allowed:
-            failures.append(f"an input is {self.levels_apart} levels from the host's")
-        if not self.sure_boxes:
-            failures.append("the CPU finds no sure box to compare with")
-        if self.matched_boxes < self.sure_boxes:
-            failures.append(f"{self.sure_boxes - self.matched_boxes} sure boxes have no match")
-        return failures
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -118,11 +76,12 @@ def main(arguments: Sequence[str]) -> int:
 
 def check(video: Path, folder: Path, asked: ProviderClass, limit: int) -> Report:
     """Run the first frames of a video on the CPU and as this machine would, part by part."""
-    width, height, codec = _facts(video)
+    width, height, codec, extradata = _facts(video)
     reference, model = load_both(folder, asked, (width, height))
-    choice = choose_decoder(codec, is_on_gpu=model.provider_class != "cpu")
+    choice = choose_decoder(codec, [extradata], is_on_gpu=model.provider_class != "cpu")
     opener = _Opener(video, limit, choice, in_place_on=model.in_place_on)
     count, decode_seconds = _timed(lambda: sum(1 for _ in opener.frames()))
+    _, first_seconds = _timed(lambda: next(opener.frames(), None))
     many, many_seconds = _timed(lambda: _decode_side_by_side(opener))
     in_place, inputs = _compare_inputs(opener, model)
     resize_fps = _resize_fps(opener, model)
@@ -147,6 +106,7 @@ def check(video: Path, folder: Path, asked: ProviderClass, limit: int) -> Report
         matched_boxes=matched,
         decode_fps=round(count / decode_seconds, 1),
         decode_side_by_side_fps=round(many / many_seconds, 1),
+        first_frame_ms=round(first_seconds * 1000, 1),
         resize_fps=resize_fps,
         inference_fps=round(count / inference_seconds, 1),
         whole_fps=round(count / whole_seconds, 1),
@@ -179,10 +139,10 @@ def count_matches(truth: Sequence[Rows], found: Sequence[Rows]) -> tuple[int, in
     return sure, matched
 
 
-def _facts(video: Path) -> tuple[int, int, str]:
+def _facts(video: Path) -> tuple[int, int, str, bytes]:
     with _opened(video) as container:
         context = first_video_stream(container).codec_context
-        return context.width, context.height, context.name
+        return context.width, context.height, context.name, context.extradata or b""
 
 
 def _opened(video: Path) -> AbstractContextManager[InputContainer]:

@@ -355,8 +355,9 @@ def _read_durations(box: Box, count: int) -> tuple[Int64s, Int64s]:
     runs = _need_runs(box, ">u4", "durations")
     if len(runs) == 1:
         # One duration for all: a view of it, and a product in place of a sum.
-        duration = np.int64(runs[0, 1])
-        return np.broadcast_to(duration, count), np.arange(count) * duration
+        duration, dts = np.int64(runs[0, 1]), np.arange(count)
+        dts *= duration
+        return np.broadcast_to(duration, count), dts
     durations = _expand(runs, count).astype(np.int64)
     dts = np.cumsum(durations)
     dts -= durations
@@ -379,7 +380,7 @@ def _need_runs(box: Box, dtype: str, what: str) -> NDArray[Any]:
 
 def _expand(runs: NDArray[Any], count: int) -> NDArray[Any]:
     """Run-length pairs as one value for each sample; a list too short repeats its last value, as in libav."""
-    lengths = runs[:, 0].astype(np.uint32).astype(np.int64)
+    lengths = runs.view(">u4")[:, 0].astype(np.int64)
     values = runs[:, 1].astype(runs.dtype.newbyteorder("="))
     if int(np.sum(lengths)) != count:
         ends = np.minimum(np.cumsum(np.minimum(lengths, count)), count)

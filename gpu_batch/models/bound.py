@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime
 
-from gpu_batch.models.inputs import FrameInPlace, ModelInput, Pixels
+from gpu_batch.models.inputs import FrameInPlace, ModelInput, Pixels, input_hw
 from gpu_batch.models.planes import Device
 from gpu_batch.models.resize import Resizer
 
@@ -51,7 +51,7 @@ class BoundSession:
         count = len(inputs)
         if not 0 < count <= self._batch_size:
             raise ValueError(f"a batch must have 1 to {self._batch_size} frames but got {count}")
-        height, width = _height_and_width(inputs[0])
+        height, width = input_hw(inputs[0])
         with self._lock:
             if self._buffers is None or self._buffers.staged.shape[1:3] != (height, width):
                 self._buffers = self._make_buffers((self._batch_size, height, width, 3))
@@ -90,13 +90,6 @@ class BoundSession:
         for name, value in outputs.items():
             binding.bind_ortvalue_output(name, value)
         return _Buffers(staged, frames, outputs, binding)
-
-
-def _height_and_width(one: ModelInput) -> tuple[int, int]:
-    if isinstance(one, FrameInPlace):
-        return one.size.input_h, one.size.input_w
-    height, width, _ = one.shape
-    return height, width
 
 
 class _Buffers:

@@ -44,6 +44,14 @@ def prepare_input(frame: av.VideoFrame, rotation: int, size: InputSize, in_place
     return preprocess(frame, rotation, size)
 
 
+def input_hw(one: ModelInput) -> tuple[int, int]:
+    """Height and width of an input."""
+    if isinstance(one, FrameInPlace):
+        return one.size.input_h, one.size.input_w
+    height, width, _ = one.shape
+    return height, width
+
+
 @cache
 def _say_once(reason: str) -> None:
     logger.info("frames go through the memory of the host", reason=reason)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -21,6 +21,7 @@ from onnxruntime.capi import onnxruntime_pybind11_state as ort_state
 from chalicelib.domain.models import TASKS_OF_JOBS, Manifest, input_size, manifest_from_json
 from gpu_batch.errors import BadOrder
 from gpu_batch.models.bound import BoundSession
+from gpu_batch.models.by_shape import SessionByShape
 from gpu_batch.models.engines import EnginePlace, find_engine, find_platform
 from gpu_batch.models.inputs import ModelInput, Pixels
 from gpu_batch.models.onnx_safety import check_onnx
@@ -64,18 +65,17 @@ class Model:
     _session: Any
     batch_size: int = 1
     """Frames that `run` takes at once, at most. A CPU gains nothing from more than one (docs/gpu.md)."""
+    in_place_on: Device | None = None
+    """Where `run` takes frames as they lie; None: it takes nothing but pixels."""
 
     @property
     def digest(self) -> str:
         """SHA-256 of the ONNX file, in hex: part of the key of stored results."""
         return self.manifest.sha256
 
-    in_place_on: Device | None = None
-    """Where `run` takes frames as they lie; None: it takes nothing but pixels."""
-
     def run(self, inputs: Pixels | Sequence[ModelInput]) -> Outputs:
         """Detections of N inputs of one size, the one that `input_size` gives; `prepare_input` makes them."""
-        if isinstance(self._session, BoundSession):
+        if isinstance(self._session, BoundSession | SessionByShape):
             boxes, scores, labels = self._session.run(_OUTPUT_NAMES, inputs)
         else:
             boxes, scores, labels = self._session.run(_OUTPUT_NAMES, {"frames": _stack(inputs)})
@@ -96,8 +96,7 @@ def load(
 
     Raises:
         BadOrder: MODEL_INVALID: other bytes than the manifest names, external data, custom operators, a graph that
-        onnxruntime
-            refuses, or one that is not in canonical form.
+            onnxruntime refuses, or one that is not in canonical form.
     """
     _check_bytes(manifest, model_bytes)
     size = input_size(manifest, *shown)
@@ -107,6 +106,8 @@ def load(
         engine=find_engine(engines, manifest.sha256, find_platform(GPU_BATCH), (size.input_h, size.input_w)),
     )
     model = _open(manifest, model_bytes, choice)
+    if model.provider_class == "tensorrt":
+        model = _keep_to_engine(model, (size.input_h, size.input_w), model_bytes)
     _warm_up(model, shown)
     return model
 
@@ -165,6 +166,17 @@ def _open(manifest: Manifest, model_bytes: bytes, choice: ProviderChoice, *, bat
     bound = BoundSession(session, resizer, device=device, batch_size=fitting, max_detections=manifest.max_detections)
     reason = f"{reason}; batches of {fitting}" + ("" if resizer else "; no stream of CUDA, so frames go over the host")
     return Model(manifest, started, reason, bound, fitting, device if resizer else None)
+
+
+def _keep_to_engine(model: Model, built_hw: tuple[int, int], model_bytes: bytes) -> Model:
+    """The model with CUDA beside TensorRT, for inputs that there is no engine for."""
+
+    def open_other() -> BoundSession:
+        choice = choose_providers("cuda", onnxruntime.get_available_providers())
+        opened: BoundSession = _open(model.manifest, model_bytes, choice, batch_size=model.batch_size)._session
+        return opened
+
+    return replace(model, _session=SessionByShape(built_hw, model._session, open_other))
 
 
 def _stack(inputs: Pixels | Sequence[ModelInput]) -> Pixels:

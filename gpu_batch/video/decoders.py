@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -13,6 +13,7 @@ from av.video.codeccontext import VideoCodecContext
 from chalicelib.contracts.sample_table import DecoderConfig
 from chalicelib.domain.media import MediaLimits
 from gpu_batch.errors import Passing
+from gpu_batch.video.cropping import cuts_left_or_top
 
 DECODER_BY_CODEC = {
     "h264": "h264",
@@ -43,16 +44,22 @@ class DecoderChoice:
 
 
 def choose_decoder(
-    codec: str, *, is_on_gpu: bool, create: Callable[..., object] = VideoCodecContext.create
+    codec: str,
+    extradata: Iterable[bytes] = (),
+    *,
+    is_on_gpu: bool,
+    create: Callable[..., object] = VideoCodecContext.create,
 ) -> DecoderChoice:
     """NVDEC when the models run on a GPU (`is_on_gpu`) and libav opens it, else the CPU.
 
-    `create` opens a codec context, and with it the device.
+    `extradata` is that of every description of the video; `create` opens a codec context, and with it the device.
     """
     if not is_on_gpu:
         return DecoderChoice(None, "the models run on the CPU")
     if codec not in CODECS_ON_GPU:
         return DecoderChoice(None, f"{codec} is decoded on the CPU")
+    if any(cuts_left_or_top(codec, one) for one in extradata):
+        return DecoderChoice(None, "the video is cut on the left or at the top, which libav does on the CPU only")
     # One context of CUDA for the process: every cell opens a decoder.
     hwaccel = HWAccel("cuda", allow_software_fallback=True, options={"primary_ctx": "1"}, is_hw_owned=True)
     try:

@@ -30,6 +30,8 @@ class Sps:
     """Length of a field of slices."""
     reorder_depth: int | None
     """Frames that a decoder must hold back at most; None where the set does not say."""
+    cuts_left_or_top: bool
+    """Less is shown than is coded, on the left or at the top."""
 
 
 class Bits:
@@ -91,9 +93,9 @@ def read_sps(unit: bytes) -> Sps:
     bits.skip_numbers(2)
     is_frames_only = bool(bits.take(1))
     bits.take(1 if is_frames_only else 2)
-    if bits.take(1):
-        bits.skip_numbers(4)
-    return Sps(is_frames_only, has_separate_planes, frame_number_bits, _reorder_depth(bits) if bits.take(1) else None)
+    left, _, top, _ = [bits.number() for _ in range(4)] if bits.take(1) else [0] * 4
+    reorder_depth = _reorder_depth(bits) if bits.take(1) else None
+    return Sps(is_frames_only, has_separate_planes, frame_number_bits, reorder_depth, bool(left or top))
 
 
 def _skip_high_profile(bits: Bits) -> bool:

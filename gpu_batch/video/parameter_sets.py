@@ -133,6 +133,20 @@ def nal_length_size_of(codec: str, extradata: bytes) -> int:
     return 0
 
 
+def skip_hevc_layers(bits: Bits) -> None:
+    """Pass over what stands in front of the id in a sequence parameter set of HEVC: profile, tier and levels.
+
+    Raises:
+        Unreadable: the bits end inside of it.
+    """
+    bits.take(4)
+    sub_layers = bits.take(3)
+    bits.take(1 + 96)
+    has_more = [(bits.take(1), bits.take(1)) for _ in range(8 if sub_layers else 0)][:sub_layers]
+    for has_profile, has_level in has_more:
+        bits.take(88 * has_profile + 8 * has_level)
+
+
 def _id_of(codec: str, kind: int, unit: bytes) -> int:
     if codec == "h264":
         bits = Bits(without_emulation(unit[1:HEAD_BYTES]))
@@ -143,10 +157,5 @@ def _id_of(codec: str, kind: int, unit: bytes) -> int:
     if kind == 32:
         return bits.take(4)
     if kind == 33:
-        bits.take(4)
-        sub_layers = bits.take(3)
-        bits.take(1 + 96)
-        has_more = [(bits.take(1), bits.take(1)) for _ in range(8 if sub_layers else 0)][:sub_layers]
-        for has_profile, has_level in has_more:
-            bits.take(88 * has_profile + 8 * has_level)
+        skip_hevc_layers(bits)
     return bits.number()

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import av
 import numpy as np
 import pytest
 from onnx import helper
 
+from gpu_batch.models.bound import BoundSession
+from gpu_batch.models.by_shape import SessionByShape
 from gpu_batch.models.detect import Rows, detect, detect_frames
 from gpu_batch.models.loader import Model, load_in_batches
 from gpu_batch.selfcheck import count_matches
@@ -77,6 +81,25 @@ def test_frames_of_another_size_in_the_middle_keep_their_places(nanodet: Model, 
     together = [rows for (rows,) in detect_frames([in_batches(nanodet, 4)], frames, 0)]
     for found, frame in zip(together, frames, strict=True):
         assert_alike(found, detect(nanodet, frame, 0))
+
+
+def test_inputs_without_an_engine_run_in_another_session_which_is_opened_once(nanodet: Model) -> None:
+    built, other = in_batches(nanodet, 2)._session, in_batches(nanodet, 2)._session
+    opened: list[int] = []
+
+    def open_other() -> BoundSession:
+        opened.append(1)
+        assert isinstance(other, BoundSession)
+        return other
+
+    model = replace(nanodet, _session=SessionByShape((256, 416), built, open_other))
+    noise = [np.random.default_rng(1).integers(0, 255, (2, *hw, 3), np.uint8) for hw in ((256, 416), (416, 256))]
+    model.run(noise[0])
+    assert opened == []
+    scores = [model.run(frames)[1] for frames in (noise[1], noise[0], noise[1])]
+    assert len(opened) == 1
+    assert np.array_equal(scores[0], scores[2])
+    np.testing.assert_allclose(scores[1], nanodet.run(noise[0])[1], atol=1e-4)
 
 
 def test_results_outlive_the_next_batch(nanodet: Model) -> None:

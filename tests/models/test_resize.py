@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pytest
 from av.video.reformatter import ColorRange
 
-from chalicelib.domain.models import InputSize, ModelInput, input_size
+from chalicelib.domain.models import InputSize, ModelInput, ResizePolicy, input_size
 from gpu_batch.compiler.__main__ import main
 from gpu_batch.models.inputs import FrameInPlace, prepare_input
 from gpu_batch.models.planes import Device, FramePlanes, Plane, find_planes
@@ -21,13 +21,15 @@ from gpu_batch.models.preprocess import preprocess
 from gpu_batch.models.providers import CPU, CUDA, providers_in_order
 from gpu_batch.models.resize import GRAPHS, MAX_BINDINGS, Resizer
 from tests.models.gpu_frames import CHROMA_AT, HEIGHT, LINE_SIZE, LUMA_AT, on_gpu
-from tests.models.makers import LETTERBOX_416, STRETCH_300, a_manifest
+from tests.models.makers import LETTERBOX_416, a_manifest
 from tests.models.pictures import colour_card
 
 DITHER = 6
 """Levels that a pixel may be off where `preprocess` dithers: one of each plane, and colours add them up."""
 MEAN_DITHER = 0.8
 DIRT = 77
+LETTERBOX = ModelInput(ResizePolicy.LETTERBOX, width=96, height=None, multiple=32)
+STRETCH = ModelInput(ResizePolicy.STRETCH, width=60, height=60, multiple=1)
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +55,7 @@ def resized(resizer: Resizer, frame: av.VideoFrame, rotation: int, size: InputSi
     return pixels
 
 
-@pytest.mark.parametrize("policy", [LETTERBOX_416, STRETCH_300], ids=["letterbox", "stretch"])
+@pytest.mark.parametrize("policy", [LETTERBOX, STRETCH], ids=["letterbox", "stretch"])
 @pytest.mark.parametrize(
     ("width", "height", "rotation"),
     [
@@ -62,9 +64,9 @@ def resized(resizer: Resizer, frame: av.VideoFrame, rotation: int, size: InputSi
         (641, 273, 90),
         (641, 273, 180),
         (641, 273, 270),
-        (832, 468, 0),
-        (416, 234, 0),
-        (97, 45, 90),
+        (192, 108, 0),
+        (96, 54, 0),
+        (61, 37, 90),
         (333, 777, 0),
         (200, 700, 270),
         (1, 1, 0),
@@ -78,9 +80,15 @@ def test_bytes_are_those_of_the_host(
     assert np.array_equal(resized(resizer, frame, rotation, size), preprocess(frame, rotation, size))
 
 
+def test_bytes_are_those_of_the_host_at_the_size_of_a_default_model(resizer: Resizer) -> None:
+    frame = a_frame(1920, 1080)
+    size = size_of(frame, 0, LETTERBOX_416)
+    assert np.array_equal(resized(resizer, frame, 0, size), preprocess(frame, 0, size))
+
+
 def test_full_range_is_brought_to_limited_as_in_the_host(resizer: Resizer) -> None:
     frame = a_frame(320, 180, is_full_range=True)
-    size = size_of(frame, 0, LETTERBOX_416)
+    size = size_of(frame, 0, LETTERBOX)
     full = resized(resizer, frame, 0, size)
     assert np.array_equal(full, preprocess(frame, 0, size))
     assert not np.array_equal(full, resized(resizer, a_frame(320, 180), 0, size))
@@ -90,7 +98,7 @@ def test_full_range_is_brought_to_limited_as_in_the_host(resizer: Resizer) -> No
 @pytest.mark.parametrize("rotation", [0, 90])
 def test_ten_bits_differ_by_the_dither_of_the_host(resizer: Resizer, rotation: int, is_full_range: bool) -> None:
     frame = a_frame(641, 273, "p010le", is_full_range=is_full_range)
-    size = size_of(frame, rotation, LETTERBOX_416)
+    size = size_of(frame, rotation, LETTERBOX)
     apart = np.abs(resized(resizer, frame, rotation, size).astype(np.int16) - preprocess(frame, rotation, size))
     assert apart.max() <= DITHER
     assert apart.mean() < MEAN_DITHER
@@ -98,7 +106,7 @@ def test_ten_bits_differ_by_the_dither_of_the_host(resizer: Resizer, rotation: i
 
 def test_noise_in_the_padding_of_lines_is_not_seen(resizer: Resizer) -> None:
     frame = a_frame(322, 182)
-    size = size_of(frame, 0, STRETCH_300)
+    size = size_of(frame, 0, STRETCH)
     before = resized(resizer, frame, 0, size)
     for plane in frame.planes:
         lines = np.frombuffer(plane, np.uint8).reshape(plane.height, plane.line_size).copy()
@@ -147,7 +155,7 @@ def test_other_frames_go_through_the_host_for_a_reason(frame: av.VideoFrame, dev
 
 def test_a_frame_that_cannot_stay_is_prepared_in_the_host() -> None:
     frame = a_frame(64, 36)
-    size = size_of(frame, 0, STRETCH_300)
+    size = size_of(frame, 0, STRETCH)
     pixels = prepare_input(frame, 0, size, "cuda")
     assert not isinstance(pixels, FrameInPlace)
     assert np.array_equal(pixels, preprocess(frame, 0, size))

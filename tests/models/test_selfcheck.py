@@ -11,7 +11,8 @@ from onnxruntime import get_available_providers
 
 from gpu_batch.models.detect import Rows
 from gpu_batch.models.providers import CUDA
-from gpu_batch.selfcheck import Report, count_matches, main
+from gpu_batch.selfcheck import count_matches, main
+from gpu_batch.selfcheck_report import Report
 from tests.models.paths import DEFAULT_MODELS, ROOT
 
 VIDEO, MODEL = ROOT / ".cache" / "videos" / "bikes.mp4", DEFAULT_MODELS / "ssdlite-mobilenet-v2"
@@ -66,6 +67,7 @@ def a_report(**changes: object) -> Report:
         matched_boxes=300,
         decode_fps=900.0,
         decode_side_by_side_fps=1800.0,
+        first_frame_ms=20.0,
         resize_fps=4000.0,
         inference_fps=2000.0,
         whole_fps=800.0,
