@@ -22,7 +22,7 @@ from typing import Any
 
 from chalicelib.contracts import table_keys
 from chalicelib.contracts.attribute_values import Item
-from chalicelib.contracts.blocks import Block, BlockRef, make_ref, pack_block
+from chalicelib.contracts.blocks import MAX_BLOCK_BYTES, Block, BlockRef, make_ref, pack_block
 from chalicelib.contracts.cell_results import CellResult
 from chalicelib.contracts.items import job_to_item, video_to_item
 from chalicelib.contracts.job_index import IndexEntry
@@ -35,7 +35,6 @@ from chalicelib.domain.jobs import JobState, PlanFacts
 from chalicelib.domain.models import Manifest
 from chalicelib.domain.segments import plan_segments
 from chalicelib.domain.videos import VideoState
-from gpu_batch.cell_store import split_blocks
 from tests.fakes.makers import TENANT, make_job, make_manifest, make_media, make_video
 
 FRAMES_PER_SECOND = 25
@@ -47,6 +46,8 @@ VARIANTS = 16
 LABELS = ("bicycle", "bus", "car", "cat", "comet", "dog", "lamp", "person", "truck")
 COMMON = (2, 7, 7, 7, 0, 2, 5, 1, 8, 3)
 """Labels of the slots in turn: positions in LABELS."""
+FRAME_COLUMNS = ("pts", "ordinals", "ranks", "counts", "flags")
+ROW_COLUMNS = ("row_labels", "row_scores", "x1", "y1", "x2", "y2")
 ANALYSIS = "a" * 32
 DIGEST = "d" * 64
 META, RESULTS = "meta", "results"
@@ -235,9 +236,9 @@ class SyntheticJob:
         slots = [slot for of_gop in rows for slot in of_gop.slots]
         of_gops = [gop for gop, of_gop in enumerate(rows) for _ in of_gop.slots]
         parts, row = [], 0
-        for part in split_blocks(block):
+        for part, packed in _split(block):
             end = row + len(part.row_labels)
-            ref = make_ref(part, pack_block(part), "")
+            ref = make_ref(part, packed, "")
             parts.append(_Part(part, ref, tuple(slots[row:end]), tuple(of_gops[row:end])))
             row = end
         return parts
@@ -289,6 +290,22 @@ class SyntheticJob:
         )
         start, end = self._track(first).first_pts, self._track(last).last_pts + 1
         return Summary(number, start, end, None, (labels,), ((first, last),))
+
+
+def _split(block: Block) -> list[tuple[Block, bytes]]:
+    """The block, or its halves in time and theirs, as the worker cuts it; with their bytes."""
+    packed = pack_block(block)
+    if len(packed) <= MAX_BLOCK_BYTES:
+        return [(block, packed)]
+    middle = len(block.pts) // 2
+    return [*_split(_cut(block, 0, middle)), *_split(_cut(block, middle, len(block.pts)))]
+
+
+def _cut(block: Block, first: int, end: int) -> Block:
+    rows = slice(sum(block.counts[:first]), sum(block.counts[:end]))
+    of_frames: dict[str, Any] = {name: getattr(block, name)[first:end] for name in FRAME_COLUMNS}
+    of_rows: dict[str, Any] = {name: getattr(block, name)[rows] for name in ROW_COLUMNS}
+    return Block(block.timebase, block.labels, **of_frames, **of_rows)
 
 
 def _by_key(tree: str, nodes: list[PlacedNode]) -> dict[str, bytes]:

@@ -73,10 +73,8 @@ class CellStore:
 
     def write(self, analyzed: AnalyzedCell) -> CellResult:
         """Store a cell; the answer is what is stored, which is what the first writer wrote."""
-        packed = [
-            (block, pack_block(block))
-            for block in split_blocks(to_block(analyzed.frames, self._labels, self._timebase))
-        ]
+        block = to_block(analyzed.frames, self._labels, self._timebase)
+        packed = split_blocks(block) if block else []
         refs: list[BlockRef] = []
         head_sk = table_keys.block_head(self._analysis, analyzed.cell)
         for number, (block, body) in enumerate(packed):
@@ -99,7 +97,8 @@ class CellStore:
             **result.to_item(),
             **({"body": packed[0][1]} if packed else {}),
         }
-        return CellResult.from_item(self._cloud.put_first(self._cloud.results_table, head))
+        stored = self._cloud.put_first(self._cloud.results_table, head)
+        return result if stored["request_id"] == head["request_id"] else CellResult.from_item(stored)
 
 
 def to_block(frames: Sequence[AnalyzedFrame], labels: Sequence[str], timebase: Fraction) -> Block | None:
@@ -131,15 +130,14 @@ def to_block(frames: Sequence[AnalyzedFrame], labels: Sequence[str], timebase: F
     )
 
 
-def split_blocks(block: Block | None) -> list[Block]:
-    """The block itself, or its halves in time, and theirs, until each packs to no more than the limit.
+def split_blocks(block: Block) -> list[tuple[Block, bytes]]:
+    """The block itself, or its halves in time, and theirs, until each packs to no more than the limit; and its bytes.
 
     Deterministic.
     """
-    if block is None:
-        return []
-    if len(block.pts) == 1 or len(pack_block(block)) <= MAX_BLOCK_BYTES:
-        return [block]
+    packed = pack_block(block)
+    if len(block.pts) == 1 or len(packed) <= MAX_BLOCK_BYTES:
+        return [(block, packed)]
     middle = len(block.pts) // 2
     return [*split_blocks(_slice(block, 0, middle)), *split_blocks(_slice(block, middle, len(block.pts)))]
 

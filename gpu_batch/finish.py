@@ -120,16 +120,10 @@ class _Finish:
                 self._save()
 
     def write_tracks(self) -> list[TrackRow]:
-        """Store the job's tracks and the summary trees; the tracks that its view shows."""
+        """Store the summary trees and the tracks that the job's view shows, which are the answer."""
         tracks = self._tracks.finish()
         self._put_nodes(table_keys.SEGMENT_TREE, self._tree.finish())
-        labels = frozenset(self._order.labels)
-        floor_by_model = dict(zip(self._names, self._floors, strict=True))
-        return [
-            track
-            for track in tracks
-            if track.score_max >= floor_by_model[track.model] and (not labels or track.label in labels)
-        ]
+        return tracks
 
     def outcome(self, tracks: list[TrackRow]) -> dict[str, Any]:
         """How the job ends: the arguments of `outcomes.job_finished`."""

@@ -13,6 +13,7 @@ from typing import Any
 
 from chalicelib.contracts import table_keys
 from chalicelib.contracts.attribute_values import Item
+from chalicelib.contracts.blocks import SCORE_UNITS
 from chalicelib.contracts.track_ids import IdColumn, pack_track_ids
 from chalicelib.contracts.tracks import TRACKS_PER_CHUNK, TrackRow, pack_tracks
 from chalicelib.contracts.tree_fold import PlacedNode, build_track_tree
@@ -42,6 +43,11 @@ class TrackWriter:
         self._order = order
         self._version = version
         self._names = [manifest.name for manifest in manifests]
+        self._labels = frozenset(order.labels)
+        self._floor_by_name = {
+            manifest.name: _floor(order.score_min, parameters.score_high, manifest.score_default)
+            for manifest in manifests
+        }
         timebase = Fraction(media.timebase)
         self._models = [
             _Model(
@@ -64,11 +70,11 @@ class TrackWriter:
         self._write_ids(found.model, model.take(found))
 
     def finish(self) -> list[TrackRow]:
-        """Store what is left, and the list of tracks with its tree: all tracks, in order."""
+        """Store what is left, and the tracks that the job's view shows with their tree; these tracks, in order."""
         for index, model in enumerate(self._models):
             self._write_ids(index, model.finish())
         tracks = sorted(
-            (track for model in self._models for track in model.tracks.closed),
+            (track for model in self._models for track in model.tracks.closed if self._is_shown(track)),
             key=lambda track: (track.first_pts, track.track_id),
         )
         chunks = [tracks[first : first + TRACKS_PER_CHUNK] for first in range(0, len(tracks), TRACKS_PER_CHUNK)]
@@ -111,6 +117,10 @@ class TrackWriter:
                 for part, body in enumerate(pack_track_ids(columns))
             ]
         )
+
+    def _is_shown(self, track: TrackRow) -> bool:
+        is_sure = track.score_max >= self._floor_by_name[track.model]
+        return is_sure and (not self._labels or track.label in self._labels)
 
     def _item(self, number: int, chunk: Sequence[TrackRow]) -> Item:
         return {"sk": table_keys.track_chunk(self._version, number), "kind": "TRACKS", "body": pack_tracks(chunk)}
@@ -166,6 +176,11 @@ class _Model:
             del self._settled[:blocks]
         del self._expected[: len(complete)]
         return complete
+
+
+def _floor(asked: float | None, score_high: float | None, default: float) -> int:
+    """The least best score of a track that is shown: as the job or else the tracker was told, else the model's."""
+    return round((asked if asked is not None else score_high if score_high is not None else default) * SCORE_UNITS)
 
 
 def _node_items(tree: str, nodes: Sequence[PlacedNode]) -> list[Item]:

@@ -20,8 +20,10 @@ routes = Routes(results_blueprint)
 def find_detections(call: Call, job_id: str, query: schemas.DetectionsQuery) -> schemas.DetectionsPage:
     """By label, model, time (`from` ≤ t < `to`, seconds), score and track.
 
-    Segments are readable as soon as they are done. `track_id` is of the job's current version of its tracks, or of
-    `track_version`.
+    Segments are readable as soon as they are done; frame numbers and track ids come when the job has finished. A page
+    reads a bounded amount, whatever the length of the video: it may be shorter than `limit`, or empty, and still have
+    a `next_cursor`. Go on until there is none. `track_id` is of the
+    job's current version of its tracks, or of `track_version`.
     """
     job = _job_at(call, job_id, query.track_version)
     asked = results.DetectionQuery(
@@ -40,7 +42,8 @@ def find_detections(call: Call, job_id: str, query: schemas.DetectionsQuery) -> 
 def find_tracks(call: Call, job_id: str, query: schemas.TracksQuery) -> schemas.TracksPage:
     """Tracks that are seen in the window, in order of their first frame; there are none before the job has finished.
 
-    Of the job's current version, which is 0 unless a later one was made current, or of `version`.
+    Of the job's current version, which is 0 unless a later one was made current, or of `version`. A page reads a
+    bounded amount: it may be short, or empty, and still have a `next_cursor`.
     """
     job = _job_at(call, job_id, query.version)
     found, timebase, cursor = results.find_tracks(

@@ -9,9 +9,9 @@ further blocks are named by their bytes, so that two workers that race can not m
     frames_shown    frames of the cell as shown, sampled or not
     frames_analyzed those that the model saw
     damage          list of [start_pts, end_pts, detail]: GOPs that were left out whole
-    refs            zlib stream of JSON: list of BlockRef.to_json(), in time order; the first is the one in `body`.
-                    Packed, since a video that is one cell (no index) may have thousands
     body            the first block; absent when no frame was analysed
+    refs            zlib stream of JSON: list of BlockRef.to_json() of the further blocks, in time order; absent when
+                    there are none. Packed, since a video that is one cell (no index) may have thousands
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import zlib
 from dataclasses import dataclass
 from typing import Any
 
-from chalicelib.contracts.blocks import BlockRef
+from chalicelib.contracts.blocks import BlockRef, make_ref, unpack_block
 from chalicelib.domain.media import Pts
 
 
@@ -57,13 +57,20 @@ class CellResult:
     def to_item(self) -> dict[str, Any]:
         """The attributes of a head, but for its key and body."""
         form = self.to_json()
-        refs = json.dumps(form.pop("blocks"), separators=(",", ":"))
-        return {**form, "refs": zlib.compress(refs.encode(), 6)}
+        further = form.pop("blocks")[1:]
+        refs = zlib.compress(json.dumps(further, separators=(",", ":")).encode(), 9) if further else None
+        return form | ({"refs": refs} if refs else {})
 
     @staticmethod
     def from_item(item: dict[str, Any]) -> CellResult:
-        """The result of a head."""
-        return CellResult.from_json({**item, "blocks": json.loads(zlib.decompress(item["refs"]))})
+        """The result of a head, with its key and its body.
+
+        Raises:
+            BadBlock: the body is damaged, or of a later version.
+        """
+        first = [make_ref(unpack_block(item["body"]), item["body"], item["sk"]).to_json()] if "body" in item else []
+        further = json.loads(zlib.decompress(item["refs"])) if "refs" in item else []
+        return CellResult.from_json({**item, "blocks": first + further})
 
     @staticmethod
     def from_json(form: dict[str, Any]) -> CellResult:

@@ -1,7 +1,8 @@
 """Tracks at rest: the list of one version of a job's tracks; the track of each row is in contracts/track_ids.py.
 
 TRACKS: chunks of the tracks in order of (first_pts, track_id), `body` = zlib of JSON, one list per track as in
-`TrackRow`: all of them, whatever the job's `score_min` and `labels`, which are views. Found through their summary tree.
+`TrackRow`: those that the job's `score_min` and `labels` show. Found through their summary tree
+(contracts/summary_tree.py).
 """
 
 from __future__ import annotations

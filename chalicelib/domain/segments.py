@@ -15,7 +15,7 @@ from chalicelib.domain.media import Pts, WholeReason
 MAX_CELLS_PER_SEGMENT = 64
 """Keeps the index entry of a segment, committed in one transaction, far below DynamoDB's 400 KB item."""
 SHORTEST_DEFAULT_SECONDS = 2
-LONGEST_DEFAULT_SECONDS = 60
+LONGEST_DEFAULT_SECONDS = 180
 DEFAULT_SEGMENTS = 16
 """Without a hint a video is cut into about this many segments: enough to spread and to show progress, few enough to
 commit cheaply."""

@@ -14,6 +14,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from chalicelib.contracts.blocks import BOX_UNITS, SCORE_UNITS
+from chalicelib.contracts.summary_tree import Wanted
 from chalicelib.contracts.tracks import TrackRow
 from chalicelib.domain.errors import NotFound
 from chalicelib.domain.jobs import Job
@@ -99,8 +100,13 @@ def find_tracks(
     scope = f"tracks|{job.job_id}|{label}|{from_seconds}|{to_seconds}"
     key = ports.limits.cursor_key
     first_chunk, skip = read_cursor(key, job.tenant, scope, cursor) if cursor else (0, 0)
-    query = DetectionQuery(label=label, from_seconds=from_seconds, to_seconds=to_seconds)
-    wanted = row_filter_of(ports, job, query, timebase).wanted
+    wanted = Wanted(
+        models=tuple(range(len(job.models))),
+        score_floors=(0,) * len(job.models),
+        labels=None if label is None else frozenset({label}),
+        from_pts=first_pts_at(from_seconds, timebase),
+        to_pts=first_pts_at(to_seconds, timebase),
+    )
     reader = TrackReader(ports, job)
     found: list[TrackRow] = []
     for placed in reader.tracks(wanted, first_chunk, skip):

@@ -34,7 +34,6 @@ class TrackReader:
         """The tracks of a job that has finished, in the version that it names."""
         self._ports = ports
         self._job = job
-        self._model_by_name = {ref.name: index for index, ref in enumerate(job.models)}
         self._tree = TreeReader(ports, job, table_keys.track_tree(job.tracks_version), budget=CHUNKS_PER_PAGE)
 
     @property
@@ -51,7 +50,7 @@ class TrackReader:
             for number in numbers:
                 for position, track in enumerate(chunks.get(number, ())):
                     is_left = number > first_chunk or position >= skip
-                    if is_left and self._matches(track, wanted):
+                    if is_left and _matches(track, wanted):
                         yield PlacedTrack(number, position, track)
 
     def find(self, track_ids: Collection[int]) -> list[TrackRow] | None:
@@ -72,10 +71,9 @@ class TrackReader:
         chunks = self._ports.results.get_track_chunks(job.tenant, job.job_id, job.tracks_version, sorted(numbers))
         return [track for chunk in chunks.values() for track in chunk if track.track_id in track_ids]
 
-    def _matches(self, track: TrackRow, wanted: Wanted) -> bool:
-        if track.score_max < wanted.score_floors[self._model_by_name[track.model]]:
-            return False
-        if wanted.labels is not None and track.label not in wanted.labels:
-            return False
-        is_late_enough = wanted.from_pts is None or track.last_pts >= wanted.from_pts
-        return is_late_enough and (wanted.to_pts is None or track.first_pts < wanted.to_pts)
+
+def _matches(track: TrackRow, wanted: Wanted) -> bool:
+    if wanted.labels is not None and track.label not in wanted.labels:
+        return False
+    is_late_enough = wanted.from_pts is None or track.last_pts >= wanted.from_pts
+    return is_late_enough and (wanted.to_pts is None or track.first_pts < wanted.to_pts)

@@ -20,9 +20,13 @@ InputKey = tuple[int, InputSize, Device | None]
 """Index of a frame, the size it is wanted at, and where it may be resized."""
 
 BOX_STEPS_PER_PIXEL = 16
-"""Boxes are kept in sixteenths of a pixel, everywhere: finer than any detector is right."""
+"""Boxes are counted in sixteenths of a pixel, everywhere."""
+BOX_STEP_BITS = 2
+"""… and rounded to whole quarters: still finer than any detector is right (docs/decisions/0003)."""
 SCORE_STEPS = 10_000
-"""Scores are kept in ten-thousandths."""
+"""Scores are counted in ten-thousandths."""
+SCORE_STEP = 10
+"""… and rounded to whole thousandths."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +36,7 @@ class Rows:
     labels: npt.NDArray[np.uint16]
     """(n,) index into the manifest's labels."""
     scores: npt.NDArray[np.uint16]
-    """(n,) ten-thousandths."""
+    """(n,) ten-thousandths, whole multiples of `SCORE_STEP`."""
     boxes: npt.NDArray[np.int32]
     """(n, 4) xyxy in sixteenths of a pixel of the frame as shown, origin top left, inside the frame."""
     overflow: bool
@@ -105,7 +109,9 @@ def to_rows(
     np.maximum(steps, 0, out=steps)
     np.minimum(steps, limit, out=steps)
     box_steps = steps.astype(np.int32)
-    score_steps = np.rint(scores[kept].astype(np.float64) * SCORE_STEPS).astype(np.uint16)
+    box_steps <<= BOX_STEP_BITS
+    score_steps = np.rint(scores[kept].astype(np.float64) * (SCORE_STEPS / SCORE_STEP)).astype(np.uint16)
+    score_steps *= SCORE_STEP
     kept_labels = labels[kept].astype(np.uint16)
     overflow = count == len(scores)
 
@@ -124,6 +130,7 @@ def to_rows(
 def _scale_and_limit(
     size: InputSize, shown_w: int, shown_h: int
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """From pixels of the input to steps of the frame as shown, and the frame's own corner in steps; (4,) each."""
-    scale = np.array([shown_w / size.content_w, shown_h / size.content_h] * 2) * BOX_STEPS_PER_PIXEL
-    return scale, np.array([shown_w, shown_h] * 2, np.float64) * BOX_STEPS_PER_PIXEL
+    """From pixels of the input to what boxes are rounded to, and the corner of the frame as shown in it; (4,) each."""
+    steps_per_pixel = BOX_STEPS_PER_PIXEL >> BOX_STEP_BITS
+    scale = np.array([shown_w / size.content_w, shown_h / size.content_h] * 2) * steps_per_pixel
+    return scale, np.array([shown_w, shown_h] * 2, np.float64) * steps_per_pixel

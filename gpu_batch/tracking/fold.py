@@ -155,7 +155,8 @@ class TrackFold:
 
     def _decide_tentative(self) -> None:
         live, params = self._state.live, self._params
-        live["is_confirmed"][live["hits"] >= params.confirm_hits] = 1
+        is_sure = live["score_max"] >= params.score_sure
+        live["is_confirmed"][(live["hits"] >= params.confirm_hits) & is_sure] = 1
         age_frames = self._state.frame_count - live["born_frame"] + 1
         self._end((live["is_confirmed"] == 0) & (age_frames >= params.confirm_frames))
 

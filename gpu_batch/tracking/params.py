@@ -51,6 +51,9 @@ class TrackerParams:
     """Rows that make a track. Fewer let flicker in, more lose short visits in sampled video."""
     confirm_frames: int = 5
     """Frames within which they must come, the first one included; ids lag behind by one frame less at most."""
+    sure_ratio: float = 1.2
+    """One of them must score this many times `score_high`, or lie half-way from there to 1: clutter that flickers about
+    the threshold makes no track. Source: ByteTrack starts tracks at its threshold, 0.5 or 0.6, and 0.1."""
     lost_seconds: float = 1.5
     """A track ends when it was not seen for longer than this …"""
     lost_frames: int = 3
@@ -103,6 +106,11 @@ class TrackerParams:
     def score_low(self) -> float:
         """Rows below this are never looked at."""
         return self.low_score_ratio * self.score_high
+
+    @property
+    def score_sure(self) -> float:
+        """A track has a row from here on."""
+        return min(self.sure_ratio * self.score_high, (1 + self.score_high) / 2)
 
     def to_json(self) -> str:
         """One line with sorted keys: equal parameters give equal text."""

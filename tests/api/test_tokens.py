@@ -155,7 +155,8 @@ def test_no_header_or_body_of_a_request_names_a_tenant(service: Service, keys: K
         ({"custom:tenant": "../acme"}, "names no tenant"),
         ({"custom:tenant": "acme\n"}, "names no tenant"),
     ],
-    ids=str,
+    # Not the claims' values: some are moments, and every process that collects the tests must name them alike.
+    ids=lambda value: value if isinstance(value, str) else "-".join(value),
 )
 def test_a_token_with_wrong_claims_is_refused(
     service: Service, keys: Keys, changes: dict[str, Any], cause: str

@@ -46,9 +46,26 @@ def a_block() -> Block:
     )
 
 
+def a_walk() -> Block:
+    """Seven frames with what chains must cope with: who comes, goes, is missed for a while, or ties with another."""
+    return make_block(
+        Fraction(1, 12800),
+        ["dog", "fahrrad ü", "person"],
+        [
+            (0, 0, 0, 0, [(2, 9870, 1600, 160, 2240, 3200)]),
+            (512, 0, 1, 0, [(2, 9810, 1604, 164, 2248, 3200), (0, 5000, 8000, 4000, 8400, 4400)]),
+            (1024, 0, 3, FLAG_OVERFLOW, [(2, 9810, 1612, 160, 2252, 3196)]),
+            (1024, 1, 4, 0, []),
+            (1600, 0, 6, 0, [(0, 7000, 8040, 4000, 8440, 4400), (2, 7000, 1624, 160, 2260, 3200)]),
+            (2048, 0, 7, 0, [(0, 800, 40, 8, 60, 16), (0, 800, 8048, 4004, 8448, 4404), (1, 800, 0, 0, 20_000, 9000)]),
+            (2560, 0, 8, 0, [(0, 810, 8056, 4004, 8456, 4404), (0, 810, 48, 8, 68, 16)]),
+        ],
+    )
+
+
 def blocks() -> st.SearchStrategy[Block]:
-    """Any block that a worker could write."""
-    i32 = st.integers(-(2**31), 2**31 - 1)
+    """Any block that a worker could write, and more."""
+    i32 = st.one_of(st.integers(0, 2**15), st.integers(0, 2**20), st.integers(-(2**31), 2**31 - 1))
     u16 = st.integers(0, 2**16 - 1)
     labels = st.lists(st.text(min_size=1, max_size=12), min_size=1, max_size=5, unique=True).map(sorted)
 

@@ -1,15 +1,15 @@
 """What results cost to write, in DynamoDB's write units, beside one item per frame and one item per detection.
 
 The scene is that of the design's estimate: five things that move steadily in front of a noisy detector, 30 frames a
-second, cells of 4 s. Real detections (`tests/tracking/bikes_detections.npz`) take about the same per row.
+second, cells of 16 s. Real detections (`tests/tracking/bikes_detections.npz`) take about the same per row.
 """
 
 from __future__ import annotations
 
-import math
 import random
 from fractions import Fraction
 
+from bench.item_sizes import write_units
 from chalicelib.contracts import table_keys
 from chalicelib.contracts.attribute_values import Item
 from chalicelib.contracts.blocks import BOX_UNITS, SCORE_UNITS, Block, make_ref, pack_block
@@ -18,25 +18,25 @@ from chalicelib.contracts.job_index import IndexEntry
 from tests.contracts.block_makers import FrameOf, make_block
 
 TICKS = 512
-CELLS = 15
-FRAMES_PER_CELL = 120
+CELLS = 6
+FRAMES_PER_CELL = 480
 THINGS = 5
 ANALYSIS = "0" * 32
 DIGEST = "0" * 64
 JOB_ID = "job_01JD8GQ0M5X2R7T4V9W3Y6Z1AB"
 
 
-def test_a_detection_takes_at_most_nine_bytes() -> None:
+def test_a_detection_takes_at_most_four_bytes_and_a_half() -> None:
     packed = [pack_block(block) for block in _scene()]
-    assert sum(map(len, packed)) / (CELLS * FRAMES_PER_CELL * THINGS) <= 9
+    assert sum(map(len, packed)) / (CELLS * FRAMES_PER_CELL * THINGS) <= 4.5
 
 
-def test_results_take_a_twentieth_of_the_write_units_of_an_item_per_frame() -> None:
-    assert _write_units(_scene()) <= CELLS * FRAMES_PER_CELL / 19
+def test_results_take_less_than_a_fortieth_of_the_write_units_of_an_item_per_frame() -> None:
+    assert _write_units(_scene()) <= CELLS * FRAMES_PER_CELL / 43
 
 
-def test_results_take_a_hundredth_of_the_write_units_of_an_item_per_detection() -> None:
-    assert _write_units(_scene()) <= CELLS * FRAMES_PER_CELL * THINGS / 95
+def test_results_take_less_than_a_two_hundredth_of_the_write_units_of_an_item_per_detection() -> None:
+    assert _write_units(_scene()) <= CELLS * FRAMES_PER_CELL * THINGS / 215
 
 
 def _write_units(blocks: list[Block]) -> int:
@@ -49,30 +49,9 @@ def _write_units(blocks: list[Block]) -> int:
         cells.append(CellResult(number, FRAMES_PER_CELL, FRAMES_PER_CELL, (), (ref,)))
         pk = table_keys.partition("acme", DIGEST)
         items.append({"pk": pk, "sk": ref.sk, "kind": "BLOCK", "request_id": "0" * 32, "body": packed})
-        items[-1] |= cells[-1].to_json()
+        items[-1] |= cells[-1].to_item()
     entry = IndexEntry(0, 0, 1, CELLS * FRAMES_PER_CELL, (tuple(cells),))
-    # A write in a transaction costs twice. Source: DynamoDB's read and write units.
-    return sum(_units(item) for item in items) + 2 * _units(entry.to_item("acme", JOB_ID))
-
-
-def _units(item: Item) -> int:
-    return math.ceil(_size(item) / 1024)
-
-
-def _size(value: object) -> int:
-    """Bytes of a value in DynamoDB. Source: "DynamoDB item sizes and formats"."""
-    match value:
-        case dict():
-            return sum(len(str(name).encode()) + _size(inner) + 1 for name, inner in value.items()) + 3
-        case list() | tuple():
-            return sum(_size(inner) + 1 for inner in value) + 3
-        case str():
-            return len(value.encode())
-        case bytes():
-            return len(value)
-        case int():
-            return len(str(abs(value))) // 2 + 2
-    raise TypeError(f"no item of results holds {type(value).__name__}")
+    return sum(map(write_units, items)) + write_units(entry.to_item("acme", JOB_ID), in_transaction=True)
 
 
 def _scene() -> list[Block]:
@@ -93,8 +72,9 @@ def _scene() -> list[Block]:
         for label, score, place, speed, size in things:
             corner = [at + step * index for at, step in zip(place, speed, strict=True)]
             sides = [*corner, *(at + length for at, length in zip(corner, size, strict=True))]
-            x1, y1, x2, y2 = (round((side + chance.gauss(0, 1)) * BOX_UNITS) for side in sides)
-            rows.append((label, round(min(max(chance.gauss(score, 0.03), 0), 1) * SCORE_UNITS), x1, y1, x2, y2))
+            x1, y1, x2, y2 = (round((side + chance.gauss(0, 1)) * 4) * BOX_UNITS // 4 for side in sides)
+            thousandths = round(min(max(chance.gauss(score, 0.03), 0), 1) * 1000)
+            rows.append((label, thousandths * SCORE_UNITS // 1000, x1, y1, x2, y2))
         return (index * TICKS, 0, rank, 0, sorted(rows, key=lambda row: -row[1]))
 
     return [

@@ -12,10 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.contracts.attribute_values import item_from_wire, item_to_wire
-from chalicelib.contracts.blocks import BlockRef
+from chalicelib.contracts.blocks import BlockRef, make_ref, pack_block
 from chalicelib.contracts.cell_results import CellResult, DamagedRange
 from chalicelib.contracts.job_index import BadIndexEntry, IndexEntry
 from chalicelib.contracts.tracks import TrackRow, pack_tracks, unpack_tracks
+from tests.contracts.block_makers import a_block
 
 GOLDEN_INDEX_BODIES = [
     (Path(__file__).parent / "golden" / f"index_body_{version}.bin").read_bytes() for version in (1, 2)
@@ -79,6 +80,19 @@ def test_a_cell_survives_the_table(result: CellResult) -> None:
 def test_a_cell_is_read_from_its_item_whatever_else_the_item_holds() -> None:
     others = {"pk": "acme#digest", "sk": "a#000000", "kind": "BLOCK", "request_id": "1", "body": b""}
     assert CellResult.from_json(others | a_cell().to_json()) == a_cell()
+
+
+def test_a_head_comes_back_with_the_reference_to_its_own_block() -> None:
+    body = pack_block(a_block())
+    first = make_ref(a_block(), body, "a#000007")
+    result = CellResult(7, 3, 3, (), (first, a_cell().blocks[0]))
+    item = {"pk": "acme#digest", "sk": first.sk, "body": body, **result.to_item()}
+    assert CellResult.from_item(item_from_wire(item_to_wire(item))) == result
+
+
+@pytest.mark.parametrize("blocks", [(), a_cell().blocks], ids=["none", "one"])
+def test_a_head_without_further_blocks_refers_to_none(blocks: tuple[BlockRef, ...]) -> None:
+    assert "refs" not in CellResult(7, 3, 3, (), blocks).to_item()
 
 
 @given(entries)

@@ -6,6 +6,7 @@ Shares nothing with the product but the tree of a query. Answers are tuples, see
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -15,6 +16,7 @@ from typing import Any
 from chalicelib.domain.query import ast
 
 Spot = tuple[Fraction, Fraction]
+COMPARE = {"<": operator.lt, "<=": operator.le, "=": operator.eq, ">=": operator.ge, ">": operator.gt}
 
 
 @dataclass(frozen=True)
@@ -107,9 +109,7 @@ def _holds(where: ast.Condition | None, row: Seen, told: Told) -> bool:
 
 
 def _compares(value: Fraction, comparison: ast.Comparison, other: Fraction) -> bool:
-    return {"<": value < other, "<=": value <= other, "=": value == other, ">=": value >= other, ">": value > other}[
-        comparison.value
-    ]
+    return bool(COMPARE[comparison.value](value, other))
 
 
 def _row(row: Seen) -> tuple[Any, ...]:
@@ -142,7 +142,7 @@ def is_inside(spot: Spot, polygon: ast.Polygon) -> bool:
 def _is_between(a: Spot, spot: Spot, b: Spot) -> bool:
     """On the straight line from a to b: a to spot and spot to b are together as long."""
     to_spot, to_b = (spot[0] - a[0], spot[1] - a[1]), (b[0] - a[0], b[1] - a[1])
-    if a == b:
+    if a == b or any(not min(ends) <= here <= max(ends) for here, *ends in zip(spot, a, b, strict=True)):
         return spot == a
     part = (to_spot[0] * to_b[0] + to_spot[1] * to_b[1]) / (to_b[0] ** 2 + to_b[1] ** 2)
     return 0 <= part <= 1 and (part * to_b[0], part * to_b[1]) == to_spot

@@ -38,7 +38,7 @@ WORDS = re.findall(
 )
 
 
-@settings(max_examples=100)
+@settings(max_examples=40)
 @given(queries)
 def test_a_query_that_is_written_down_is_read_as_the_same(query: Query) -> None:
     assert parse_query(format_query(query)) == query
@@ -50,7 +50,7 @@ def test_any_name_can_be_written(name: str) -> None:
     assert parse_query(format_query(query)) == query
 
 
-@settings(max_examples=200)
+@settings(max_examples=120)
 @given(st.lists(st.sampled_from(WORDS), max_size=25).map(" ".join) | st.text(max_size=60))
 def test_any_text_is_a_query_or_an_invalid_request(text: str) -> None:
     try:
@@ -60,7 +60,7 @@ def test_any_text_is_a_query_or_an_invalid_request(text: str) -> None:
     assert parse_query(format_query(query)) == query
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(queries, st.data())
 def test_a_query_with_a_piece_cut_out_is_a_query_or_an_invalid_request(query: Query, data: st.DataObject) -> None:
     text = format_query(query)

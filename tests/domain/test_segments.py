@@ -76,7 +76,7 @@ def test_nothing_to_plan_is_refused() -> None:
         plan_segments([], TIMEBASE, None)
 
 
-@pytest.mark.parametrize(("video_seconds", "segment_seconds"), [(4, 2), (32, 2), (160, 10), (960, 60), (86_400, 60)])
+@pytest.mark.parametrize(("video_seconds", "segment_seconds"), [(4, 2), (32, 2), (160, 10), (960, 60), (86_400, 180)])
 def test_without_a_hint_the_length_follows_the_videos(video_seconds: int, segment_seconds: int) -> None:
     cells = cells_of([video_seconds * 1000])
     assert default_segment_seconds(cells, TIMEBASE) == segment_seconds

@@ -283,7 +283,7 @@ def test_the_detections_equal_a_plain_loop_over_all_frames(journey: Journey, bik
         ({"track_id": 1, "score_min": 0}, lambda item: item.get("track_id") == 1),
         ({"model": "another", "score_min": 0}, lambda _: False),
     ],
-    ids=str,
+    ids=lambda value: str(value) if isinstance(value, dict) else "",
 )
 def test_a_query_gives_what_a_filter_over_all_items_gives(
     journey: Journey, query: Json, keep: Callable[[Json], bool] | None

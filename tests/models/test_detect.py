@@ -32,9 +32,19 @@ def as_bytes(rows: Rows) -> bytes:
 
 
 def test_a_box_comes_out_in_sixteenths_of_a_shown_pixel() -> None:
-    rows = rows_of((0.51234, 3, (104, 58.5, 208, 117)))
+    rows = rows_of((0.5, 3, (104, 58.5, 208, 117)))
     assert rows.boxes.tolist() == [[480 * 16, 270 * 16, 960 * 16, 540 * 16]]
-    assert (rows.scores.tolist(), rows.labels.tolist()) == ([5123], [3])
+    assert rows.labels.tolist() == [3]
+
+
+def test_a_side_is_rounded_to_the_nearest_quarter_of_a_pixel() -> None:
+    one_pixel = 416 / 1920
+    rows = rows_of((0.5, 3, (10.12 * one_pixel, 20.13 * one_pixel, 30.3 * one_pixel, 40.9 * one_pixel)))
+    assert rows.boxes.tolist() == [[10 * 16, 20 * 16 + 4, 30 * 16 + 4, 41 * 16]]
+
+
+def test_a_score_is_rounded_to_the_nearest_thousandth() -> None:
+    assert rows_of((0.51261, 3, (1, 1, 9, 9)), (0.51249, 3, (1, 1, 9, 9))).scores.tolist() == [5130, 5120]
 
 
 def test_the_types_are_those_that_blocks_store() -> None:

@@ -15,7 +15,6 @@ from chalicelib.contracts.cell_results import CellResult
 from chalicelib.contracts.job_index import IndexEntry
 from chalicelib.contracts.track_ids import IdColumn, pack_track_ids
 from chalicelib.contracts.tracks import TrackRow
-from chalicelib.contracts.tree_fold import TreeFold, build_track_tree, summarize_segment
 from chalicelib.domain.jobs import Job, JobState, PlanFacts
 from chalicelib.domain.videos import VideoState
 from chalicelib.services.index_reader import TREE_READS_PER_PAGE
@@ -24,6 +23,7 @@ from chalicelib.services.results import DetectionQuery, find_detections, find_tr
 from chalicelib.services.track_reader import CHUNKS_PER_PAGE
 from chalicelib.services.walk import BLOCKS_PER_PAGE
 from tests.contracts.block_makers import make_block
+from tests.fakes.finish import write_finish
 from tests.fakes.make import make_fakes
 from tests.fakes.makers import TIMEBASE, make_job, make_manifest, make_media, make_video
 
@@ -63,7 +63,7 @@ def a_long_job(segments: int) -> tuple[Ports, Job]:
     video = make_video(state=VideoState.READY, media=make_media())
     fakes.ports.videos.add(replace(video, source=replace(video.source, content_digest=DIGEST)), None)
     job = make_job(state=JobState.SUCCEEDED, plan=PlanFacts(segments, segments))
-    tree, nodes, tracks, ids = TreeFold(1), [], [], {}
+    tracks, ids = [], {}
     for index in range(segments):
         rows = [(2, 9000, 0, 0, 16, 16), (1, 5000, 0, 0, 16, 16)]
         if index == segments - 2:
@@ -74,15 +74,12 @@ def a_long_job(segments: int) -> tuple[Ports, Job]:
         fakes.results.write_block(job.tenant, DIGEST, ref.sk, packed)
         entry = IndexEntry(index, index * TICKS, (index + 1) * TICKS, 25, ((CellResult(index, 25, 1, (), (ref,)),),))
         fakes.results.write_index(job.tenant, job.job_id, entry)
-        nodes += tree.push(summarize_segment(entry, index * 25))
         if index % 2 == 0:
             tracks.append(TrackRow(index // 2 + 1, "toy", "person", index * TICKS, index * TICKS, 1, 9000))
             column = IdColumn([len(rows)], [0] * (len(rows) - 2) + [index // 2 + 1, 0])
             (ids[table_keys.track_ids(0, index, 0)],) = pack_track_ids([column])
     chunks = [tracks[first : first + 5] for first in range(0, len(tracks), 5)]
-    fakes.results.write_nodes(job.tenant, job.job_id, table_keys.SEGMENT_TREE, nodes + tree.finish())
-    fakes.results.write_tracks(job.tenant, job.job_id, chunks, ids)
-    fakes.results.write_nodes(job.tenant, job.job_id, table_keys.track_tree(0), build_track_tree(chunks, ["toy"]))
+    write_finish(fakes.results, job, [index * 25 for index in range(segments)], chunks, ids)
     return fakes.ports, job
 
 
@@ -140,3 +137,34 @@ def test_a_page_of_tracks_reads_no_more_than_its_budget(window: tuple[Fraction |
     assert found
     assert (cursor is None) == (window[0] is not None)
     assert reads.items["get_track_chunks"] + reads.items["get_node"] <= CHUNKS_PER_PAGE
+
+
+def test_a_track_that_a_strict_job_does_not_list_is_still_found_by_its_rows() -> None:
+    ports, job = a_long_job(10)
+    results: Any = WithoutTracks(ports.results)
+    strict = replace(job, request=replace(job.request, score_min=0.95))
+    query = DetectionQuery(track_id=2, score_min=0.0)
+    found, _ = find_detections(replace(ports, results=results), strict, query, limit=10, cursor=None)
+    assert [detection.track_id for detection in found] == [2]
+
+
+class WithoutTracks:
+    """The port `ResultStore` of a job whose tracks are all hidden by its own score."""
+
+    def __init__(self, results: Any) -> None:
+        self._results = results
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._results, name)
+
+    def get_root(self, tenant: Any, job_id: Any, tree: str) -> Any:
+        return self._results.get_root(tenant, job_id, tree) if tree == table_keys.SEGMENT_TREE else None
+
+
+def test_a_job_that_is_done_again_is_read_by_its_entries_alone() -> None:
+    ports, job = a_long_job(10)
+    reads: Any = Reads(ports.results)
+    running = replace(job, state=JobState.RUNNING)
+    found, _ = find_detections(replace(ports, results=reads), running, DetectionQuery(), limit=100, cursor=None)
+    assert {(detection.frame_index, detection.track_id) for detection in found} == {(None, None)}
+    assert set(reads.items) == {"list_index", "get_blocks"}

@@ -13,7 +13,8 @@ from chalicelib.contracts import table_keys
 from chalicelib.contracts.blocks import BlockRef, make_ref, pack_block
 from chalicelib.contracts.cell_results import CellResult
 from chalicelib.contracts.job_index import IndexEntry
-from chalicelib.contracts.tracks import TrackRow, pack_track_ids
+from chalicelib.contracts.track_ids import IdColumn, pack_track_ids
+from chalicelib.contracts.tracks import TrackRow
 from chalicelib.domain.errors import Conflict, InvalidRequest, LimitExceeded
 from chalicelib.domain.ids import TenantId
 from chalicelib.domain.jobs import Job, JobState, PlanFacts
@@ -24,6 +25,7 @@ from chalicelib.services.dispatch import owner_of
 from chalicelib.services.ports import Ports
 from chalicelib.services.query import MAX_CURSOR_CHARS, run_query
 from tests.contracts.block_makers import make_block
+from tests.fakes.finish import write_finish
 from tests.fakes.make import make_fakes
 from tests.fakes.makers import TIMEBASE, make_job, make_manifest, make_media, make_segment, make_unit, make_video
 from tests.services.query_archive import QueryArchive, archive_of
@@ -155,8 +157,9 @@ def job_of(tracks: Mapping[int, Sequence[int]]) -> tuple[Ports, Job]:
     ids = [track_id for pts in times for track_id in present[pts]]
     rows = [TrackRow(number, "toy", "person", seen[0], seen[-1], len(seen), 9000) for number, seen in tracks.items()]
     rows.sort(key=lambda track: (track.first_pts, track.track_id))
-    ids_by_key = {table_keys.track_ids(0, 0, 0): pack_track_ids(ids)}
-    fakes.results.write_tracks(job.tenant, job.job_id, [rows], ids_by_key, [0])
+    (packed_ids,) = pack_track_ids([IdColumn(block.counts, ids)])
+    ids_by_key = {table_keys.track_ids(0, 0, 0): packed_ids}
+    write_finish(fakes.results, job, [0], [rows], ids_by_key)
     return fakes.ports, job
 
 

@@ -11,10 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chalicelib.contracts import table_keys
 from chalicelib.contracts.blocks import BlockRef
 from chalicelib.contracts.tracks import TrackRow
-from chalicelib.contracts.tree_fold import build_track_tree
 from chalicelib.domain.errors import InvalidRequest, NotFound
 from chalicelib.domain.ids import TenantId
 from chalicelib.domain.jobs import JobState, PlanFacts
@@ -29,6 +27,7 @@ from chalicelib.services.results import (
 )
 from chalicelib.services.shared_reads import SharedReads
 from chalicelib.services.walk import BLOCKS_PER_PAGE
+from tests.fakes.finish import write_finish
 from tests.fakes.makers import TIMEBASE, make_job, make_media, make_video
 from tests.services.archive import Archive
 from tests.services.world import World, make_entry
@@ -197,9 +196,7 @@ def draw_tracks(seed: int) -> tuple[World, list[TrackRow]]:
     size = chance.randint(1, 4)
     chunks = [tracks[first : first + size] for first in range(0, len(tracks), size)]
     job = make_job()
-    world.fakes.results.write_tracks(job.tenant, job.job_id, chunks, {})
-    names = [ref.name for ref in job.models]
-    world.fakes.results.write_nodes(job.tenant, job.job_id, table_keys.track_tree(0), build_track_tree(chunks, names))
+    write_finish(world.fakes.results, job, [], chunks, {})
     return world, tracks
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from fractions import Fraction
+from functools import lru_cache
 from typing import TypeVar
 
 from chalicelib.domain.errors import InvalidRequest
@@ -60,8 +61,9 @@ CROSSES_HINT = (
 )
 
 
+@lru_cache(maxsize=128)
 def parse_query(text: str) -> Query:
-    """The query that a text says.
+    """The query that a text says; remembered, since the pages of an answer repeat it.
 
     Raises:
         InvalidRequest: it says none; the message has what was expected, what came, and at which character.
