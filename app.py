@@ -9,6 +9,7 @@ from chalice.app import Chalice, CloudWatchEvent, Rate
 from chalicelib.api import events, telemetry
 from chalicelib.api.catalog import catalog_blueprint
 from chalicelib.api.exports import exports_blueprint
+from chalicelib.api.graphql import lambda_entry
 from chalicelib.api.jobs import jobs_blueprint
 from chalicelib.api.query import query_blueprint
 from chalicelib.api.results import results_blueprint
@@ -24,6 +25,13 @@ app.register_blueprint(results_blueprint)  # detections, tracks
 app.register_blueprint(query_blueprint)  # the query language: of one job, and across videos
 app.register_blueprint(exports_blueprint)  # results as files
 app.register_blueprint(catalog_blueprint)  # models, health, openapi.json, docs
+
+
+# GraphQL: AppSync calls this one function for every field that has a resolver, with one event or a list of them.
+@app.lambda_function(name="resolve_graphql")
+def resolve_graphql(event: Any, _context: object) -> Any:
+    """The fields of `chalicelib/api/schema.graphql`; the table is in `chalicelib/api/graphql/resolvers.py`."""
+    return lambda_entry.resolve(event)
 
 
 # Events: each may come twice, late, or not at all. `infra/wiring.py` says which rule, stream and schedule calls which
@@ -47,6 +55,15 @@ def on_meta_stream(event: dict[str, Any], _context: object) -> None:
     Plain function: the stream's mapping, with filter and bisect, is made in CDK.
     """
     events.follow_changes(event)
+
+
+@app.lambda_function(name="on_job_event")
+def on_job_event(event: dict[str, Any], _context: object) -> None:
+    """An event of a job was recorded, and is to be published.
+
+    Plain function, like the one above.
+    """
+    events.publish_recorded(event)
 
 
 @app.schedule(Rate(1, unit=Rate.MINUTES), name="reconcile")

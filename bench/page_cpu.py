@@ -17,16 +17,18 @@ from bench.paging import DAY
 from bench.synthetic_job import DIGEST, RESULTS, SyntheticJob
 from chalicelib.contracts import table_keys
 from chalicelib.domain.ids import TenantId
+from chalicelib.services.ports import Limits
 from chalicelib.services.walk import BLOCKS_PER_PAGE
 from tests.api.service import ACME, Service
+from tests.fakes.make import LIMITS as FAKE_LIMITS
 
 SECONDS = 600
 LIMITS = (100, 1000)
 
 
-def make_service(job: SyntheticJob) -> Service:
+def make_service(job: SyntheticJob, limits: Limits = FAKE_LIMITS) -> Service:
     """The app over fakes that hold the whole job."""
-    service = Service()
+    service = Service(limits)
     results, tenant, job_id = service.fakes.results, TenantId(ACME), job.job.job_id
     service.fakes.models.register(job.manifest)
     service.ports.videos.add(job.video, None)

@@ -24,6 +24,8 @@ class Settings:
     token_issuer: str
     token_client_ids: tuple[str, ...]
     jwks_url: str
+    graphql_url: str
+    """Where events are published; empty: nowhere."""
     limits: Limits
 
 
@@ -56,6 +58,7 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         token_issuer=text("TOKEN_ISSUER"),
         token_client_ids=names("TOKEN_CLIENT_IDS"),
         jwks_url=text("JWKS_URL"),
+        graphql_url=text("GRAPHQL_URL", ""),
         limits=Limits(
             max_upload_bytes=int(text("MAX_UPLOAD_BYTES", str(200 * GIB))),
             multipart_threshold_bytes=int(text("MULTIPART_THRESHOLD_BYTES", str(100 << 20))),

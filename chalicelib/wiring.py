@@ -9,6 +9,8 @@ from functools import cache
 from chalicelib.adapters import clients
 from chalicelib.adapters.batch import AwsBatch
 from chalicelib.adapters.due_index import DynamoDueIndex
+from chalicelib.adapters.event_publisher import AppSyncPublisher, SilentPublisher
+from chalicelib.adapters.event_store import DynamoEventStore
 from chalicelib.adapters.idempotency_store import DynamoIdempotencyStore
 from chalicelib.adapters.job_store import DynamoJobStore
 from chalicelib.adapters.model_registry import DynamoModelRegistry
@@ -64,6 +66,8 @@ def make_ports(settings: Settings) -> Ports:
         objects=S3ObjectStore(clients.s3(), settings.bucket),
         batch=AwsBatch(clients.batch(), settings.queue_by_lane, settings.job_definition_by_lane),
         idempotency=DynamoIdempotencyStore(meta),
+        events=DynamoEventStore(meta),
+        publisher=AppSyncPublisher(settings.graphql_url) if settings.graphql_url else SilentPublisher(),
         tokens=JwksTokenVerifier(
             jwks_url=settings.jwks_url, issuer=settings.token_issuer, client_ids=settings.token_client_ids
         ),

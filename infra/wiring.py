@@ -8,9 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
+from chalicelib.api.graphql import limits
+from chalicelib.api.graphql.limits import PageLimits
+from chalicelib.api.graphql.resolvers import RESOLVERS
 from chalicelib.contracts import event_patterns
+
+ROOT = Path(__file__).resolve().parent.parent
 
 EventPattern = Mapping[str, object]
 """A pattern of EventBridge, also of Lambda's event filters: nested mappings that end in lists of accepted values."""
@@ -135,6 +141,28 @@ class Schedule:
 
 
 @dataclass(frozen=True, slots=True)
+class GraphQlApi:
+    """AppSync: every field that `handler` has a resolver for is resolved by it."""
+
+    schema_path: Path
+    handler: str
+    batched_fields: frozenset[tuple[str, str]]
+    """Resolved for several objects at once: BatchInvoke with `batch_max`."""
+    resolved_fields: frozenset[tuple[str, str]]
+    """All fields with a resolver; the others are properties."""
+    batch_max: int
+    depth_max: int
+    """AppSync's `queryDepthLimit`."""
+    resolvers_max: int
+    """AppSync's `resolverCountLimit`."""
+    cost_max: int
+    """AppSync has nothing like it; the local gateway has."""
+    page_limits_by_field: Mapping[tuple[str, str], PageLimits]
+    resolver_code_path: Path
+    """APPSYNC_JS between AppSync and the handler."""
+
+
+@dataclass(frozen=True, slots=True)
 class Wiring:
     """The whole system."""
 
@@ -146,6 +174,7 @@ class Wiring:
     event_rules: tuple[EventRule, ...]
     streams: tuple[StreamMapping, ...]
     schedules: tuple[Schedule, ...]
+    graphql: GraphQlApi
 
     @property
     def tables(self) -> tuple[Table, ...]:
@@ -161,7 +190,7 @@ class Wiring:
     def handlers(self) -> frozenset[str]:
         """Every name that the app module must have."""
         triggers: tuple[EventRule | StreamMapping | Schedule, ...] = (*self.event_rules, *self.streams, *self.schedules)
-        return frozenset(trigger.handler for trigger in triggers)
+        return frozenset({self.graphql.handler, *(trigger.handler for trigger in triggers)})
 
 
 RETRY = RetryStrategy(
@@ -222,6 +251,20 @@ WIRING = Wiring(
     ),
     streams=(
         StreamMapping("meta", "on_meta_stream", filters=event_patterns.META_CHANGES, batch_size=25, max_retries=10),
+        # A consumer of its own: when nobody can be told, jobs go on all the same.
+        StreamMapping("meta", "on_job_event", filters=event_patterns.EVENTS_RECORDED, batch_size=10, max_retries=10),
     ),
     schedules=(Schedule("reconcile", "reconcile", every_seconds=60),),
+    graphql=GraphQlApi(
+        schema_path=ROOT / "chalicelib" / "api" / "schema.graphql",
+        handler="resolve_graphql",
+        batched_fields=frozenset(name for name, resolver in RESOLVERS.items() if resolver.is_batched),
+        resolved_fields=frozenset(RESOLVERS),
+        batch_max=limits.BATCH_MAX,
+        depth_max=limits.DEPTH_MAX,
+        resolvers_max=limits.RESOLVERS_MAX,
+        cost_max=limits.COST_MAX,
+        page_limits_by_field=limits.PAGE_LIMITS_BY_FIELD,
+        resolver_code_path=ROOT / "infra" / "resolver.js",
+    ),
 )

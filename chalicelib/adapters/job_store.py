@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from itertools import islice
@@ -58,6 +58,29 @@ class DynamoJobStore:
         jobs = (self.get(tenant, JobId(reference["sk"].partition("#")[2])) for reference in references)
         # A reference without its job (just being made, or deleted) must not shorten the page: a short page is the last.
         return list(islice((job for job in jobs if job is not None), limit))
+
+    def list_newest(
+        self, tenant: TenantId, video_ids: Sequence[VideoId], limit: int
+    ) -> Mapping[VideoId, Sequence[Job]]:
+        # A video's references are a partition of their own, so that each takes a query; its jobs do not.
+        ids_by_video = {video_id: self._newest_ids(tenant, video_id, limit) for video_id in video_ids}
+        ids = [job_id for found in ids_by_video.values() for job_id in found]
+        items = self._meta.get_many(
+            [(table_keys.partition(tenant, job_id), table_keys.JOB) for job_id in ids], is_consistent=True
+        )
+        job_by_id = {job.job_id: job for job in map(job_from_item, items)}
+        return {
+            # A reference without its job must not shorten a list that has more of them.
+            video_id: [job_by_id[job_id] for job_id in found]
+            if job_by_id.keys() >= set(found)
+            else self.list_for_video(tenant, video_id, None, limit)
+            for video_id, found in ids_by_video.items()
+        }
+
+    def _newest_ids(self, tenant: TenantId, video_id: VideoId, limit: int) -> list[JobId]:
+        pk = table_keys.partition(tenant, video_id)
+        references = self._meta.query(pk, table_keys.job_reference(""), limit=limit, backwards=True)
+        return [JobId(reference["sk"].partition("#")[2]) for reference in references]
 
     def delete(self, job: Job) -> None:
         pk = table_keys.partition(job.tenant, job.job_id)

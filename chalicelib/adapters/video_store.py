@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -33,6 +33,11 @@ class DynamoVideoStore:
         saved = replace(video, version=video.version + 1)
         put_version(self._meta, video_to_item(saved, due_at), seen=video.version)
         return saved
+
+    def get_many(self, tenant: TenantId, video_ids: Sequence[VideoId]) -> Mapping[VideoId, Video]:
+        keys = [(table_keys.partition(tenant, video_id), table_keys.VIDEO) for video_id in dict.fromkeys(video_ids)]
+        videos = map(video_from_item, self._meta.get_many(keys, is_consistent=True))
+        return {video.video_id: video for video in videos}
 
     def list(self, tenant: TenantId, after: VideoId | None, limit: int) -> Sequence[Video]:
         found: list[Video] = []

@@ -8,14 +8,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from chalicelib.api.graphql.words import to_graphql
+from chalicelib.api.present import job_event_out
 from chalicelib.api.telemetry import count, logger
 from chalicelib.contracts import table_keys
-from chalicelib.contracts.attribute_values import from_wire
+from chalicelib.contracts.attribute_values import Item, from_wire, item_from_wire
 from chalicelib.contracts.event_patterns import CHILD_ENDED, OBJECT_CREATED
+from chalicelib.contracts.items import event_from_item, failure_from_map, segment_from_item
 from chalicelib.domain.errors import NotFound
 from chalicelib.domain.ids import JobId, SubmissionId, TenantId, VideoId
-from chalicelib.domain.units import TERMINAL_UNIT_STATES
+from chalicelib.domain.jobs import JobState
+from chalicelib.domain.units import TERMINAL_UNIT_STATES, UnitState
 from chalicelib.services.advance import advance_job, advance_video
+from chalicelib.services.job_events import record_commit, record_state
+from chalicelib.services.jobs import get_job
 from chalicelib.services.ports import Owner, Ports
 from chalicelib.services.reconcile import EndedChild, reconcile, settle_child
 from chalicelib.services.uploads import accept_upload
@@ -26,6 +32,7 @@ __all__ = [
     "OBJECT_CREATED",
     "accept_object",
     "follow_changes",
+    "publish_recorded",
     "reconcile_due",
     "settle_batch_child",
 ]
@@ -64,7 +71,10 @@ def settle_batch_child(event: Mapping[str, Any]) -> None:
 
 
 def follow_changes(event: Mapping[str, Any]) -> None:
-    """Records of the meta table's stream: whatever moved on lets its video or job take the next step."""
+    """Records of the meta table's stream: whatever moved on lets its video or job take the next step.
+
+    What happened to a job is then recorded as its event.
+    """
     ports = get_ports()
     for record in event["Records"]:
         change = record["dynamodb"]
@@ -73,9 +83,19 @@ def follow_changes(event: Mapping[str, Any]) -> None:
             continue
         try:
             _follow(ports, from_wire(new["kind"]), _state(new), from_wire(new["pk"]))
+            _record(ports, item_from_wire(new))
         except NotFound as error:
             # Deleted in the meantime: there is nothing left to move on.
             logger.info("change of something that is gone", detail=error.failure.detail)
+
+
+def publish_recorded(event: Mapping[str, Any]) -> None:
+    """Records of the meta table's stream: every event of a job that was recorded is told to its subscribers."""
+    ports = get_ports()
+    for record in event["Records"]:
+        recorded = event_from_item(item_from_wire(record["dynamodb"]["NewImage"]))
+        ports.publisher.publish(recorded, to_graphql(job_event_out(ports, recorded)))
+    count("JobEvents", len(event["Records"]))
 
 
 def reconcile_due() -> int:
@@ -92,6 +112,19 @@ def _follow(ports: Ports, kind: str, state: str, pk: str) -> None:
         count(f"Jobs{state.title()}")
     elif kind == "SEGMENT" and state in TERMINAL_UNIT_STATES:
         advance_job(ports, TenantId(tenant), JobId(name))
+
+
+def _record(ports: Ports, item: Item) -> None:
+    is_commit = item["kind"] == "SEGMENT" and item["state"] == UnitState.DONE
+    if item["kind"] != "JOB" and not is_commit:
+        return
+    tenant, name = table_keys.parse_partition(item["pk"])
+    job = get_job(ports, TenantId(tenant), name)
+    if is_commit:
+        record_commit(ports, job, segment_from_item(item))
+    else:
+        failure = failure_from_map(item.get("failure"))
+        record_state(ports, job, version=item["version"], state=JobState(item["state"]), failure=failure)
 
 
 def _state(image: Mapping[str, Any] | None) -> str:

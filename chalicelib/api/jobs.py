@@ -8,12 +8,12 @@ from chalice.app import Blueprint
 
 from chalicelib.api import schemas
 from chalicelib.api.pages import listed_after, next_cursor
-from chalicelib.api.present import job_out, segment_out
+from chalicelib.api.present import job_event_out, job_out, segment_out
 from chalicelib.api.schemas import fraction
 from chalicelib.api.typed import Answer, Call, Routes
 from chalicelib.domain.jobs import Job, JobRequest
 from chalicelib.domain.sampling import Sampling
-from chalicelib.services import jobs, videos
+from chalicelib.services import job_events, jobs, videos
 
 jobs_blueprint = Blueprint(__name__)
 routes = Routes(jobs_blueprint)
@@ -63,6 +63,21 @@ def list_segments(call: Call, job_id: str, query: schemas.PageQuery) -> schemas.
     found = jobs.list_segments(call.ports, job, -1 if after is None else int(after), query.limit)
     cursor = next_cursor(call, scope, [str(segment.index) for segment, _ in found], query.limit)
     return schemas.SegmentsPage(items=[segment_out(segment, unit) for segment, unit in found], next_cursor=cursor)
+
+
+@routes.get("/jobs/{job_id}/events", summary="List what happened to a job", problems=(400, 401, 404))
+def list_events(call: Call, job_id: str, query: schemas.EventsQuery) -> schemas.JobEventsPage:
+    """Its states, and its segments as their results became readable, in order of `seq`.
+
+    Ask again with `after` = the last `seq` that was seen: nothing is missed and nothing comes twice. A segment's
+    event is kept for 30 days.
+    """
+    job = jobs.get_job(call.ports, call.claims.tenant, job_id)
+    scope = f"events|{job.job_id}"
+    after = listed_after(call, scope, query.cursor)
+    found = job_events.list_events(call.ports, job, query.after if after is None else int(after), query.limit)
+    cursor = next_cursor(call, scope, [str(event.seq) for event in found], query.limit)
+    return schemas.JobEventsPage(items=[job_event_out(call.ports, event) for event in found], next_cursor=cursor)
 
 
 @routes.post("/jobs/{job_id}/cancel", summary="Cancel a job", problems=(400, 401, 404, 409))

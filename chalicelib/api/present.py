@@ -11,13 +11,15 @@ from chalicelib.contracts.blocks import SCORE_UNITS
 from chalicelib.contracts.items import time_to_text
 from chalicelib.contracts.tracks import TrackRow
 from chalicelib.domain.errors import Failure
+from chalicelib.domain.events import CommittedRange, JobEvent
 from chalicelib.domain.jobs import Job, Progress
 from chalicelib.domain.media import Media
 from chalicelib.domain.models import Manifest
 from chalicelib.domain.segments import Segment
 from chalicelib.domain.units import Unit
 from chalicelib.domain.videos import Video
-from chalicelib.services.results import FoundDetection
+from chalicelib.services.ports import Ports
+from chalicelib.services.results import FoundDetection, cursor_at_segment
 from chalicelib.services.tracks import TrackVersion
 from chalicelib.services.uploads import UploadTicket
 
@@ -155,6 +157,19 @@ def track_version_out(found: TrackVersion) -> track_schemas.TrackVersionOut:
     )
 
 
+def job_event_out(ports: Ports, event: JobEvent) -> schemas.JobEventOut:
+    """An event of a job."""
+    return schemas.JobEventOut(
+        seq=event.seq,
+        job_id=event.job_id,
+        video_id=event.video_id,
+        kind=event.kind,
+        created_at=time_to_text(event.created_at),
+        **_known(state=event.state, error=error_out(event.failure)),
+        **(_committed(ports, event, event.committed) if event.committed else {}),
+    )
+
+
 def model_out(manifest: Manifest) -> schemas.ModelOut:
     """A model."""
     return schemas.ModelOut(
@@ -181,6 +196,21 @@ def timebase_text(timebase: Fraction) -> str:
 
 def _error(failure: Failure) -> schemas.ErrorOut:
     return schemas.ErrorOut(code=failure.code, title=failure.title, detail=failure.detail, hint=failure.hint)
+
+
+def _committed(ports: Ports, event: JobEvent, committed: CommittedRange) -> dict[str, Any]:
+    return {
+        "segment_index": committed.segment_index,
+        "start_pts": committed.start_pts,
+        "end_pts": committed.end_pts,
+        "start_seconds": committed.start_seconds,
+        "end_seconds": committed.end_seconds,
+        "labels": [
+            schemas.LabelCountOut(label=count.label, detections=count.detections, score_max=count.score_max)
+            for count in committed.labels
+        ],
+        "detections_cursor": cursor_at_segment(ports, event.tenant, event.job_id, committed.segment_index),
+    }
 
 
 def _fields_of(found: FoundDetection) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from pydantic import ValidationError
@@ -55,10 +56,13 @@ def problem(failure: Failure, status: int, instance: str) -> dict[str, Any]:
     }
 
 
-def invalid(error: ValidationError) -> InvalidRequest:
-    """What a client must correct, every mistake at once; what it sent is not repeated."""
+def invalid(error: ValidationError, rename: Callable[[str], str] = str) -> InvalidRequest:
+    """What a client must correct, every mistake at once; what it sent is not repeated.
+
+    `rename` gives a field the name that the client knows it by.
+    """
     mistakes = [
-        f"{'.'.join(str(step) for step in mistake['loc']) or 'the body'}: {mistake['msg']}"
+        f"{'.'.join(rename(str(step)) for step in mistake['loc']) or 'the body'}: {mistake['msg']}"
         for mistake in error.errors()
     ]
     return InvalidRequest("; ".join(mistakes))

@@ -26,3 +26,7 @@ META_CHANGES: tuple[dict[str, Any], ...] = (
     {"dynamodb": {"NewImage": {"kind": {"S": ["VIDEO", "JOB"]}}}},
     {"dynamodb": {"NewImage": {"kind": {"S": ["SEGMENT"]}, "state": {"S": sorted(TERMINAL_UNIT_STATES)}}}},
 )
+# An event of a job is written once and never changed.
+EVENTS_RECORDED: tuple[dict[str, Any], ...] = (
+    {"eventName": ["INSERT"], "dynamodb": {"NewImage": {"kind": {"S": ["EVENT"]}}}},
+)

@@ -13,6 +13,7 @@ from typing import Any
 from chalicelib.contracts import table_keys
 from chalicelib.contracts.attribute_values import Item
 from chalicelib.domain.errors import ErrorCode, Failure
+from chalicelib.domain.events import CommittedRange, JobEvent, JobEventKind, LabelCount
 from chalicelib.domain.ids import JobId, SubmissionId, TenantId, VideoId
 from chalicelib.domain.jobs import Job, JobRequest, JobState, MissingRange, ModelRef, PlanFacts
 from chalicelib.domain.media import Media, WholeReason
@@ -242,6 +243,61 @@ def side_step_from_item(item: Item) -> SideStep:
 def segment_from_item(item: Item) -> Segment:
     """What the segment of a SEGMENT item covers."""
     return Segment(item["index"], item["start_pts"], item["end_pts"], item["first_cell"], item["end_cell"])
+
+
+def event_to_item(event: JobEvent, expires_at: int | None) -> Item:
+    """EVENT; `expires_at` in epoch seconds, None for one that stays as long as its job."""
+    committed = event.committed
+    return {
+        "pk": table_keys.partition(event.tenant, event.job_id),
+        "sk": table_keys.event(event.seq),
+        "kind": "EVENT",
+        "seq": event.seq,
+        "origin": event.origin,
+        "event": event.kind,
+        "video_id": event.video_id,
+        "created_at": time_to_text(event.created_at),
+        "state": event.state,
+        "failure": failure_to_map(event.failure),
+        "committed": {
+            "segment_index": committed.segment_index,
+            "start_pts": committed.start_pts,
+            "end_pts": committed.end_pts,
+            "start_seconds": committed.start_seconds,
+            "end_seconds": committed.end_seconds,
+            "labels": [[count.label, count.detections, count.score_max] for count in committed.labels],
+        }
+        if committed
+        else None,
+        "expires_at": expires_at,
+    }
+
+
+def event_from_item(item: Item) -> JobEvent:
+    """The event of an EVENT item."""
+    tenant, job_id = table_keys.parse_partition(item["pk"])
+    committed = item.get("committed")
+    return JobEvent(
+        tenant=TenantId(tenant),
+        job_id=JobId(job_id),
+        video_id=VideoId(item["video_id"]),
+        origin=item["origin"],
+        kind=JobEventKind(item["event"]),
+        created_at=time_from_text(item["created_at"]),
+        seq=item["seq"],
+        state=JobState(item["state"]) if item.get("state") else None,
+        failure=failure_from_map(item.get("failure")),
+        committed=CommittedRange(
+            committed["segment_index"],
+            committed["start_pts"],
+            committed["end_pts"],
+            float(committed["start_seconds"]),
+            float(committed["end_seconds"]),
+            tuple(LabelCount(label, count, float(best)) for label, count, best in committed["labels"]),
+        )
+        if committed
+        else None,
+    )
 
 
 def media_to_map(media: Media) -> Item:

@@ -14,6 +14,8 @@ Table `meta` (pk, sk; stream; TTL `expires_at`; index `due` = due_shard, due_at;
                           STEP#TRACKS#{v:04}    a side step: one more version of its tracks
                           STEP#EXPORT#{id}      a side step: an export of its results
                           SUBMISSION#{id}       something sent to Batch
+                          EVENT#{seq:08}        what happened to the job, in order (the outbox)
+                          ORIGIN#{origin}       that the event of this change is recorded, and under which seq
     {tenant}#{key hash}   IDEMPOTENCY           the answer that an idempotency key was given
     public#models         MODEL#{name}          a model that every tenant may use
 
@@ -75,6 +77,16 @@ def open_marker(index: int) -> str:
 def failed_marker(index: int) -> str:
     """Sort key of the marker that a segment failed."""
     return f"{FAILED_PREFIX}{index:05d}"
+
+
+def event(seq: int) -> str:
+    """Sort key of an event of a job."""
+    return f"EVENT#{seq:08d}"
+
+
+def event_origin(origin: str) -> str:
+    """Sort key of the record that the event of a change is there."""
+    return f"ORIGIN#{origin}"
 
 
 def submission(submission_id: str) -> str:

@@ -19,7 +19,7 @@ MAX_CELLS = 4096
 """Cells per video: bounds the list that a Lambda reads to plan a job."""
 CELLS_PER_SHORT_VIDEO = 32
 """A video shorter than this many full-length cells gets shorter cells, so that it can still be cut."""
-FULL_CELL_SECONDS = 16
+FULL_CELL_SECONDS = 20
 """What a block costs whatever is in it is paid for that often; and a page decodes at least one block whole."""
 
 
@@ -53,7 +53,7 @@ class Cell:
 def cut_cells(keyframe_pts: Sequence[Pts], end_pts: Pts, timebase: Fraction) -> list[int]:
     """Positions in `keyframe_pts` at which a cell starts; the first is always 0.
 
-    A cell lasts at least `span / 32`, at most 16 s before it may end (longer only where a GOP is), where span is last
+    A cell lasts at least `span / 32`, at most 20 s before it may end (longer only where a GOP is), where span is last
     minus first keyframe; and no video has more than `MAX_CELLS`. The last cell ends at `end_pts` and may be shorter.
 
     Args:

@@ -18,7 +18,7 @@ from chalicelib.domain.units import MAX_ATTEMPTS, Unit, UnitKind, UnitState
 from chalicelib.domain.videos import Video, VideoState
 from chalicelib.services.advance import advance_job, due_after
 from chalicelib.services.dispatch import find_lost_model, owner_of, record_submission, send
-from chalicelib.services.ports import Ports, Submission, SubmissionState, VersionConflict
+from chalicelib.services.ports import Owner, Ports, Submission, SubmissionState, VersionConflict
 
 logger = Logger(service="reelscan", child=True)
 
@@ -113,7 +113,8 @@ def watch_job(ports: Ports, tenant: TenantId, job_id: str) -> tuple[Job, Progres
         if found is None:
             raise NotFound(f"there is no job {job_id}")
         job, still_open, failed = found
-        return job, _progress(ports, job, still_open, failed)
+        planned = job.plan.segments if job.plan else 0
+        return job, _progress(ports, owner_of(job), job.state, planned, still_open, failed)
 
     return ports.polled.get((tenant, job_id), ports.clock.now(), read)
 
@@ -143,16 +144,23 @@ def get_progress(ports: Ports, job: Job) -> Progress:
     """How far the job is, counted from the items of its segments."""
     if job.plan is None:
         return Progress()
-    return _progress(ports, job, *ports.units.count(owner_of(job)))
+    return count_progress(ports, owner_of(job), job.state, job.plan.segments)
 
 
-def _progress(ports: Ports, job: Job, still_open: int, failed: int) -> Progress:
-    if job.plan is None:
+def count_progress(ports: Ports, owner: Owner, state: JobState, planned: int) -> Progress:
+    """How far a job is that is in this state and has so many segments; of one that succeeded nothing is read."""
+    if planned == 0 or state is JobState.SUCCEEDED:
+        return Progress(planned, planned, 0)
+    return _progress(ports, owner, state, planned, *ports.units.count(owner))
+
+
+def _progress(ports: Ports, owner: Owner, state: JobState, planned: int, still_open: int, failed: int) -> Progress:
+    if planned == 0:
         return Progress()
-    if job.state in (JobState.CANCELLING, JobState.CANCELLED):
+    if state in (JobState.CANCELLING, JobState.CANCELLED):
         # A cancelled segment has no marker either: what is done must be looked up.
-        return Progress(job.plan.segments, _count_done(ports, job), failed)
-    return Progress(job.plan.segments, max(0, job.plan.segments - still_open - failed), failed)
+        return Progress(planned, _count_done(ports, owner), failed)
+    return Progress(planned, max(0, planned - still_open - failed), failed)
 
 
 def list_segments(ports: Ports, job: Job, after: int, limit: int) -> Sequence[tuple[Segment, Unit]]:
@@ -255,9 +263,9 @@ def _advance_if_possible(ports: Ports, job: Job) -> None:
         logger.warning("job starts later", job_id=job.job_id, detail=error.failure.detail)
 
 
-def _count_done(ports: Ports, job: Job) -> int:
+def _count_done(ports: Ports, owner: Owner) -> int:
     done, after = 0, -1
-    while page := ports.units.list_segments(owner_of(job), after, SEGMENTS_PER_READ):
+    while page := ports.units.list_segments(owner, after, SEGMENTS_PER_READ):
         done += sum(unit.state is UnitState.DONE for _, unit in page)
         after = page[-1][0].index
     return done

@@ -27,6 +27,7 @@ from chalicelib.domain.segments import Segment
 from chalicelib.domain.side_steps import SideStep, StepName
 from chalicelib.domain.units import Lane, Unit, UnitKind, UnitState
 from chalicelib.domain.videos import Video
+from chalicelib.services.event_ports import EventPublisher, EventStore
 from chalicelib.services.object_port import ObjectStore
 from chalicelib.services.shared_reads import SharedReads
 
@@ -113,6 +114,10 @@ class VideoStore(Protocol):
         """
         ...
 
+    def get_many(self, tenant: TenantId, video_ids: Sequence[VideoId]) -> Mapping[VideoId, Video]:
+        """Those of them that are there, read together."""
+        ...
+
     def list(self, tenant: TenantId, after: VideoId | None, limit: int) -> Sequence[Video]:
         """The tenant's videos, newest first, from the one older than `after` on."""
         ...
@@ -147,6 +152,12 @@ class JobStore(Protocol):
 
     def list_for_video(self, tenant: TenantId, video_id: VideoId, after: JobId | None, limit: int) -> Sequence[Job]:
         """The video's jobs, newest first, from the one older than `after` on."""
+        ...
+
+    def list_newest(
+        self, tenant: TenantId, video_ids: Sequence[VideoId], limit: int
+    ) -> Mapping[VideoId, Sequence[Job]]:
+        """The newest jobs of each video, at most `limit`, newest first; all jobs are read together."""
         ...
 
     def delete(self, job: Job) -> None:
@@ -440,6 +451,8 @@ class Ports:
     objects: ObjectStore
     batch: Batch
     idempotency: IdempotencyStore
+    events: EventStore
+    publisher: EventPublisher
     tokens: TokenVerifier
     polled: SharedReads
     """Jobs that clients poll, by (tenant, job id)."""

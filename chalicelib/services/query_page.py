@@ -31,7 +31,7 @@ class Filling:
     chunks_left: int = CHUNKS_PER_PAGE
     """Of the list of tracks."""
     steps_left: int = STEPS_PER_PAGE
-    """Comparisons of tracks."""
+    """Comparisons of tracks, or of detections of one frame, with each other."""
     found: list[Found] = field(default_factory=list)
 
     @property
@@ -42,7 +42,7 @@ class Filling:
     @property
     def is_spent(self) -> bool:
         """Whether nothing more should be begun."""
-        return self.is_full or self.blocks_left <= 0 or self.chunks_left <= 0
+        return self.is_full or min(self.blocks_left, self.chunks_left, self.steps_left) <= 0
 
     def take(self, batch: Iterable[Found], skip: int) -> int | None:
         """Add what comes after the first `skip`; None when all of it fits, else how many were dealt with."""

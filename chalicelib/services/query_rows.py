@@ -26,19 +26,21 @@ def fold_rows(source: Source, query: RowQuery, page: Filling, state: Any | None)
     fold, row_filter = _make_fold(source, query, fold_state)
     if not has_ended and not fold.is_done:
         walk = Walk(source.ports, source.job, source.video, row_filter, blocks_budget=page.blocks_left)
-        before = position
+        before, is_cut = position, False
         for row in walk.rows(position):
             taken, skip = _take(page, fold.take(row, before), skip)
             if taken is not None:
                 return [*(fold.held_from or (before,)), fold.state(), taken, False]
             before = walk.position
-            if page.is_full or fold.is_done:
+            is_cut = page.is_full or fold.steps >= page.steps_left
+            if is_cut or fold.is_done:
                 break
+        page.steps_left -= fold.steps
         page.blocks_left = walk.blocks_left
         if walk.is_exhausted:
             taken, skip = _take(page, fold.pause(), skip)
             return [*(fold.held_from or (walk.position,)), fold.state(), taken or 0, False]
-        if page.is_full and not fold.is_done:
+        if is_cut and not fold.is_done:
             return [*(fold.held_from or (before,)), fold.state(), 0, False]
     taken, _ = _take(page, fold.finish(), skip)
     if taken is None:

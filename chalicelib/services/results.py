@@ -17,6 +17,7 @@ from chalicelib.contracts.blocks import BOX_UNITS, SCORE_UNITS
 from chalicelib.contracts.summary_tree import Wanted
 from chalicelib.contracts.tracks import TrackRow
 from chalicelib.domain.errors import NotFound
+from chalicelib.domain.ids import JobId, TenantId
 from chalicelib.domain.jobs import Job
 from chalicelib.domain.media import Pts
 from chalicelib.domain.models import Manifest
@@ -69,7 +70,7 @@ def find_detections(
     if job.plan is None:
         return [], None
     video, timebase = _video_of(ports, job)
-    scope = f"detections|{job.job_id}|{query!r}"
+    scope = _detections_scope(job.job_id, query)
     key = ports.limits.cursor_key
     position = read_cursor(key, job.tenant, scope, cursor) if cursor else None
     walk = Walk(ports, job, video, row_filter_of(ports, job, query, timebase))
@@ -77,6 +78,16 @@ def find_detections(
     found = [_to_found(job, timebase, row) for row in rows]
     is_cut = len(rows) == limit or walk.is_exhausted
     return found, make_cursor(key, job.tenant, scope, walk.position) if is_cut else None
+
+
+def cursor_at_segment(ports: Ports, tenant: TenantId, job_id: JobId, segment_index: int) -> str:
+    """The cursor with which the unfiltered list of detections begins at this segment."""
+    scope = _detections_scope(job_id, DetectionQuery())
+    return make_cursor(ports.limits.cursor_key, tenant, scope, [segment_index, None])
+
+
+def _detections_scope(job_id: JobId, query: DetectionQuery) -> str:
+    return f"detections|{job_id}|{query!r}"
 
 
 def find_tracks(

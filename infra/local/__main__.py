@@ -94,6 +94,7 @@ def _announce(stack: LocalStack, out: Path) -> None:
     _say(f"  curl {stack.base_url}/health")
     _say(f'  curl -H "Authorization: Bearer $TOKEN" {stack.base_url}/models')
     _say(f'  curl -H "Authorization: Bearer $TOKEN" {stack.base_url}/videos')
+    _say(f"GraphQL, as AppSync speaks it: {description['graphql_url']}")
     _say("Ctrl-C ends it.")
 
 

@@ -17,6 +17,8 @@ OVERRIDABLE = {
     "REELSCAN_LEASE_SECONDS": "30",
     "REELSCAN_HEARTBEAT_SECONDS": "10",
     "REELSCAN_RECONCILE_SECONDS": "10",
+    # Reads cost nothing here, and a job may be over in seconds.
+    "REELSCAN_POLL_SECONDS": "0.1",
     "REELSCAN_ANALYZE_LANE": "cpu",
     # Every bucket of this stack may be imported from, and a busy laptop is no reason to give a job up.
     "REELSCAN_IMPORT_BUCKETS": "*",
@@ -48,6 +50,7 @@ def make_environment(wiring: Wiring, base_url: str, issuer: Issuer, cursor_key: 
         "REELSCAN_TOKEN_ISSUER": issuer.url,
         "REELSCAN_TOKEN_CLIENT_IDS": CLIENT_ID,
         "REELSCAN_JWKS_URL": issuer.jwks_url,
+        "REELSCAN_GRAPHQL_URL": f"{base_url}/graphql",
         "REELSCAN_CURSOR_KEY": cursor_key,
         "REELSCAN_MAX_CHILDREN": os.environ.get("REELSCAN_MAX_CHILDREN", str(cores)),
         **chosen,

@@ -8,7 +8,9 @@ from typing import Any
 
 from werkzeug.wrappers import Request, Response
 
+from infra.local.appsync.endpoint import PATH, REALTIME_PATHS, AppSync
 from infra.local.issuer import JWKS_PATH, Issuer
+from infra.local.websocket import Upgrade
 
 Handle = Callable[[Request], Response]
 
@@ -17,7 +19,7 @@ class FrontDoor:
     """The WSGI application of the stack.
 
     A request is AWS's when it is signed (header or query) or goes to the bucket's name; `/.well-known/jwks.json` is
-    the issuer's; the rest is the REST API's.
+    the issuer's; `/graphql` is AppSync's; the rest is the REST API's.
     """
 
     def __init__(
@@ -27,6 +29,7 @@ class FrontDoor:
         other_services: Handle,
         bucket: str,
         issuer: Issuer,
+        graphql: AppSync,
     ) -> None:
         """`handle_by_service` by the service's name in a signature's scope; it must have "s3"."""
         self._gateway = gateway
@@ -34,6 +37,7 @@ class FrontDoor:
         self._other_services = other_services
         self._bucket = bucket
         self._issuer = issuer
+        self._graphql = graphql
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         """Serve one request."""
@@ -49,7 +53,16 @@ class FrontDoor:
             return self._handle_by_service["s3"]
         if request.path == JWKS_PATH:
             return self._publish_key
+        if request.path == PATH:
+            return self._graphql.handle
         return self._gateway
+
+    def upgrade(self, upgrade: Upgrade) -> bool:
+        """Serve a request for a WebSocket; False when there is none at its path."""
+        if upgrade.path.partition("?")[0] not in REALTIME_PATHS:
+            return False
+        self._graphql.serve(upgrade)
+        return True
 
     def _publish_key(self, _: Request) -> Response:
         return Response(json.dumps(self._issuer.jwks()), content_type="application/json")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -48,7 +48,7 @@ class Functions:
                 raise LookupError(f"The wiring names the handler {name!r} but {app_module!r} has no such function")
             self._handler_by_name[name] = handler
 
-    def invoke(self, name: str, event: Mapping[str, Any]) -> object:
+    def invoke(self, name: str, event: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> Any:
         """What the handler returns; whatever it raises passes through.
 
         The event is copied through JSON, as it is on its way to Lambda: a handler can neither keep nor change ours.

@@ -206,13 +206,13 @@ class StreamBatch:
     records: list[dict[str, Any]]
 
 
-def read_stream(table_name: str, limit: int) -> StreamBatch:
-    """Up to `limit` records as Lambda gets them, without the source ARN."""
+def read_stream(table_name: str, limit: int, skip: int = 0) -> StreamBatch:
+    """Up to `limit` records after the `skip` oldest, as Lambda gets them, without the source ARN."""
     with LOCK:
         table = _table(table_name)
         shard = table.stream_shard
         assert shard is not None, f"Table {table_name} must have a stream"
-        text = json.dumps([item.to_json() for item in shard.items[:limit]], default=_to_json)
+        text = json.dumps([item.to_json() for item in shard.items[skip : skip + limit]], default=_to_json)
         arn = str(table.describe()["TableDescription"]["LatestStreamArn"])
     return StreamBatch(arn, json.loads(text))
 

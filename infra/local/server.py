@@ -10,12 +10,15 @@ import logging
 import socket
 import sys
 import threading
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import unquote
 from wsgiref.types import WSGIApplication
 
 from werkzeug.serving import DechunkedInput
+
+from infra.local.websocket import Upgrade
 
 # Reading on lets a refused client see the answer; past this, the connection is closed instead.
 DRAIN_MAX_BYTES = 64 * 2**20
@@ -49,9 +52,13 @@ class LocalServer:
         """Where it answers. An address, not a name: boto3 would put the bucket before a name."""
         return f"http://127.0.0.1:{self._server.server_address[1]}"
 
-    def start(self, app: WSGIApplication) -> None:
-        """Begin to answer."""
+    def start(self, app: WSGIApplication, upgrade: Callable[[Upgrade], bool] | None = None) -> None:
+        """Begin to answer.
+
+        `upgrade` takes requests for a WebSocket and returns when it is over; False when there is none at this path.
+        """
         self._handler.app = staticmethod(app)
+        self._handler.upgrade = staticmethod(upgrade or (lambda _: False))
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), name="http", daemon=True)
         self._thread.start()
 
@@ -122,6 +129,7 @@ class _Handler(BaseHTTPRequestHandler):
     rbufsize = READ_SIZE
     wbufsize = READ_SIZE
     app: WSGIApplication
+    upgrade: Callable[[Upgrade], bool]
 
     def log_request(self, code: object = "-", size: object = "-") -> None:
         """Say nothing of single requests."""
@@ -138,6 +146,9 @@ class _Handler(BaseHTTPRequestHandler):
         raise AttributeError(name)
 
     def _serve(self) -> None:
+        if self.headers.get("Upgrade", "").lower() == "websocket" and self._serve_web_socket():
+            self.close_connection = True
+            return
         is_chunked = "chunked" in self.headers.get("Transfer-Encoding", "").lower()
         body = _Body(self.rfile, int(self.headers.get("Content-Length") or 0))
         environ = self._environ()
@@ -151,6 +162,10 @@ class _Handler(BaseHTTPRequestHandler):
         self._run(environ)
         self._drain(body)
         self.wfile.flush()
+
+    def _serve_web_socket(self) -> bool:
+        self.wfile.flush()
+        return self.upgrade(Upgrade(self.path, self.headers.items(), self.connection, self.rfile.read1))
 
     def _environ(self) -> dict[str, Any]:
         path, _, query = self.path.partition("?")

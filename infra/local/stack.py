@@ -15,6 +15,8 @@ from types import TracebackType
 from typing import Any, Self
 
 from infra.local import bootstrap, environment, moto_patches
+from infra.local.appsync.endpoint import PATH as GRAPHQL_PATH
+from infra.local.appsync.endpoint import AppSync
 from infra.local.batch_api import BatchApi
 from infra.local.batch_runner import BatchRunner
 from infra.local.dynamodb_front import DynamoDbFront
@@ -28,7 +30,7 @@ from infra.local.s3_front import S3Front
 from infra.local.schedules import ScheduleRunner
 from infra.local.server import LocalServer
 from infra.local.state import Snapshot, StateFolder, StateSaver
-from infra.local.stream import StreamPump
+from infra.local.stream import SharedStream, StreamPump
 from infra.wiring import WIRING, Wiring
 
 TENANTS = ("a", "b")
@@ -115,7 +117,7 @@ class LocalStack:
             "token": tokens[TENANTS[0]],
             "tokens": tokens,
             "aws_endpoint_url": self.base_url,
-            "graphql_url": None,
+            "graphql_url": f"{self.base_url}{GRAPHQL_PATH}",
             "viewer_url": None,
         }
 
@@ -147,14 +149,18 @@ class LocalStack:
             options.worker_command, worker_environment, self.log_folder, options.slots, self.bus.put
         )
         secret_by_key = {environment.ACCESS_KEY: environment.SECRET_KEY}
+        self.graphql = AppSync(wiring.graphql, functions, self.issuer, secret_by_key)
+        self._open.callback(self.graphql.close)
         handle_by_service = {
             "s3": S3Front(gate, wiring.bucket, secret_by_key, self.bus.put).handle,
             "dynamodb": DynamoDbFront(gate).handle,
             "batch": BatchApi(wiring.lanes, self.batch).handle,
+            "appsync": self.graphql.handle_signed,
         }
         api = Gateway(app.app).handle
         snapshot = self._restore(state)
-        server.start(FrontDoor(api, handle_by_service, gate.handle, wiring.bucket.name, self.issuer))
+        door = FrontDoor(api, handle_by_service, gate.handle, wiring.bucket.name, self.issuer, self.graphql)
+        server.start(door, door.upgrade)
         bootstrap.create_resources(wiring)
         options.register_models(self)
         self._keep_state(state, gate)
@@ -181,7 +187,11 @@ class LocalStack:
         self.bus.resume(pending)
         self.bus.start()
         self._open.callback(self.bus.stop, HANDLER_GRACE_SECONDS)
-        self.pumps = [StreamPump(mapping, functions, options.retry_seconds / 5) for mapping in wiring.streams]
+        streams = {mapping.table: SharedStream(mapping.table) for mapping in wiring.streams}
+        self.pumps = [
+            StreamPump(mapping, functions, streams[mapping.table], options.retry_seconds / 5)
+            for mapping in wiring.streams
+        ]
         for pump in self.pumps:
             gate.on_change(pump.notify)
             pump.start()

@@ -18,18 +18,52 @@ LONGEST_PAUSE_SECONDS = 5.0
 log = logging.getLogger(__name__)
 
 
+class SharedStream:
+    """A table's stream with several consumers; a record is dropped when all of them have taken it."""
+
+    def __init__(self, table: str) -> None:
+        self._table = table
+        self._taken: list[int] = []
+        """By consumer: how many of the records that are still there it has taken."""
+        self._lock = threading.Lock()
+
+    def add_consumer(self) -> int:
+        """The number of a new consumer, which begins with the oldest record."""
+        with self._lock:
+            self._taken.append(0)
+            return len(self._taken) - 1
+
+    def read(self, consumer: int, limit: int) -> moto_patches.StreamBatch:
+        """The next records of this consumer."""
+        with self._lock:
+            return moto_patches.read_stream(self._table, limit, self._taken[consumer])
+
+    def take(self, consumer: int, count: int) -> None:
+        """This consumer is done with its next `count` records."""
+        with self._lock:
+            self._taken[consumer] += count
+            done = min(self._taken)
+            if done:
+                moto_patches.drop_stream_records(self._table, done)
+                self._taken = [taken - done for taken in self._taken]
+
+
 class StreamPump:
     """One event source mapping, on a thread of its own."""
 
-    def __init__(self, mapping: StreamMapping, functions: Functions, retry_seconds: float = 0.2) -> None:
+    def __init__(
+        self, mapping: StreamMapping, functions: Functions, stream: SharedStream, retry_seconds: float = 0.2
+    ) -> None:
         """`retry_seconds` is the pause before the first retry of a record; it doubles up to a bound."""
         self._mapping = mapping
+        self._stream = stream
+        self._consumer = stream.add_consumer()
         self._functions = functions
         self._retry_seconds = retry_seconds
         self._written = threading.Event()
         self._stopping = threading.Event()
         self._dead_letters: list[dict[str, Any]] = []
-        self._thread = threading.Thread(target=self._pump_until_stopped, name=f"stream-{mapping.table}", daemon=True)
+        self._thread = threading.Thread(target=self._pump_until_stopped, name=f"stream-{mapping.handler}", daemon=True)
 
     def start(self) -> None:
         """Begin with the oldest undelivered record."""
@@ -58,13 +92,13 @@ class StreamPump:
 
     def _pump_one_batch(self) -> bool:
         """Whether there was anything to deliver."""
-        batch = moto_patches.read_stream(self._mapping.table, self._mapping.batch_size)
+        batch = self._stream.read(self._consumer, self._mapping.batch_size)
         records = [{**record, "eventSourceARN": batch.arn} for record in batch.records]
         wanted = [record for record in records if any(matches(pattern, record) for pattern in self._mapping.filters)]
         if wanted and not self._deliver(wanted):
             return False
         if records:
-            moto_patches.drop_stream_records(self._mapping.table, len(records))
+            self._stream.take(self._consumer, len(records))
         return bool(records)
 
     def _deliver(self, records: list[dict[str, Any]]) -> bool:

@@ -8,6 +8,7 @@ from fractions import Fraction
 from hypothesis import strategies as st
 
 from chalicelib.domain.errors import ErrorCode, Failure
+from chalicelib.domain.events import CommittedRange, JobEvent, JobEventKind, LabelCount
 from chalicelib.domain.ids import JobId, SubmissionId, TenantId, VideoId
 from chalicelib.domain.jobs import Job, JobRequest, JobState, MissingRange, ModelRef, PlanFacts
 from chalicelib.domain.media import Media, WholeReason
@@ -100,6 +101,32 @@ jobs = st.builds(
     failure=st.none() | failures,
     version=naturals,
 )
+
+
+ranges = st.builds(
+    CommittedRange,
+    segment_index=naturals,
+    start_pts=st.integers(-(2**40), 2**40),
+    end_pts=naturals,
+    start_seconds=seconds,
+    end_seconds=seconds,
+    labels=st.lists(st.builds(LabelCount, texts, naturals, st.floats(0, 1)), max_size=3).map(tuple),
+)
+_event_base = {
+    "tenant": tenants,
+    "job_id": job_ids,
+    "video_id": video_ids,
+    "origin": texts,
+    "created_at": moments,
+    "seq": naturals,
+}
+events = st.builds(
+    JobEvent,
+    **_event_base,
+    kind=st.just(JobEventKind.JOB_STATE_CHANGED),
+    state=st.sampled_from(JobState),
+    failure=st.none() | failures,
+) | st.builds(JobEvent, **_event_base, kind=st.just(JobEventKind.SEGMENT_COMMITTED), committed=ranges)
 
 
 NO_NAME = st.just("")

@@ -1,7 +1,7 @@
 """What results cost to write, in DynamoDB's write units, beside one item per frame and one item per detection.
 
 The scene is that of the design's estimate: five things that move steadily in front of a noisy detector, 30 frames a
-second, cells of 16 s. Real detections (`tests/tracking/bikes_detections.npz`) take about the same per row.
+second, cells of 20 s. Real detections (`tests/tracking/bikes_detections.npz`) take about the same per row.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from tests.contracts.block_makers import FrameOf, make_block
 
 TICKS = 512
 CELLS = 6
-FRAMES_PER_CELL = 480
+FRAMES_PER_CELL = 600
 THINGS = 5
 ANALYSIS = "0" * 32
 DIGEST = "0" * 64

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from chalicelib.contracts import items, table_keys
 from chalicelib.contracts.attribute_values import Item, item_from_wire, item_to_wire
 from chalicelib.domain.errors import ErrorCode, Failure
+from chalicelib.domain.events import JobEvent
 from chalicelib.domain.ids import JobId, SubmissionId, TenantId, VideoId
 from chalicelib.domain.jobs import Job, JobRequest, JobState, MissingRange, ModelRef, PlanFacts
 from chalicelib.domain.media import Media, WholeReason
@@ -93,6 +94,11 @@ def test_a_video_survives_the_table(video: Video) -> None:
 @given(domain_objects.jobs)
 def test_a_job_survives_the_table(job: Job) -> None:
     assert items.job_from_item(_through_the_table(items.job_to_item(job, None))) == job
+
+
+@given(domain_objects.events, st.none() | st.integers(0, 2**40))
+def test_an_event_survives_the_table(event: JobEvent, expires_at: int | None) -> None:
+    assert items.event_from_item(_through_the_table(items.event_to_item(event, expires_at))) == event
 
 
 @given(domain_objects.units(UnitKind.SEGMENT), st.integers(-(2**40), 2**40), st.integers(1, 2**40))

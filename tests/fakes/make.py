@@ -9,6 +9,7 @@ from chalicelib.services.ports import Limits, Ports
 from chalicelib.services.shared_reads import SharedReads
 from tests.fakes.answers import FakeIdempotencyStore
 from tests.fakes.batch import FakeBatch
+from tests.fakes.events import FakeEventStore, FakePublisher
 from tests.fakes.memory import Memory
 from tests.fakes.objects import BUCKET, FakeObjectStore
 from tests.fakes.records import FakeDueIndex, FakeJobStore, FakeSubmissionStore, FakeVideoStore
@@ -48,6 +49,7 @@ class Fakes:
     objects: FakeObjectStore
     batch: FakeBatch
     tokens: FakeTokenVerifier
+    publisher: FakePublisher
     ports: Ports
 
 
@@ -55,7 +57,7 @@ def make_fakes(limits: Limits = LIMITS) -> Fakes:
     """A deployment in memory, with nothing in it."""
     clock, memory = FakeClock(), Memory()
     models, results, objects, batch = FakeModelRegistry(), FakeResultStore(), FakeObjectStore(), FakeBatch()
-    tokens = FakeTokenVerifier()
+    tokens, publisher = FakeTokenVerifier(), FakePublisher()
     ports = Ports(
         clock=clock,
         ids=SequentialIds(clock),
@@ -69,12 +71,14 @@ def make_fakes(limits: Limits = LIMITS) -> Fakes:
         objects=objects,
         batch=batch,
         idempotency=FakeIdempotencyStore(),
+        events=FakeEventStore(memory),
+        publisher=publisher,
         tokens=tokens,
         polled=SharedReads(limits.poll_seconds),
         limits=limits,
         bucket=BUCKET,
     )
-    return Fakes(clock, memory, FakeClaims(memory), models, results, objects, batch, tokens, ports)
+    return Fakes(clock, memory, FakeClaims(memory), models, results, objects, batch, tokens, publisher, ports)
 
 
 def make_ports(limits: Limits = LIMITS) -> Ports:

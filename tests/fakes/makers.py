@@ -9,6 +9,7 @@ from typing import Any
 from chalicelib.contracts.work_order import OrderKind
 from chalicelib.domain.cells import Cell
 from chalicelib.domain.errors import ErrorCode, Failure
+from chalicelib.domain.events import CommittedRange, JobEvent, JobEventKind, LabelCount
 from chalicelib.domain.ids import JobId, SubmissionId, TenantId, VideoId
 from chalicelib.domain.jobs import Job, JobRequest, JobState, ModelRef
 from chalicelib.domain.media import Media
@@ -92,6 +93,37 @@ def make_job(**changes: Any) -> Job:
         "deadline_at": NOW + timedelta(days=1),
     }
     return Job(**{**fields, **changes})
+
+
+def make_state_event(version: int = 1, **changes: Any) -> JobEvent:
+    """That the job of `make_job` has a new state."""
+    fields: dict[str, Any] = {
+        "tenant": TENANT,
+        "job_id": JOB_ID,
+        "video_id": VIDEO_ID,
+        "origin": f"JOB#{version}",
+        "kind": JobEventKind.JOB_STATE_CHANGED,
+        "created_at": NOW,
+        "state": JobState.RUNNING,
+    }
+    return JobEvent(**{**fields, **changes})
+
+
+def make_commit_event(segment_index: int = 0, **changes: Any) -> JobEvent:
+    """That a segment of two seconds of it can be read."""
+    start = segment_index * 2000
+    labels = (LabelCount("person", 3, 0.9), LabelCount("dog", 1, 0.5))
+    committed = CommittedRange(segment_index, start, start + 2000, start / 1000, start / 1000 + 2, labels)
+    fields: dict[str, Any] = {
+        "tenant": TENANT,
+        "job_id": JOB_ID,
+        "video_id": VIDEO_ID,
+        "origin": f"SEG#{segment_index:05d}",
+        "kind": JobEventKind.SEGMENT_COMMITTED,
+        "created_at": NOW,
+        "committed": committed,
+    }
+    return JobEvent(**{**fields, **changes})
 
 
 def make_manifest(name: str = "toy", **changes: Any) -> Manifest:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from chalicelib.domain.events import JobEvent
 from chalicelib.domain.ids import SubmissionId
 from chalicelib.domain.jobs import Job
 from chalicelib.domain.segments import Segment
@@ -30,6 +31,7 @@ class Memory:
     """What is fixed of them; how they stand is in `units`."""
     opened_as: dict[tuple[Owner, UnitKind], SubmissionId] = field(default_factory=dict)
     submissions: dict[Owner, dict[SubmissionId, Submission]] = field(default_factory=dict)
+    events: dict[Owner, list[JobEvent]] = field(default_factory=dict)
 
     def set_due(self, owner: Owner, due_at: datetime | None, step: StepName | None = None) -> None:
         """Put the owner, or a side step of it, into the due index, or take it out."""
@@ -45,7 +47,7 @@ class Memory:
 
     def forget(self, owner: Owner) -> None:
         """Drop the owner's partition."""
-        for part in (self.videos, self.jobs, self.segments, self.units, self.side_steps, self.submissions):
+        for part in (self.videos, self.jobs, self.segments, self.units, self.side_steps, self.submissions, self.events):
             part.pop(owner, None)
         for due in [due for due in self.due if due.owner == owner]:
             del self.due[due]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import replace
 from datetime import datetime
@@ -40,6 +40,10 @@ class FakeVideoStore:
         self._memory.videos[owner] = saved
         self._memory.set_due(owner, due_at)
         return saved
+
+    def get_many(self, tenant: TenantId, video_ids: Sequence[VideoId]) -> Mapping[VideoId, Video]:
+        found = {video_id: self._memory.videos.get(Owner(tenant, video_id)) for video_id in video_ids}
+        return {video_id: video for video_id, video in found.items() if video is not None}
 
     def list(self, tenant: TenantId, after: VideoId | None, limit: int) -> Sequence[Video]:
         videos = [video for owner, video in self._memory.videos.items() if owner.tenant == tenant]
@@ -91,6 +95,11 @@ class FakeJobStore:
             if owner.tenant == tenant and job.video_id == video_id and (after is None or job.job_id < after)
         ]
         return sorted(jobs, key=lambda job: job.job_id, reverse=True)[:limit]
+
+    def list_newest(
+        self, tenant: TenantId, video_ids: Sequence[VideoId], limit: int
+    ) -> Mapping[VideoId, Sequence[Job]]:
+        return {video_id: self.list_for_video(tenant, video_id, None, limit) for video_id in video_ids}
 
     def delete(self, job: Job) -> None:
         self._memory.forget(Owner(job.tenant, job.job_id))

@@ -18,7 +18,7 @@ from infra.local.patterns import matches
 from infra.wiring import WIRING
 from tests.faults.wire import Died, Fault, Wire
 
-(STREAM,) = WIRING.streams
+STREAM_TABLE = WIRING.meta.name
 MANY_RECORDS = 10_000
 
 
@@ -110,15 +110,16 @@ class Deliveries:
         return True
 
     def _read_stream(self) -> None:
-        batch = moto_patches.read_stream(STREAM.table, MANY_RECORDS)
-        moto_patches.drop_stream_records(STREAM.table, len(batch.records))
+        batch = moto_patches.read_stream(STREAM_TABLE, MANY_RECORDS)
+        moto_patches.drop_stream_records(STREAM_TABLE, len(batch.records))
         for record in batch.records:
             image = record["dynamodb"].get("NewImage")
             if image is not None:
                 self.images.append(image)
-            if any(matches(pattern, record) for pattern in STREAM.filters):
-                delivery = Delivery(STREAM.handler, {"Records": [record]}, STREAM.max_retries + 1)
-                self._take(delivery, f"record of {record['dynamodb']['Keys']['sk']['S']}")
+            for mapping in WIRING.streams:
+                if any(matches(pattern, record) for pattern in mapping.filters):
+                    delivery = Delivery(mapping.handler, {"Records": [record]}, mapping.max_retries + 1)
+                    self._take(delivery, f"record of {record['dynamodb']['Keys']['sk']['S']}")
 
     def _take(self, delivery: Delivery, words: str) -> None:
         number = len(self.seen)

@@ -60,6 +60,7 @@ def broken_promises(world: World, ended: Ended, expected: Outcome) -> list[str]:
     return [
         *_of_the_job(world, ended),
         *_of_its_results(world, ended.job, expected),
+        *_of_its_events(world, ended.job),
         *_of_the_tables(world),
         *_of_history(world),
     ]
@@ -95,6 +96,21 @@ def _of_its_results(world: World, job: Job, expected: Outcome) -> Iterator[str]:
     for place in sorted(found.results.keys() | expected.results.keys()):
         if found.results.get(place) != expected.results.get(place):
             yield f"results {place} are {found.results.get(place)!r:.100} and not {expected.results.get(place)!r:.100}"
+
+
+def _of_its_events(world: World, job: Job) -> Iterator[str]:
+    """Numbered from 1 without a gap; each commit is told once; the end comes last, told by the stream or not."""
+    if job.state is not JobState.SUCCEEDED:
+        return
+    events = world.get(f"/jobs/{job.job_id}/events")["items"]
+    if [event["seq"] for event in events] != list(range(1, len(events) + 1)):
+        yield f"events are numbered {[event['seq'] for event in events]}"
+    committed = sorted(event["segment_index"] for event in events if "segment_index" in event)
+    if committed != list(range(SEGMENTS)):
+        yield f"commits were told of segments {committed}"
+    states = [event["state"] for event in events if "state" in event]
+    if states != sorted(set(states), key=WAY_BY_SK[table_keys.JOB].index) or events[-1].get("state") != job.state:
+        yield f"the events tell of {states}, and last of {events[-1]}"
 
 
 def _of_the_tables(world: World) -> Iterator[str]:

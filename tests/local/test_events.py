@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
+from infra.local import moto_patches
 from infra.local.events import ATTEMPTS, EventBus, make_event
 from infra.local.functions import Functions
 from infra.local.patterns import matches
 from infra.local.schedules import ScheduleRunner
-from infra.local.stream import StreamPump
+from infra.local.stream import SharedStream, StreamPump
 from infra.wiring import WIRING
 from tests.local.toys import TABLE, ToyApp, dynamodb, key, running, s3, take, wait_until
 
@@ -107,7 +108,9 @@ def test_a_handler_cannot_change_the_event_of_its_next_attempt() -> None:
     spoil = app.on_object_created
 
     class Spoiler:
-        on_batch_state_change = on_meta_stream = reconcile = staticmethod(lambda *_: None)
+        on_batch_state_change = on_meta_stream = on_job_event = reconcile = resolve_graphql = staticmethod(
+            lambda *_: None
+        )
 
         @staticmethod
         def on_object_created(event: Any, context: Any) -> None:
@@ -241,7 +244,7 @@ def test_a_poisonous_record_is_bisected_retried_and_given_up_and_the_others_pass
         stack.pumps[0].stop(5)
         for pk in ("a", "b", "poison", "c"):
             write(pk, "JOB")
-        pump = StreamPump(mapping, functions(app), retry_seconds=0.0001)
+        pump = StreamPump(mapping, functions(app), SharedStream(mapping.table), retry_seconds=0.0001)
         pump.start()
         dead = wait_until(pump.dead_letters, "the record to be given up")
         pump.notify()
@@ -251,6 +254,30 @@ def test_a_poisonous_record_is_bisected_retried_and_given_up_and_the_others_pass
                 passed += names(event)
         pump.stop(5)
     assert (passed, [record["dynamodb"]["Keys"]["pk"]["S"] for record in dead]) == (["a", "b", "c"], ["poison"])
+
+
+def test_two_consumers_of_one_stream_both_get_their_records_though_one_of_them_fails() -> None:
+    app = ToyApp()
+    app.is_poison = lambda record: True
+    with running(app, retry_seconds=0.0001) as stack:
+        write("poison", "JOB")
+        write("told", "EVENT")
+        [event] = take(app.events, 1)
+        wait_until(lambda: stack.pumps[0].dead_letters(), "the failing consumer to give its record up")
+        wait_until(lambda: not moto_patches.read_stream(TABLE, 10).records, "the records to be dropped")
+    assert names(event) == ["told"]
+
+
+def test_an_event_that_is_changed_is_not_published_again() -> None:
+    app = ToyApp()
+    with running(app):
+        for state in ("one", "two"):
+            write("first", "EVENT", state={"S": state})
+        write("last", "EVENT")
+        told: list[str] = []
+        while "last" not in told:
+            told += names(app.events.get(timeout=15))
+    assert told == ["first", "last"]
 
 
 def test_the_first_event_of_an_upload_comes_through_the_whole_stack() -> None:

@@ -36,6 +36,7 @@ class ToyApp:
     objects: queue.Queue[Any] = field(default_factory=queue.Queue)
     batch: queue.Queue[Any] = field(default_factory=queue.Queue)
     streams: queue.Queue[Any] = field(default_factory=queue.Queue)
+    events: queue.Queue[Any] = field(default_factory=queue.Queue)
     ticks: queue.Queue[Any] = field(default_factory=queue.Queue)
     failures_left: int = 0
     is_poison: Callable[[Any], bool] = lambda _: False
@@ -53,6 +54,12 @@ class ToyApp:
         self.streams.put(event)
         if any(self.is_poison(record) for record in event["Records"]):
             raise RuntimeError("told to fail")
+
+    def on_job_event(self, event: Any, context: Any) -> None:
+        self.events.put(event)
+
+    def resolve_graphql(self, event: Any, context: Any) -> Any:
+        return {"data": event["arguments"].get("event")}
 
     def reconcile(self, event: Any, context: Any) -> None:
         self.ticks.put(event)

@@ -13,6 +13,7 @@ import httpx
 from chalicelib import wiring
 from chalicelib.adapters import clients
 from chalicelib.adapters.due_index import DynamoDueIndex
+from chalicelib.adapters.event_store import DynamoEventStore
 from chalicelib.adapters.idempotency_store import DynamoIdempotencyStore
 from chalicelib.adapters.job_store import DynamoJobStore
 from chalicelib.adapters.model_registry import DynamoModelRegistry
@@ -169,5 +170,6 @@ def aws_deployment(wrap: Callable[[Any], Any] = lambda client: client) -> Deploy
         models=DynamoModelRegistry(meta),
         results=DynamoResultStore(results),
         idempotency=DynamoIdempotencyStore(meta),
+        events=DynamoEventStore(meta),
     )
     return Deployment(ports, HttpOutside(meta, results))

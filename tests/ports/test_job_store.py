@@ -14,7 +14,7 @@ from chalicelib.domain.media import WholeReason
 from chalicelib.domain.sampling import Sampling, SamplingKind
 from chalicelib.domain.units import UnitKind, UnitState
 from chalicelib.services.ports import Owner, Ports, VersionConflict
-from tests.fakes.makers import A_FAILURE, NOW, make_job, make_segment, make_submission, make_unit
+from tests.fakes.makers import A_FAILURE, NOW, make_job, make_segment, make_state_event, make_submission, make_unit
 
 
 def a_job(ports: Ports, tenant: TenantId, video_id: VideoId | None = None) -> Job:
@@ -127,6 +127,45 @@ def test_a_list_goes_on_after_a_job_that_was_deleted_meanwhile(ports: Ports, ten
 def test_the_jobs_of_another_video_are_not_listed(ports: Ports, tenant: TenantId) -> None:
     ports.jobs.add(a_job(ports, tenant), None)
     assert list(ports.jobs.list_for_video(tenant, VideoId(ports.ids.make("vid")), None, 10)) == []
+
+
+def test_the_newest_jobs_of_several_videos_come_together(ports: Ports, tenant: TenantId) -> None:
+    video_ids = [VideoId(ports.ids.make("vid")) for _ in range(3)]
+    jobs = {
+        video_id: sorted((a_job(ports, tenant, video_id) for _ in range(number)), key=lambda job: job.job_id)
+        for number, video_id in enumerate(video_ids)
+    }
+    for job in (job for some in jobs.values() for job in some):
+        ports.jobs.add(job, None)
+    found = ports.jobs.list_newest(tenant, video_ids, 1)
+    assert {video_id: list(some) for video_id, some in found.items()} == {
+        video_id: some[-1:] for video_id, some in jobs.items()
+    }
+
+
+def test_a_job_that_was_deleted_does_not_shorten_the_list_of_the_newest(ports: Ports, tenant: TenantId) -> None:
+    video_id = VideoId(ports.ids.make("vid"))
+    jobs = sorted((a_job(ports, tenant, video_id) for _ in range(3)), key=lambda job: job.job_id, reverse=True)
+    for job in jobs:
+        ports.jobs.add(job, None)
+    ports.jobs.delete(jobs[0])
+    assert list(ports.jobs.list_newest(tenant, [video_id], 2)[video_id]) == jobs[1:]
+
+
+def test_another_tenant_has_no_newest_jobs(ports: Ports, tenant: TenantId) -> None:
+    job = a_job(ports, tenant)
+    ports.jobs.add(job, None)
+    found = ports.jobs.list_newest(TenantId("stranger"), [job.video_id], 5)
+    assert list(found[job.video_id]) == []
+
+
+def test_deleting_takes_events_along(ports: Ports, tenant: TenantId) -> None:
+    job = a_job(ports, tenant)
+    ports.jobs.add(job, None)
+    ports.events.append(make_state_event(tenant=tenant, job_id=job.job_id), expires_at=None)
+    ports.jobs.delete(job)
+    owner = Owner(tenant, job.job_id)
+    assert (list(ports.events.list(owner, 0, 10)), list(ports.events.list_origins(owner, ""))) == ([], [])
 
 
 def test_deleting_takes_units_and_submissions_along(ports: Ports, tenant: TenantId) -> None:

@@ -121,3 +121,18 @@ def test_deleting_takes_the_video_out_of_the_due_index(ports: Ports, tenant: Ten
     ports.videos.add(video, NOW)
     ports.videos.delete(video)
     assert Due(Owner(tenant, video.video_id)) not in ports.due.list_due(NOW + timedelta(days=1), 1000)
+
+
+def test_several_videos_are_read_together(ports: Ports, tenant: TenantId) -> None:
+    videos = [a_video(ports, tenant), a_rich_video(ports, tenant)]
+    for video in videos:
+        ports.videos.add(video, None)
+    missing = VideoId(ports.ids.make("vid"))
+    ids = [videos[1].video_id, missing, videos[0].video_id, videos[1].video_id]
+    assert dict(ports.videos.get_many(tenant, ids)) == {video.video_id: video for video in videos}
+
+
+def test_several_videos_of_another_tenant_are_not_there(ports: Ports, tenant: TenantId) -> None:
+    video = a_video(ports, tenant)
+    ports.videos.add(video, None)
+    assert dict(ports.videos.get_many(TenantId("stranger"), [video.video_id])) == {}

@@ -18,12 +18,15 @@ from chalicelib.contracts.tracks import TrackRow
 from chalicelib.domain.errors import Conflict, InvalidRequest, LimitExceeded
 from chalicelib.domain.ids import TenantId
 from chalicelib.domain.jobs import Job, JobState, PlanFacts
-from chalicelib.domain.query.ast import ResultKind
-from chalicelib.domain.query.found import Bucket
+from chalicelib.domain.query.ast import Pairs, ResultKind
+from chalicelib.domain.query.found import Bucket, Found
+from chalicelib.domain.query.parse import parse_query
 from chalicelib.domain.videos import VideoState
 from chalicelib.services.dispatch import owner_of
 from chalicelib.services.ports import Ports
-from chalicelib.services.query import MAX_CURSOR_CHARS, run_query
+from chalicelib.services.query import MAX_CURSOR_CHARS, _write_state, run_query
+from chalicelib.services.query_page import Filling, Source
+from chalicelib.services.query_rows import fold_rows
 from tests.contracts.block_makers import make_block
 from tests.fakes.finish import write_finish
 from tests.fakes.make import make_fakes
@@ -110,6 +113,24 @@ def test_an_answer_that_is_known_only_at_the_end_comes_with_the_last_pages(text:
     assert set(counts[:-1]) == {0}
 
 
+def test_a_page_compares_a_bounded_number_of_detections_with_each_other() -> None:
+    archive = archive_of(4)
+    source, query = Source(archive.ports, archive.job), parse_query("detections together with detections")
+    assert isinstance(query, Pairs)
+    whole = Filling(100_000, 100_000)
+    walked: list[Found] = []
+    assert fold_rows(source, query, whole, None) is None
+    state: Any = None
+    pages = 0
+    while state is not None or not pages:
+        page = Filling(100_000, 100_000, steps_left=1)
+        state = fold_rows(source, query, page, state)
+        walked += page.found
+        pages += 1
+    assert walked == whole.found
+    assert pages > 10
+
+
 def test_cursors_stay_short_enough_for_a_url() -> None:
     archive = archive_of(BIG)
     texts = ["best detection per track", "tracks where crosses line((0,0),(60,60))", "count tracks by 50ms, label"]
@@ -126,8 +147,6 @@ def test_cursors_stay_short_enough_for_a_url() -> None:
 
 
 def test_a_state_that_no_cursor_can_carry_is_said_to_be_too_large() -> None:
-    from chalicelib.services.query import _write_state
-
     archive = archive_of(0)
     state = [[f"label {number} {number**7}", number**5, number**6] for number in range(500)]
     with pytest.raises(LimitExceeded, match="too much goes on at once"):

@@ -70,6 +70,7 @@ class _Open:
 class AppearancesFold:
     """Appearances, in the order in which they end; or, ranked, the few when all are known."""
 
+    steps = 0
     held_from = None
 
     def __init__(self, test: Test, gap_ticks: int, ranking: Ranking | None, state: Any | None) -> None:
@@ -127,6 +128,7 @@ class AppearancePairsFold:
     """
 
     is_done = False
+    steps = 0
     held_from = None
 
     def __init__(

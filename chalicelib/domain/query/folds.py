@@ -29,6 +29,11 @@ class Fold(Protocol):
         ...
 
     @property
+    def steps(self) -> int:
+        """How many comparisons were made beyond one for each row."""
+        ...
+
+    @property
     def held_from(self) -> tuple[Any] | None:
         """Where a walk must go on so that rows come again that are held and not in the state; None: no such rows."""
         ...
@@ -54,6 +59,7 @@ class DetectionsFold:
     """The rows that pass."""
 
     is_done = False
+    steps = 0
     held_from = None
 
     def __init__(self, test: Test) -> None:
@@ -81,6 +87,7 @@ class CountFold:
     """How many rows pass, in each span of time or in all, by label or of any."""
 
     is_done = False
+    steps = 0
     held_from = None
 
     def __init__(
@@ -135,6 +142,7 @@ class FramePairsFold:
         self._left, self._right = left, right
         self._limit = None if within is None else (within * BOX_UNITS) ** 2
         self._rows: list[SeenRow] = []
+        self.steps = 0
         self.held_from: tuple[Any] | None = None
 
     def take(self, row: SeenRow, before: Any) -> Batches:
@@ -164,6 +172,7 @@ class FramePairsFold:
     def _pairs(self) -> Iterator[Pair]:
         rights = [row for row in self._rows if self._right(row)]
         for left in filter(self._left, self._rows):
+            self.steps += len(rights)
             for right in rights:
                 distance = box_distance_squared(left.box, right.box)
                 if left is not right and (self._limit is None or distance <= self._limit):

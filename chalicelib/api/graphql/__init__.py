@@ -1,0 +1,1 @@
+"""GraphQL: one schema (`chalicelib/api/schema.graphql`), one table of resolvers, one Lambda function."""

@@ -1,0 +1,328 @@
+"""The one table of resolvers, for AppSync and for the local gateway alike; each is thin over what REST calls too.
+
+A field that is not in the table is a property of what its parent's resolver gave. A resolver takes the call and what
+was asked; one that is `is_batched` takes all objects of a request (or 20 of them) whose field is wanted, and answers in
+their order, so that a list costs as many reads as one of its items.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from chalicelib.api import catalog, problems, results, schemas
+from chalicelib.api import jobs as job_views
+from chalicelib.api import query as query_views
+from chalicelib.api import videos as video_views
+from chalicelib.api.graphql.limits import PAGE_LIMITS_BY_FIELD
+from chalicelib.api.graphql.words import from_graphql, to_camel, to_graphql
+from chalicelib.api.pages import listed_after, next_cursor
+from chalicelib.api.present import job_out, video_out
+from chalicelib.api.query_schemas import QueryPageOut, QueryQuery
+from chalicelib.api.typed import Call
+from chalicelib.domain.errors import DomainError, InvalidRequest, NotFound
+from chalicelib.domain.ids import VideoId
+from chalicelib.domain.jobs import Job, JobState, Progress
+from chalicelib.domain.query.ast import ResultKind
+from chalicelib.services import jobs, videos
+from chalicelib.services.idempotency import answer_once
+from chalicelib.services.ports import Owner, StoredAnswer
+
+Form = TypeVar("Form", bound=BaseModel)
+Fields = dict[str, Any]
+"""An object as GraphQL has it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One field of one object."""
+
+    type_name: str
+    field_name: str
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    source: Mapping[str, Any] = field(default_factory=dict)
+    """The object, as its own resolver gave it."""
+
+
+Answers = Sequence[Fields | DomainError | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Resolver:
+    """How a field is resolved."""
+
+    one: Callable[[Call, Asked], Fields | None] | None = None
+    many: Callable[[Call, Sequence[Asked]], Answers] | None = None
+    """Instead of `one`: for several objects at once."""
+    is_internal: bool = False
+    """Only the service itself may ask, and it has no tenant."""
+
+    @property
+    def is_batched(self) -> bool:
+        """Whether it takes several objects at once."""
+        return self.many is not None
+
+
+# --- queries ----------------------------------------------------------------------------------------------------------
+
+
+def get_video(call: Call, asked: Asked) -> Fields:
+    """Query.video."""
+    return to_graphql(video_views.get_video(call, asked.arguments["videoId"]).video)
+
+
+def list_videos(call: Call, asked: Asked) -> Fields:
+    """Query.videos."""
+    return to_graphql(video_views.list_videos(call, _page(asked)))
+
+
+def get_job(call: Call, asked: Asked) -> Fields:
+    """Query.job."""
+    return to_graphql(job_out(*jobs.watch_job(call.ports, call.claims.tenant, asked.arguments["jobId"])))
+
+
+def list_events(call: Call, asked: Asked) -> Fields:
+    """Query.jobEvents and Job.events."""
+    job_id = asked.source.get("jobId") or asked.arguments["jobId"]
+    return to_graphql(job_views.list_events(call, job_id, _page(asked, schemas.EventsQuery)))
+
+
+def list_models(call: Call, _asked: Asked) -> Fields:
+    """Query.models."""
+    return to_graphql(catalog.list_models(call))
+
+
+def query_job(call: Call, asked: Asked) -> Fields:
+    """Query.jobQuery."""
+    return _found(query_views.query_job(call, asked.arguments["jobId"], _page(asked, QueryQuery)))
+
+
+def search(call: Call, asked: Asked) -> Fields:
+    """Query.search."""
+    return _found(query_views.search(call, _page(asked, QueryQuery)))
+
+
+# --- fields of videos and jobs ----------------------------------------------------------------------------------------
+
+
+def list_jobs(call: Call, several: Sequence[Asked]) -> Answers:
+    """Video.jobs, for a page of videos: their newest jobs, read together."""
+    page = _page(several[0])
+    if page.cursor is not None or any(asked.arguments != several[0].arguments for asked in several):
+        return [_attempt(_list_jobs_from, call, asked) for asked in several]
+    video_ids = [VideoId(asked.source["videoId"]) for asked in several]
+    found = call.ports.jobs.list_newest(call.claims.tenant, video_ids, page.limit)
+    return [_job_list(call, video_id, found.get(video_id, ()), page.limit) for video_id in video_ids]
+
+
+def get_source(call: Call, asked: Asked) -> Fields:
+    """Video.source."""
+    return to_graphql(video_views.get_source(call, asked.source["videoId"]))
+
+
+def get_videos_of_jobs(call: Call, several: Sequence[Asked]) -> Answers:
+    """Job.video, for a page of jobs."""
+    video_ids = [VideoId(asked.source["videoId"]) for asked in several]
+    found = call.ports.videos.get_many(call.claims.tenant, video_ids)
+    return [
+        to_graphql(video_out(found[video_id])) if video_id in found else NotFound(f"there is no video {video_id}")
+        for video_id in video_ids
+    ]
+
+
+def get_progress(call: Call, asked: Asked) -> Fields:
+    """Job.progress: nothing is read of a job that came with it, succeeded, or has no plan yet."""
+    source = asked.source
+    if "progress" in source:
+        return dict(source["progress"])
+    planned = (source.get("plan") or {}).get("segments", 0)
+    owner = Owner(call.claims.tenant, source["jobId"])
+    progress = jobs.count_progress(call.ports, owner, JobState(source["state"]), planned)
+    return {
+        "segmentsTotal": progress.segments_total,
+        "segmentsDone": progress.segments_done,
+        "segmentsFailed": progress.segments_failed,
+    }
+
+
+def list_segments(call: Call, asked: Asked) -> Fields:
+    """Job.segments."""
+    return to_graphql(job_views.list_segments(call, asked.source["jobId"], _page(asked)))
+
+
+def find_detections(call: Call, asked: Asked) -> Fields:
+    """Job.detections."""
+    return to_graphql(results.find_detections(call, asked.source["jobId"], _page(asked, schemas.DetectionsQuery)))
+
+
+def find_tracks(call: Call, asked: Asked) -> Fields:
+    """Job.tracks."""
+    return to_graphql(results.find_tracks(call, asked.source["jobId"], _page(asked, schemas.TracksQuery)))
+
+
+# --- mutations --------------------------------------------------------------------------------------------------------
+
+
+def create_upload(call: Call, asked: Asked) -> Fields:
+    """Mutation.createUpload."""
+    form = _read(schemas.VideoIn, asked.arguments["input"])
+    return _once(call, asked, lambda: to_graphql(video_views.create_video(call, form)))
+
+
+def sign_parts(call: Call, asked: Asked) -> Fields:
+    """Mutation.signParts."""
+    form = _read(schemas.PartsIn, asked.arguments["input"])
+    return _once(call, asked, lambda: to_graphql(video_views.sign_parts(call, asked.arguments["videoId"], form)))
+
+
+def complete_upload(call: Call, asked: Asked) -> Fields:
+    """Mutation.completeUpload."""
+    form = _read(schemas.CompleteIn, asked.arguments["input"])
+    return _once(
+        call, asked, lambda: to_graphql(video_views.complete_upload(call, asked.arguments["videoId"], form).video)
+    )
+
+
+def start_job(call: Call, asked: Asked) -> Fields:
+    """Mutation.startJob."""
+    form = _read(schemas.JobIn, asked.arguments["input"])
+    return _once(call, asked, lambda: to_graphql(job_views.start_job(call, asked.arguments["videoId"], form).job))
+
+
+def cancel_job(call: Call, asked: Asked) -> Fields:
+    """Mutation.cancelJob."""
+    return _once(
+        call, asked, lambda: to_graphql(job_views.cancel_job(call, asked.arguments["jobId"], schemas.Nothing()).job)
+    )
+
+
+def retry_job(call: Call, asked: Asked) -> Fields:
+    """Mutation.retryJob."""
+    return _once(
+        call, asked, lambda: to_graphql(job_views.retry_job(call, asked.arguments["jobId"], schemas.Nothing()).job)
+    )
+
+
+def pass_event_on(_call: Call, asked: Asked) -> Fields:
+    """Mutation.publishJobEvent and publishDetections: subscribers get what the service published."""
+    return dict(asked.arguments["event"])
+
+
+# --- subscriptions ----------------------------------------------------------------------------------------------------
+
+
+def authorize_subscriber(call: Call, asked: Asked) -> None:
+    """Subscription.onJobEvent and onDetections, once, at their start: the job must be the caller's."""
+    jobs.get_job(call.ports, call.claims.tenant, asked.arguments["jobId"])
+
+
+RESOLVERS: dict[tuple[str, str], Resolver] = {
+    ("Query", "video"): Resolver(get_video),
+    ("Query", "videos"): Resolver(list_videos),
+    ("Query", "job"): Resolver(get_job),
+    ("Query", "jobEvents"): Resolver(list_events),
+    ("Query", "models"): Resolver(list_models),
+    ("Query", "jobQuery"): Resolver(query_job),
+    ("Query", "search"): Resolver(search),
+    ("Video", "jobs"): Resolver(many=list_jobs),
+    ("Video", "source"): Resolver(get_source),
+    ("Job", "video"): Resolver(many=get_videos_of_jobs),
+    ("Job", "progress"): Resolver(get_progress),
+    ("Job", "segments"): Resolver(list_segments),
+    ("Job", "detections"): Resolver(find_detections),
+    ("Job", "tracks"): Resolver(find_tracks),
+    ("Job", "events"): Resolver(list_events),
+    ("Mutation", "createUpload"): Resolver(create_upload),
+    ("Mutation", "signParts"): Resolver(sign_parts),
+    ("Mutation", "completeUpload"): Resolver(complete_upload),
+    ("Mutation", "startJob"): Resolver(start_job),
+    ("Mutation", "cancelJob"): Resolver(cancel_job),
+    ("Mutation", "retryJob"): Resolver(retry_job),
+    ("Mutation", "publishJobEvent"): Resolver(pass_event_on, is_internal=True),
+    ("Mutation", "publishDetections"): Resolver(pass_event_on, is_internal=True),
+    ("Subscription", "onJobEvent"): Resolver(authorize_subscriber),
+    ("Subscription", "onDetections"): Resolver(authorize_subscriber),
+}
+
+
+TYPE_BY_KIND = {
+    ResultKind.DETECTIONS: "DetectionItem",
+    ResultKind.TRACKS: "TrackItem",
+    ResultKind.APPEARANCES: "AppearanceItem",
+    ResultKind.PAIRS: "PairItem",
+    ResultKind.BUCKETS: "BucketItem",
+    ResultKind.DWELLS: "DwellItem",
+}
+
+
+def _found(page: QueryPageOut) -> Fields:
+    """A page of items that say which member of the union they are."""
+    fields = to_graphql(page)
+    name = TYPE_BY_KIND[ResultKind(fields["kind"])]
+    return {**fields, "items": [{"__typename": name, **item} for item in fields["items"]]}
+
+
+def _job_fields(job: Job) -> Fields:
+    # In a list, progress takes reads of its own, and most do not ask for it.
+    return {name: value for name, value in to_graphql(job_out(job, Progress())).items() if name != "progress"}
+
+
+def _job_list(call: Call, video_id: VideoId, found: Sequence[Job], limit: int) -> Fields:
+    cursor = next_cursor(call, f"jobs|{video_id}", [job.job_id for job in found], limit)
+    return {"items": [_job_fields(job) for job in found], "nextCursor": cursor}
+
+
+def _list_jobs_from(call: Call, asked: Asked) -> Fields:
+    page = _page(asked)
+    video = videos.get_video(call.ports, call.claims.tenant, asked.source["videoId"])
+    after = listed_after(call, f"jobs|{video.video_id}", page.cursor)
+    return _job_list(call, video.video_id, jobs.list_jobs(call.ports, video, after, page.limit), page.limit)
+
+
+def _attempt(resolve: Callable[[Call, Asked], Fields], call: Call, asked: Asked) -> Fields | DomainError:
+    """What one of several comes to: its error is no error of the others."""
+    try:
+        return resolve(call, asked)
+    except DomainError as error:
+        return error
+
+
+def _page(asked: Asked, form: type[Any] = schemas.PageQuery) -> Any:
+    """The arguments of a list, as the form that REST reads them with."""
+    limits = PAGE_LIMITS_BY_FIELD[asked.type_name, asked.field_name]
+    given = {name: value for name, value in asked.arguments.items() if name != "jobId" or asked.source}
+    page = _read(form, {"limit": limits.usual, **{name: v for name, v in given.items() if v is not None}})
+    if page.limit > limits.most:
+        raise InvalidRequest(f"limit: must be at most {limits.most} in this list but got {page.limit}")
+    return page
+
+
+def _read(form: type[Form], arguments: Mapping[str, Any]) -> Form:
+    values = from_graphql(arguments)
+    for name in ("sha256_by_part",):
+        # AWSJSON: text as a client sends it, or parsed already.
+        if isinstance(values.get(name), str):
+            values[name] = json.loads(values[name])
+    try:
+        return form.model_validate(values)
+    except ValidationError as error:
+        raise problems.invalid(error, rename=to_camel) from error
+
+
+def _once(call: Call, asked: Asked, work: Callable[[], Fields]) -> Fields:
+    """What the mutation did, or did before under the same key."""
+    key = asked.arguments.get("idempotencyKey")
+    if key is None:
+        return work()
+    request = [asked.field_name, {name: v for name, v in asked.arguments.items() if name != "idempotencyKey"}]
+    digest = hashlib.sha256(json.dumps(request, sort_keys=True).encode()).hexdigest()
+    stored = answer_once(
+        call.ports, call.claims.tenant, key, digest, lambda: StoredAnswer(digest, 200, json.dumps(work()))
+    )
+    answer: Fields = json.loads(stored.body)
+    return answer

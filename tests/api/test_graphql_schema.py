@@ -1,0 +1,313 @@
+"""The schema: AppSync would take it, every field is served, and it says what REST says."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from graphql import (
+    GraphQLEnumType,
+    GraphQLInputObjectType,
+    GraphQLObjectType,
+    GraphQLScalarType,
+    GraphQLUnionType,
+    get_named_type,
+    is_leaf_type,
+    is_non_null_type,
+    parse,
+    validate,
+)
+from pydantic import BaseModel
+
+from chalicelib.adapters.event_publisher import EVENT_FIELDS, MUTATION_BY_KIND, publication
+from chalicelib.api import query_schemas, schemas
+from chalicelib.api.graphql.limits import PAGE_LIMITS_BY_FIELD
+from chalicelib.api.graphql.resolvers import RESOLVERS, TYPE_BY_KIND
+from chalicelib.api.graphql.words import OPAQUE, to_camel, to_snake
+from chalicelib.domain.events import JobEventKind
+from chalicelib.domain.jobs import JobState
+from chalicelib.domain.units import UnitState
+from chalicelib.domain.videos import VideoState
+from infra.local.appsync.sdl import COGNITO, IAM, PRELUDE
+from infra.wiring import WIRING
+from tests.api.graphql_client import SDL
+
+SCHEMA = SDL.schema
+TEXT = WIRING.graphql.schema_path.read_text(encoding="utf-8")
+BUILT_IN = {"ID", "String", "Int", "Float", "Boolean"}
+AWS_SCALARS = set(re.findall(r"scalar (\w+)", PRELUDE))
+AWS_DIRECTIVES = set(re.findall(r"directive @(\w+)", PRELUDE))
+REST_BY_TYPE: dict[str, type[BaseModel]] = {
+    "Video": schemas.VideoOut,
+    "Media": schemas.MediaOut,
+    "Error": schemas.ErrorOut,
+    "Source": schemas.SourceOut,
+    "Job": schemas.JobOut,
+    "ModelRef": schemas.ModelRefOut,
+    "Plan": schemas.PlanOut,
+    "Progress": schemas.ProgressOut,
+    "Missing": schemas.MissingOut,
+    "Segment": schemas.SegmentOut,
+    "Detection": schemas.DetectionOut,
+    "Track": schemas.TrackOut,
+    "JobEvent": schemas.JobEventOut,
+    "LabelCount": schemas.LabelCountOut,
+    "Model": schemas.ModelOut,
+    "VideoCreated": schemas.VideoCreatedOut,
+    "Upload": schemas.UploadOut,
+    "DetectionItem": query_schemas.DetectionItemOut,
+    "TrackItem": query_schemas.TrackItemOut,
+    "AppearanceItem": query_schemas.AppearanceItemOut,
+    "PairItem": query_schemas.PairItemOut,
+    "BucketItem": query_schemas.BucketItemOut,
+    "DwellItem": query_schemas.DwellItemOut,
+    "PairSide": query_schemas.PairSideOut,
+    "Crossing": query_schemas.CrossingOut,
+    "Part": schemas.PartOut,
+    "VideoConnection": schemas.VideosPage,
+    "JobConnection": schemas.JobsPage,
+    "SegmentConnection": schemas.SegmentsPage,
+    "DetectionConnection": schemas.DetectionsPage,
+    "TrackConnection": schemas.TracksPage,
+    "JobEventConnection": schemas.JobEventsPage,
+    "ModelConnection": schemas.ModelsPage,
+    "FoundConnection": query_schemas.FoundTracksOut,
+    "PartConnection": schemas.PartsOut,
+    "CreateUploadInput": schemas.VideoIn,
+    "SourceInput": schemas.SourceIn,
+    "SignPartsInput": schemas.PartsIn,
+    "CompleteUploadInput": schemas.CompleteIn,
+    "UploadedPartInput": schemas.UploadedPartIn,
+    "StartJobInput": schemas.JobIn,
+    "JobEventInput": schemas.JobEventOut,
+    "ErrorInput": schemas.ErrorOut,
+    "LabelCountInput": schemas.LabelCountOut,
+}
+REST_ONLY = {
+    # A union in REST's forms, one type here.
+    "EveryFrameIn",
+    "PerSecondIn",
+    "KeyframesIn",
+    # Envelopes, empty bodies, what only REST has.
+    "VideoEnvelope",
+    "JobEnvelope",
+    "Nothing",
+    "HealthOut",
+    "StoredPartOut",
+    "StoredPartsOut",
+    # One page of a union here, one for each of its kinds there.
+    "QueryPageOut",
+    "ItemOut",
+    *(name for name in vars(query_schemas) if name.startswith("Found")),
+    # Arguments, which are compared below.
+    "QueryQuery",
+    "PageQuery",
+    "EventsQuery",
+    "DetectionsQuery",
+    "TracksQuery",
+    "In",
+    "Out",
+}
+ARGUMENTS: dict[tuple[str, str], type[BaseModel]] = {
+    ("Query", "videos"): schemas.PageQuery,
+    ("Query", "jobEvents"): schemas.EventsQuery,
+    ("Query", "jobQuery"): query_schemas.QueryQuery,
+    ("Query", "search"): query_schemas.QueryQuery,
+    ("Video", "jobs"): schemas.PageQuery,
+    ("Job", "segments"): schemas.PageQuery,
+    ("Job", "detections"): schemas.DetectionsQuery,
+    ("Job", "tracks"): schemas.TracksQuery,
+    ("Job", "events"): schemas.EventsQuery,
+}
+FOUND = {member.name for member in SDL.schema.type_map["Found"].types}  # type: ignore[attr-defined]
+MORE_FIELDS = {"Video": {"jobs", "source"}, "Job": {"video", "segments", "detections", "tracks", "events"}}
+"""What a graph has and a list of fields has not."""
+
+
+def own_types() -> dict[str, Any]:
+    return {
+        name: kind
+        for name, kind in SCHEMA.type_map.items()
+        if not name.startswith("__") and name not in BUILT_IN | AWS_SCALARS
+    }
+
+
+def test_the_file_uses_only_what_appsync_has() -> None:
+    assert set(re.findall(r"@(\w+)", re.sub(r'"[^"\n]*"|#.*', "", TEXT))) <= AWS_DIRECTIVES
+    assert re.search(r"^\s*(scalar|directive|extend|interface)\b", TEXT, re.MULTILINE) is None
+    scalars = {name for name, kind in SCHEMA.type_map.items() if isinstance(kind, GraphQLScalarType)}
+    assert scalars <= BUILT_IN | AWS_SCALARS
+
+
+def test_no_argument_has_a_default_that_appsync_would_not_apply() -> None:
+    defaults = [
+        f"{name}.{field}({argument})"
+        for name, kind in own_types().items()
+        if isinstance(kind, GraphQLObjectType)
+        for field, definition in kind.fields.items()
+        for argument, node in definition.args.items()
+        if node.ast_node is not None and node.ast_node.default_value is not None
+    ]
+    assert defaults == []
+
+
+def test_every_field_has_a_resolver_or_is_a_property_of_rest() -> None:
+    """A field that nobody serves would always be null."""
+    unserved = []
+    for name, kind in own_types().items():
+        if not isinstance(kind, GraphQLObjectType):
+            continue
+        for field in kind.fields:
+            properties = REST_BY_TYPE[name].model_fields if name in REST_BY_TYPE else {}
+            is_sampling = name == "Sampling" and field in ("kind", "n", "withinSeconds")
+            if (name, field) not in RESOLVERS and to_snake(field) not in properties and not is_sampling:
+                unserved.append(f"{name}.{field}")
+    assert unserved == []
+
+
+def test_every_resolver_has_its_field() -> None:
+    fields = {
+        (name, field)
+        for name, kind in own_types().items()
+        if isinstance(kind, GraphQLObjectType)
+        for field in kind.fields
+    }
+    assert set(RESOLVERS) - fields == set()
+
+
+def test_every_form_and_answer_of_rest_has_its_twin() -> None:
+    models = {
+        name
+        for name, model in {**vars(schemas), **vars(query_schemas)}.items()
+        # pydantic leaves its own generic models in the module.
+        if isinstance(model, type) and issubclass(model, BaseModel) and name.isidentifier() and model is not BaseModel
+    }
+    assert models - REST_ONLY - {"RootModel"} == {model.__name__ for model in REST_BY_TYPE.values()} - REST_ONLY
+
+
+@pytest.mark.parametrize("name", REST_BY_TYPE)
+def test_a_type_has_the_fields_of_rest_in_capitals(name: str) -> None:
+    kind: Any = SCHEMA.type_map[name]
+    named = {to_camel(field) for field in REST_BY_TYPE[name].model_fields}
+    extra = {"nextCursor"} if name == "PartConnection" else set()
+    assert set(kind.fields) - MORE_FIELDS.get(name, set()) == named - extra
+
+
+@pytest.mark.parametrize("name", [name for name in REST_BY_TYPE if not name.endswith(("Connection", "Input"))])
+def test_a_field_is_never_null_where_rest_always_has_it(name: str) -> None:
+    kind: Any = SCHEMA.type_map[name]
+    for field, definition in REST_BY_TYPE[name].model_fields.items():
+        is_resolved = (name, to_camel(field)) in RESOLVERS
+        always = definition.is_required() and "None" not in str(definition.annotation)
+        # Two members of a union that disagree cannot be asked in one query.
+        always &= name not in FOUND or field not in ("label", "track_id")
+        assert is_non_null_type(kind.fields[to_camel(field)].type) is (always and not is_resolved), field
+
+
+@pytest.mark.parametrize("place", ARGUMENTS, ids=".".join)
+def test_a_list_takes_what_rest_takes(place: tuple[str, str]) -> None:
+    kind: Any = SCHEMA.type_map[place[0]]
+    named = {to_camel(field.alias or name) for name, field in ARGUMENTS[place].model_fields.items()}
+    assert set(kind.fields[place[1]].args) - {"jobId"} == named
+
+
+def test_every_list_that_can_grow_is_cut_into_pages() -> None:
+    paged = {
+        (name, field)
+        for name, kind in own_types().items()
+        if isinstance(kind, GraphQLObjectType)
+        for field, definition in kind.fields.items()
+        if get_named_type(definition.type).name.endswith("Connection") and name != "Mutation"
+    }
+    assert paged == set(PAGE_LIMITS_BY_FIELD)
+    assert {place for place in paged if "limit" in SCHEMA.type_map[place[0]].fields[place[1]].args} == set(ARGUMENTS)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [("VideoState", VideoState), ("JobState", JobState), ("SegmentState", UnitState), ("JobEventKind", JobEventKind)],
+)
+def test_an_enum_has_the_values_of_the_domain(name: str, values: Any) -> None:
+    kind = SCHEMA.type_map[name]
+    assert isinstance(kind, GraphQLEnumType)
+    assert list(kind.values) == [str(value) for value in values]
+
+
+def test_names_go_there_and_back() -> None:
+    for model in REST_BY_TYPE.values():
+        for name in model.model_fields:
+            assert to_snake(to_camel(name)) == name
+
+
+def test_json_is_where_rest_has_free_objects_and_nowhere_else() -> None:
+    found = {
+        to_snake(field)
+        for name, kind in own_types().items()
+        if isinstance(kind, GraphQLObjectType | GraphQLInputObjectType)
+        for field, definition in kind.fields.items()
+        if get_named_type(definition.type).name == "AWSJSON"
+    }
+    assert found == OPAQUE
+
+
+def test_only_the_service_may_publish_and_clients_may_read_what_it_publishes() -> None:
+    for (type_name, field), modes in SDL.modes_by_field.items():
+        is_published = type_name in ("JobEvent", "Error", "LabelCount")
+        is_internal = (type_name, field) in RESOLVERS and RESOLVERS[type_name, field].is_internal
+        expected = {IAM} if is_internal else {IAM, COGNITO} if is_published else {COGNITO}
+        assert modes == expected, (type_name, field)
+
+
+def test_what_is_published_has_every_field_that_a_subscriber_may_select() -> None:
+    for kind in JobEventKind:
+        assert validate(SCHEMA, parse(publication(MUTATION_BY_KIND[kind]))) == []
+    event: Any = SCHEMA.type_map["JobEvent"]
+    selected = parse(f"{{ {EVENT_FIELDS} }}").definitions[0].selection_set.selections  # type: ignore[attr-defined]
+    assert {node.name.value for node in selected} == set(event.fields)
+    for node in selected:
+        told: Any = get_named_type(event.fields[node.name.value].type)
+        if not is_leaf_type(told):
+            assert {inner.name.value for inner in node.selection_set.selections} == set(told.fields)
+
+
+def test_what_is_put_in_to_publish_is_what_comes_out() -> None:
+    for name in ("JobEvent", "Error", "LabelCount"):
+        given: Any = SCHEMA.type_map[f"{name}Input"]
+        told: Any = SCHEMA.type_map[name]
+        as_told = {field: str(definition.type).replace("Input", "") for field, definition in given.fields.items()}
+        assert as_told == {field: str(definition.type) for field, definition in told.fields.items()}
+
+
+def test_a_subscription_gives_what_its_mutations_give_and_filters_by_its_fields() -> None:
+    fields: Any = SCHEMA.subscription_type and SCHEMA.subscription_type.fields
+    mutations: Any = SCHEMA.mutation_type and SCHEMA.mutation_type.fields
+    for name, fed_by in SDL.mutations_by_subscription.items():
+        assert fed_by
+        for mutation in fed_by:
+            assert get_named_type(mutations[mutation].type) is get_named_type(fields[name].type)
+        assert set(fields[name].args) <= set(get_named_type(fields[name].type).fields)
+
+
+def test_a_query_may_ask_for_every_field_of_every_member_of_a_union() -> None:
+    (union,) = [kind for kind in own_types().values() if isinstance(kind, GraphQLUnionType)]
+    assert {member.name for member in union.types} == set(TYPE_BY_KIND.values())
+    parts = []
+    for member in union.types:
+        leaves = [name for name, field in member.fields.items() if is_leaf_type(get_named_type(field.type))]
+        parts.append(f"... on {member.name} {{ {' '.join(leaves)} }}")
+    assert validate(SCHEMA, parse(f'{{ search(q: "x") {{ items {{ {" ".join(parts)} }} }} }}')) == []
+
+
+def test_the_resolver_code_hands_on_all_that_an_answer_has() -> None:
+    code = WIRING.graphql.resolver_code_path.read_text(encoding="utf-8")
+    assert set(re.findall(r"ctx\.result\.(\w+)", code)) == {"data", "errorType", "errorMessage", "errorInfo"}
+    assert set(re.findall(r"^\s+(\w+): ctx\.", code, re.MULTILINE)) == {
+        "arguments",
+        "identity",
+        "source",
+        "request",
+        "prev",
+        "info",
+        "stash",
+    }
