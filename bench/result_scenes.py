@@ -18,8 +18,8 @@ FRAMES_SEEN = 150
 LABELS = 80
 CLIP = ROOT / "tests" / "tracking" / "bikes_detections.npz"
 """What nanodet-g finds in a real clip; see `tests/tracking/bikes.py`."""
-DRIFT_PIXELS = 3.3
-"""From one run of the clip to the next, so that no two are the same bytes."""
+GOLDEN_RATIO = 0.618
+"""What zooms of the clip are spread by, so that no two runs of it are the same bytes, nor the same differences."""
 
 Floats = npt.NDArray[np.float64]
 
@@ -70,7 +70,7 @@ def synthetic_scene(seconds: int, width: int, height: int, fps: int = 30) -> Sce
 
 
 def real_scene(seconds: int, fps: int = 25) -> Scene:
-    """The clip, again and again, each time a little shifted."""
+    """The clip, again and again, each time at another size and with other scores."""
     with np.load(CLIP) as stored:
         column = dict(stored)
     width, height = column["frame_size"].tolist()
@@ -91,9 +91,8 @@ def _again(
 ) -> Iterator[Rows]:
     for at in range(count):
         boxes, scores, labels = clip[at % len(clip)]
-        shift = at // len(clip) * DRIFT_PIXELS % (width / 8)
-        # By a distance that is no multiple of a step.
-        yield _to_rows(boxes + np.array([shift, 0, shift, 0]), scores * (1 - shift / 10_000), labels, width, height)
+        share = at // len(clip) * GOLDEN_RATIO % 1
+        yield _to_rows(boxes * (0.75 + share / 4), scores ** (0.9 + share / 5), labels, width, height)
 
 
 def _to_rows(boxes: Floats, scores: Floats, labels: npt.NDArray[np.int64], width: int, height: int) -> Rows:

@@ -15,7 +15,7 @@ from chalicelib.contracts import table_keys
 from chalicelib.contracts.attribute_values import item_to_wire
 from chalicelib.contracts.items import event_from_item, event_to_item
 from chalicelib.domain.errors import DependencyFailed, NotFound
-from chalicelib.domain.events import JobEvent
+from chalicelib.domain.events import STATE_PREFIX, JobEvent
 from chalicelib.services.ports import Owner
 
 TRIES = 20
@@ -28,11 +28,14 @@ class DynamoEventStore:
     def __init__(self, meta: Table) -> None:
         self._meta = meta
 
-    def append(self, event: JobEvent, *, expires_at: datetime | None) -> JobEvent:
+    def append(self, event: JobEvent, *, expires_at: datetime | None) -> JobEvent | None:
         pk = table_keys.partition(event.tenant, event.job_id)
         ends = int(expires_at.timestamp()) if expires_at else None
         for _ in range(TRIES):
             numbered = replace(event, seq=self._last_seq(pk) + 1)
+            # After the number was read: whatever is recorded meanwhile takes it, and we look again.
+            if event.state is not None and self._is_overtaken(event, pk):
+                return None
             try:
                 self._write(numbered, pk, ends)
             except ConditionFailed:
@@ -76,6 +79,10 @@ class DynamoEventStore:
         }
         puts = [self._meta.put_entry(event_to_item(event, ends), is_free), self._meta.put_entry(origin, is_free)]
         self._meta.transact([*puts, job_exists])
+
+    def _is_overtaken(self, event: JobEvent, pk: str) -> bool:
+        origins = self._meta.query(pk, table_keys.event_origin(STATE_PREFIX))
+        return any(item["sk"] > table_keys.event_origin(event.origin) for item in origins)
 
     def _recorded(self, event: JobEvent, pk: str, seq: int) -> JobEvent:
         item = self._meta.get(pk, table_keys.event(seq))

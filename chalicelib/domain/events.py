@@ -70,9 +70,13 @@ class JobEvent:
             raise ValueError(f"an event must have a state or a committed range, as its kind says, but got {self}")
 
 
+STATE_PREFIX = "JOB#"
+"""Of the origins of states; they sort by version."""
+
+
 def state_origin(version: int, state: JobState) -> str:
     """The origin of a job's change of state: the version of the job that it made, and what it changed to."""
-    return f"JOB#{version:08d}#{state}"
+    return f"{STATE_PREFIX}{version:08d}#{state}"
 
 
 def commit_origin(segment_index: int) -> str:

@@ -15,8 +15,10 @@ if TYPE_CHECKING:
 class EventStore(Protocol):
     """EVENT items: the outbox of each job."""
 
-    def append(self, event: JobEvent, *, expires_at: datetime | None) -> JobEvent:
+    def append(self, event: JobEvent, *, expires_at: datetime | None) -> JobEvent | None:
         """Record the event under the next `seq` of its job, or find it recorded: one origin is one event.
+
+        None for a state of the job of which a later one (a greater origin) is recorded: it would look like a step back.
 
         Raises:
             NotFound: the job is gone.

@@ -42,19 +42,15 @@ SEGMENTS_PER_READ = 200
 def record_state(ports: Ports, job: Job, *, version: int, state: JobState, failure: Failure | None) -> None:
     """Record that version `version` of the job has this state.
 
-    Before the end of a job, whatever commit was not told of is recorded: who sees the end has seen everything. A state
-    that comes after a later one was told is passed over: it would look like a step back.
+    Before the end of a job, whatever commit was not told of is recorded: who sees the end has seen everything.
     """
-    origin = state_origin(version, state)
-    if any(told > origin for told in ports.events.list_origins(owner_of(job), state_origin(0, state)[:4])):
-        return
     if state in TERMINAL_JOB_STATES:
         record_missed_commits(ports, job)
     event = JobEvent(
         tenant=job.tenant,
         job_id=job.job_id,
         video_id=job.video_id,
-        origin=origin,
+        origin=state_origin(version, state),
         kind=JobEventKind.JOB_STATE_CHANGED,
         created_at=ports.clock.now(),
         state=state,

@@ -18,11 +18,13 @@ class FakeEventStore:
     def __init__(self, memory: Memory) -> None:
         self._memory = memory
 
-    def append(self, event: JobEvent, *, expires_at: datetime | None) -> JobEvent:
+    def append(self, event: JobEvent, *, expires_at: datetime | None) -> JobEvent | None:
         owner = Owner(event.tenant, event.job_id)
         if owner not in self._memory.jobs:
             raise NotFound(f"job {event.job_id} is gone")
         events = self._memory.events.setdefault(owner, [])
+        if event.state is not None and any(recorded.state and recorded.origin > event.origin for recorded in events):
+            return None
         for recorded in events:
             if recorded.origin == event.origin:
                 return recorded

@@ -26,4 +26,4 @@ def test_when_the_stack_stops_its_subscribers_are_told_and_no_thread_stays() -> 
             hear(client)
         assert closed.value.rcvd is not None, "a close frame, and not a broken connection"
         wait_until(lambda: not writers(), "the writer to end")
-        assert stack.graphql.subscriptions == 0
+        wait_until(lambda: stack.graphql.subscriptions == 0, "the subscription to be forgotten")

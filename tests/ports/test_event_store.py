@@ -47,15 +47,21 @@ def test_what_was_appended_is_what_is_listed(ports: Ports, owner: Owner) -> None
 
 
 def test_a_change_that_is_told_again_keeps_its_number(ports: Ports, owner: Owner) -> None:
-    first = ports.events.append(make_state_event(1, **of(owner)), expires_at=None)
-    ports.events.append(make_state_event(2, **of(owner)), expires_at=None)
-    again = ports.events.append(make_state_event(1, **of(owner)), expires_at=None)
+    events = [make_state_event(1, **of(owner)), make_commit_event(0, **of(owner))]
+    first = [ports.events.append(event, expires_at=None) for event in events]
+    again = [ports.events.append(event, expires_at=None) for event in events]
     assert (again, len(ports.events.list(owner, 0, 10))) == (first, 2)
 
 
+def test_a_state_is_not_told_after_a_later_one(ports: Ports, owner: Owner) -> None:
+    ports.events.append(make_state_event(2, **of(owner)), expires_at=None)
+    assert ports.events.append(make_state_event(1, **of(owner)), expires_at=None) is None
+    assert [event.origin for event in ports.events.list(owner, 0, 10)] == ["JOB#2"]
+
+
 def test_the_list_goes_on_after_a_number(ports: Ports, owner: Owner) -> None:
-    for version in range(1, 13):
-        ports.events.append(make_state_event(version, **of(owner)), expires_at=None)
+    for index in range(12):
+        ports.events.append(make_commit_event(index, **of(owner)), expires_at=None)
     pages = [[event.seq for event in ports.events.list(owner, after, 3)] for after in (0, 8, 11, 12)]
     assert pages == [[1, 2, 3], [9, 10, 11], [12], []]
 
