@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import tempfile
 from collections.abc import Callable, Iterator
 from typing import IO
 
@@ -15,6 +14,7 @@ from chalicelib.domain.units import UnitKind
 from gpu_batch.aws import Cloud
 from gpu_batch.errors import BadInput
 from gpu_batch.exports.annotated import mp4_writer
+from gpu_batch.exports.checked_file import checked_file
 from gpu_batch.exports.facts import ExportFrame, Writer
 from gpu_batch.exports.job_frames import JobFrames
 from gpu_batch.exports.ndjson import write_ndjson_gzip
@@ -53,7 +53,7 @@ def _export(cloud: Cloud, order: WorkOrder, key: str, check: Check) -> Outcome:
     frames = JobFrames(cloud, order, export, JobResults(cloud, order, check))
     facts = facts_of(order, export, job, frames.count_shown())
     counted = _Counted(export.format, check)
-    with tempfile.TemporaryFile() as sink:
+    with checked_file(check) as sink:
         _writer(cloud, order, export, check)(facts, counted.pass_on(frames.read()), sink)
         sha256, size_bytes = _digest(sink, check)
         cloud.upload_file(key, sink, content_type=export.content_type, file_name=export.file_name, check=check)

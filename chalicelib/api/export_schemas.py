@@ -17,6 +17,8 @@ class ExportOptionsIn(In):
     score_min: Score | None = None
     labels: Annotated[list[Text], Field(max_length=100)] | None = None
     models: Annotated[list[Text], Field(max_length=8)] | None = None
+    track_version: Annotated[int, Field(ge=0)] | None = None
+    """Of the job's tracks; unset: the current one."""
     gzip: bool = False
     """NDJSON only."""
 
@@ -40,6 +42,8 @@ class ExportOptionsOut(Out):
     score_min: float | None = None
     labels: list[str] | None = None
     models: list[str] | None = None
+    track_version: int | None = None
+    """Of the tracks whose ids the rows have; absent when they have none."""
     gzip: bool
 
 

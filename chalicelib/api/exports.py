@@ -8,11 +8,12 @@ from chalicelib.api import export_schemas, schemas
 from chalicelib.api.pages import listed_after, next_cursor
 from chalicelib.api.present import error_out
 from chalicelib.api.typed import Answer, Call, Routes
+from chalicelib.contracts.export_parameters import ExportParameters
 from chalicelib.contracts.items import time_to_text
 from chalicelib.domain.exports import ExportRequest
 from chalicelib.domain.jobs import Job
 from chalicelib.domain.side_steps import SideStepState
-from chalicelib.services import exports, jobs
+from chalicelib.services import exports, jobs, tracks
 from chalicelib.services.exports import Download, Export
 
 exports_blueprint = Blueprint(__name__)
@@ -25,6 +26,7 @@ RETRY_SECONDS = 1
 def request_export(call: Call, job_id: str, body: export_schemas.ExportIn) -> export_schemas.ExportEnvelope:
     """Made by a worker. The same question again gives the same export, which is not made twice."""
     job = jobs.get_job(call.ports, call.claims.tenant, job_id)
+    job = tracks.at_version(call.ports, job, body.options.track_version)
     return _envelope(call, job, exports.request_export(call.ports, job, export_request(body)))
 
 
@@ -87,8 +89,8 @@ def export_out(export: Export, download: Download | None) -> export_schemas.Expo
     }
     return export_schemas.ExportOut(
         export_id=export.export_id,
-        format=export.request.format,
-        options=_options_out(export.request),
+        format=export.parameters.request.format,
+        options=_options_out(export.parameters),
         state=step.state,
         created_at=time_to_text(step.created_at),
         job_finished_at=time_to_text(step.job_finished_at),
@@ -97,7 +99,13 @@ def export_out(export: Export, download: Download | None) -> export_schemas.Expo
     )
 
 
-def _options_out(request: ExportRequest) -> export_schemas.ExportOptionsOut:
-    asked = {"score_min": request.score_min, "labels": list(request.labels), "models": list(request.models)}
+def _options_out(parameters: ExportParameters) -> export_schemas.ExportOptionsOut:
+    request = parameters.request
+    asked = {
+        "score_min": request.score_min,
+        "labels": list(request.labels),
+        "models": list(request.models),
+        "track_version": parameters.tracks_version,
+    }
     told = {name: value for name, value in asked.items() if value not in (None, [])}
     return export_schemas.ExportOptionsOut.model_validate({"gzip": request.is_packed, **told})

@@ -1,15 +1,17 @@
 """What an export's side step holds beside the unit: its parameters, and its result.
 
-Parameters (JSON): version (EXPORT_VERSION), filename (of the video), tracks_version, and `request`: format, score_min?,
-labels, models, gzip. Result: file_name, content_type, size_bytes, sha256 (hex), statement (what the export says of
-itself), frames and detections it has.
+Parameters (JSON): version (EXPORT_VERSION), filename (of the video), tracks_version (null: without tracks), tracking
+(what the tracker was told for that version), and `request`: format, score_min?, labels, models, gzip.
+
+Result: file_name, content_type, size_bytes, sha256 (hex), statement (what the export says of itself), and how many
+frames and detections it has.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from chalicelib.domain.exports import EXPORT_VERSION, ExportFormat, ExportRequest
@@ -24,7 +26,8 @@ class ExportParameters:
 
     request: ExportRequest
     filename: str
-    tracks_version: int
+    tracks_version: int | None
+    tracking: dict[str, Any] = field(default_factory=dict, hash=False)
 
     def to_json(self) -> dict[str, Any]:
         """As the side step holds it."""
@@ -33,6 +36,7 @@ class ExportParameters:
             "version": EXPORT_VERSION,
             "filename": self.filename,
             "tracks_version": self.tracks_version,
+            "tracking": self.tracking,
             "request": {
                 "format": request.format.value,
                 "score_min": request.score_min,
@@ -67,5 +71,6 @@ def from_json(form: dict[str, Any]) -> ExportParameters:
             is_packed=request["gzip"],
         ),
         form["filename"],
-        form["tracks_version"],
+        form.get("tracks_version"),
+        form["tracking"],
     )

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import count
+from typing import Any
 
 from chalicelib.contracts import object_keys
 from chalicelib.contracts.export_parameters import EXPORT_PREFIX, ExportParameters, from_json
@@ -22,7 +23,8 @@ from chalicelib.domain.side_steps import SideStep, SideStepState, StepName
 from chalicelib.domain.units import UnitKind
 from chalicelib.services.dispatch import owner_of
 from chalicelib.services.ports import Ports
-from chalicelib.services.side_steps import start_side_step
+from chalicelib.services.side_steps import STATES_WITH_RESULTS, start_side_step
+from chalicelib.services.tracks import get_track_version
 
 BY_TIME = ", ".join(sorted(name for name, facts in FACTS_BY_FORMAT.items() if not facts.needs_frame_numbers))
 ENDED_BADLY = frozenset({SideStepState.FAILED, SideStepState.CANCELLED})
@@ -33,7 +35,7 @@ class Export:
     """An export as a client sees it."""
 
     export_id: str
-    request: ExportRequest
+    parameters: ExportParameters
     step: SideStep
 
 
@@ -57,7 +59,7 @@ def request_export(ports: Ports, job: Job, request: ExportRequest) -> Export:
     video = ports.videos.get(job.tenant, job.video_id)
     if video is None:
         raise NotFound(f"the video of job {job.job_id} is gone")
-    parameters = ExportParameters(request, video.filename, job.tracks_version)
+    parameters = ExportParameters(request, video.filename, *_tracks_of(ports, job))
     finished_at = time_to_text(job.finished_at) if job.finished_at else ""
     for attempt in count():
         name = StepName(UnitKind.EXPORT, parameters.export_id(job.job_id, finished_at, attempt))
@@ -67,7 +69,7 @@ def request_export(ports: Ports, job: Job, request: ExportRequest) -> Export:
             # Somebody asked the same at the same time.
             step = step or ports.units.get_side_step(owner_of(job), name)
         if step is not None and step.state not in ENDED_BADLY:
-            return Export(name.name, request, step)
+            return Export(name.name, parameters, step)
     raise AssertionError("the attempts are counted without end")
 
 
@@ -101,7 +103,14 @@ def download_of(ports: Ports, job: Job, export: Export) -> Download | None:
 
 
 def _to_export(step: SideStep) -> Export:
-    return Export(step.unit.name, from_json(step.parameters).request, step)
+    return Export(step.unit.name, from_json(step.parameters), step)
+
+
+def _tracks_of(ports: Ports, job: Job) -> tuple[int | None, dict[str, Any]]:
+    """The version of the tracks that readers of the job see, and what the tracker was told for it."""
+    if not job.has_tracks:
+        return None, {}
+    return job.tracks_version, get_track_version(ports, job, job.tracks_version).parameters
 
 
 def _check_names(ports: Ports, job: Job, request: ExportRequest) -> None:
@@ -115,12 +124,15 @@ def _check_names(ports: Ports, job: Job, request: ExportRequest) -> None:
 
 
 def _check_format(ports: Ports, job: Job, request: ExportRequest) -> None:
-    if not job.is_terminal:
-        raise Conflict(f"job {job.job_id} has not finished: it is {job.state}", hint="Wait for the job, then ask again")
+    if job.state not in STATES_WITH_RESULTS:
+        raise Conflict(
+            f"job {job.job_id} must have finished with results but is {job.state}",
+            hint="Wait until the job is SUCCEEDED or PARTIAL",
+        )
     if request.facts.needs_tracks and not job.has_tracks:
         raise Conflict(
-            f"{request.format} is a format of tracks, but job {job.job_id} was started without tracking",
-            hint="Start a job with tracking; stored detections are not paid twice",
+            f"{request.format} is a format of tracks, but job {job.job_id} has none",
+            hint="Have its detections tracked with POST /jobs/{job_id}/tracks, and name that version",
         )
     if request.facts.needs_frame_numbers and ports.units.count(owner_of(job)) != (0, 0):
         raise Conflict(

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 from chalicelib.contracts import table_keys
@@ -66,13 +65,17 @@ class JobFrames:
         for cell in entry.cells_by_model[model]:
             frames_before[cell.cell] = total
             total += cell.frames_shown
-        ids = self._track_ids(entry.segment, model)
+        ids = TrackIds()
         for position, found in enumerate(self._results.blocks(entry, model)):
+            if self._export.tracks_version is not None:
+                self._read_ids(ids, entry.segment, model, position, self._export.tracks_version)
             yield from self._frames_of_block(
                 found, frames_before[found.cell], ids.of_block(position, found.block.counts)
             )
 
-    def _frames_of_block(self, found: ResultBlock, frames_before: int, ids: array[int] | None) -> Iterator[_ModelFrame]:
+    def _frames_of_block(
+        self, found: ResultBlock, frames_before: int, ids: Sequence[int] | None
+    ) -> Iterator[_ModelFrame]:
         block, floor = found.block, self._export.score_floors[found.model]
         is_wanted_model = found.model in self._export.model_positions
         row = 0
@@ -90,15 +93,9 @@ class JobFrames:
             rank = frames_before + block.ranks[frame]
             yield block.pts[frame], block.ordinals[frame], rank, found.model, rows
 
-    def _track_ids(self, segment: int, model: int) -> TrackIds:
-        """The tracks of the rows of a model in a segment; none for a job without tracks."""
-        ids = TrackIds()
-        if self._export.tracker is None:
-            return ids
-        version = int(self._export.tracker["version"])
-        while True:
+    def _read_ids(self, ids: TrackIds, segment: int, model: int, position: int, version: int) -> None:
+        """Read on until the ids of the block at that position are known, or there are no more."""
+        while not ids.reaches(position):
             sk = table_keys.track_ids(version, segment, model, ids.parts)
             item = self._cloud.get(self._cloud.results_table, self._order.pk, sk)
-            if item is None:
-                return ids
-            ids.add(item["body"])
+            ids.add(item["body"] if item else None)

@@ -34,7 +34,10 @@ class ExportOrder:
     model_positions: frozenset[int]
     score_mins: tuple[float, ...]
     """By model of the job."""
-    tracker: Mapping[str, Any] | None
+    tracks_version: int | None
+    """Of the tracks whose ids the rows have; None: they have none."""
+    tracking: Mapping[str, Any]
+    """What the tracker was told for that version; everything else was as the finish does it."""
 
     @property
     def score_floors(self) -> tuple[int, ...]:
@@ -69,7 +72,8 @@ def read_export_order(order: WorkOrder) -> ExportOrder:
             position for position, name in enumerate(names) if not wanted.models or name in wanted.models
         ),
         score_mins=tuple(manifest.score_default if score_min is None else score_min for manifest in manifests),
-        tracker={"version": asked.tracks_version} if order.tracking or asked.tracks_version else None,
+        tracks_version=asked.tracks_version,
+        tracking=asked.tracking,
     )
 
 
@@ -99,7 +103,9 @@ def facts_of(order: WorkOrder, export: ExportOrder, job: Item, frame_count: int 
         ),
         sampling=order.sampling or {},
         labels=export.labels,
-        tracker=export.tracker,
+        tracker=None
+        if export.tracks_version is None
+        else {"version": export.tracks_version, "parameters": dict(export.tracking)},
         missing=missing,
     )
 

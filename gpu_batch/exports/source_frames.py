@@ -18,7 +18,9 @@ CELLS_PER_RUN = 8
 """Whose samples are in memory at a time."""
 
 
-def source_frames(cloud: Cloud, order: WorkOrder, check: Callable[[], None]) -> Iterator[DecodedFrame]:
+def source_frames(
+    cloud: Cloud, order: WorkOrder, check: Callable[[], None], *, cells_per_run: int = CELLS_PER_RUN
+) -> Iterator[DecodedFrame]:
     """The frames; `check` is called between them, and may raise to stop.
 
     Raises:
@@ -26,12 +28,12 @@ def source_frames(cloud: Cloud, order: WorkOrder, check: Callable[[], None]) -> 
     """
     media = order.media
     assert isinstance(media, OrderedMedia)
-    for frames in _runs(cloud, order, media):
+    for frames in _runs(cloud, order, media, cells_per_run):
         for found in frames.decode(check):
             yield DecodedFrame(found.place.pts, found.place.ordinal, found.image)
 
 
-def _runs(cloud: Cloud, order: WorkOrder, media: OrderedMedia) -> Iterator[RunFrames]:
+def _runs(cloud: Cloud, order: WorkOrder, media: OrderedMedia, cells_per_run: int) -> Iterator[RunFrames]:
     source, limits = cloud.open_source(order.source), MediaLimits()
     if not media.decoder:
         yield WholeFrames(source, limits, Sampling(), order.parsed_timebase)
@@ -44,6 +46,6 @@ def _runs(cloud: Cloud, order: WorkOrder, media: OrderedMedia) -> Iterator[RunFr
         size = some[-1].table_offset + some[-1].table_size - start
         return list(unpack_chunks(cloud.get_object(media.table_key, start, size)))
 
-    for first in range(0, len(cells), CELLS_PER_RUN):
-        run = load(cells[first : first + CELLS_PER_RUN])
+    for first in range(0, len(cells), cells_per_run):
+        run = load(cells[first : first + cells_per_run])
         yield TableFrames(decoder, run, source, limits, Sampling(), lambda index: load(cells[index : index + 1])[0])

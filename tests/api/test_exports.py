@@ -56,7 +56,11 @@ def end(service: Service, seeded: Seeded, export_id: str, state: UnitState) -> N
 
 def test_an_export_is_queued_at_once(service: Service) -> None:
     export = asked(service, seed_job(service))
-    assert (export["format"], export["state"], export["options"]) == ("csv", "QUEUED", {"gzip": False})
+    assert (export["format"], export["state"], export["options"]) == (
+        "csv",
+        "QUEUED",
+        {"track_version": 0, "gzip": False},
+    )
     assert "url" not in export
 
 
@@ -146,7 +150,30 @@ def test_a_format_of_tracks_needs_tracks(service: Service) -> None:
     job = service.fakes.memory.jobs[owner]
     service.fakes.memory.jobs[owner] = replace(job, request=replace(job.request, tracking=False))
     answer = service.call("POST", f"/jobs/{seeded.job_id}/exports", {"format": "mot"})
-    assert (answer.status, "without tracking" in answer.json["detail"]) == (409, True)
+    assert (answer.status, "has none" in answer.json["detail"]) == (409, True)
+
+
+def test_a_version_of_tracks_is_another_export(service: Service) -> None:
+    seeded = seed_job(service)
+    current = asked(service, seeded, "mot")
+    assert asked(service, seeded, "mot", track_version=0) == current
+    service.call("POST", f"/jobs/{seeded.job_id}/tracks", {})
+    end_tracks(service, seeded, "0001")
+    other = asked(service, seeded, "mot", track_version=1)
+    assert (other["options"]["track_version"], other["export_id"] != current["export_id"]) == (1, True)
+
+
+@pytest.mark.parametrize(("version", "status"), [(1, 409), (2, 404)])
+def test_a_version_of_tracks_that_is_not_there_cannot_be_exported(service: Service, version: int, status: int) -> None:
+    seeded = seed_job(service)
+    service.call("POST", f"/jobs/{seeded.job_id}/tracks", {})
+    body = {"format": "mot", "options": {"track_version": version}}
+    assert service.call("POST", f"/jobs/{seeded.job_id}/exports", body).status == status
+
+
+def end_tracks(service: Service, seeded: Seeded, name: str) -> None:
+    units = service.fakes.memory.units[Owner(ACME, seeded.job_id)]
+    units[UnitKind.TRACKS, name] = replace(units[UnitKind.TRACKS, name], state=UnitState.DONE)
 
 
 @pytest.mark.parametrize(

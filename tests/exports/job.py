@@ -36,7 +36,7 @@ def some_facts(**changes: Any) -> ExportFacts:
             ExportedModel("far", "2", "b" * 64, (ARROW, "person", "犬"), 0.25),
         ),
         "sampling": {"kind": "per_second", "n": 2},
-        "tracker": {"tracks_version": 1, "score_high": 0.4},
+        "tracker": {"version": 1, "parameters": {"score_high": 0.4}},
         "missing": ({"start_seconds": 1.0, "end_seconds": 2.0, "code": "DAMAGED_RANGES"},),
     }
     return ExportFacts(**(facts | changes))

@@ -52,7 +52,7 @@ def test_every_export_states_job_timebase_and_model_digests(export: ExportFormat
     if FACTS_BY_FORMAT[export].suffix.endswith(".zip"):
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             content = archive.read("README.txt")
-    for stated in ("job_1", "1/1000", "a" * 64, "per_second", "tracks_version"):
+    for stated in ("job_1", "1/1000", "a" * 64, "per_second", "score_high"):
         assert stated.encode() in content
 
 

@@ -48,7 +48,7 @@ def test_the_header_states_everything() -> None:
     assert (header["index_base"], header["timebase"], header["export_version"]) == (0, "1/1000", 1)
     assert (header["sampling"], header["job_id"]) == ({"kind": "per_second", "n": 2}, "job_1")
     assert [(model["name"], model["sha256"][:1]) for model in header["models"]] == [("near", "a"), ("far", "b")]
-    assert header["tracker"] == {"tracks_version": 1, "score_high": 0.4}
+    assert header["tracker"] == {"version": 1, "parameters": {"score_high": 0.4}}
     assert header["video"]["content_digest"] == "c" * 64
     assert header["missing"][0]["code"] == "DAMAGED_RANGES"
 

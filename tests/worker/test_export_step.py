@@ -37,6 +37,8 @@ from tests.worker.memory_cloud import MemoryCloud
 
 FINISHED_AT = "2026-03-01T12:00:00.000Z"
 NAME = "exp_1"
+VERSION = 3
+"""Of the tracks."""
 UNIT = UnitKey("acme#job_1", UnitKind.EXPORT, name=NAME)
 KEY = object_keys.export_key("acme", "job_1", NAME)
 NEAR = a_manifest(name="near", labels=("person", "dog"), score_floor=0.1, score_default=0.4)
@@ -62,7 +64,7 @@ def an_order(request: ExportRequest, segments: int = 3, **changes: Any) -> WorkO
         sampling={"kind": "per_second", "n": 12.5},
         segments=tuple(Segment(i, i * width, (i + 1) * width, i * CELLS, (i + 1) * CELLS) for i in range(segments)),
         step=NAME,
-        parameters=ExportParameters(request, "clip.mp4", 0).to_json(),
+        parameters=ExportParameters(request, "clip.mp4", VERSION, {"lost_seconds": 2.5}).to_json(),
         job_finished_at=FINISHED_AT,
     )
     return replace(order, **changes)
@@ -78,7 +80,7 @@ def commit(cloud: MemoryCloud, segment: int) -> None:
     """What a worker and the finish leave of a segment: tracks of the first model's dogs."""
     pk, models = table_keys.partition("acme", "digest"), []
     for model in range(2):
-        cells, columns = [], []
+        cells = []
         for cell in range(segment * CELLS, (segment + 1) * CELLS):
             block = make_block(
                 TIMEBASE, ["dog", "person"], [a_frame(model, cell, rank) for rank in range(0, FRAMES, 2)]
@@ -87,11 +89,12 @@ def commit(cloud: MemoryCloud, segment: int) -> None:
             ref = make_ref(block, body, table_keys.block_head(str(model) * 32, cell))
             cloud.put_many("results", [{"pk": pk, "sk": ref.sk, "kind": "BLOCK", "body": body}])
             cells.append(CellResult(cell, FRAMES, FRAMES // 2, (), (ref,)))
-            columns.append(IdColumn([2, 2], [7, 0, 7, 0] if model == 0 else [0] * 4))
-        (ids,) = pack_track_ids(columns)
-        sk = table_keys.track_ids(0, segment, model)
-        cloud.put_many("results", [{"pk": "acme#job_1", "sk": sk, "kind": "TRACKIDS", "body": ids}])
         models.append(tuple(cells))
+        columns = [IdColumn([2, 2], [7, 0, 7, 0] if model == 0 else [0] * 4)] * CELLS
+        # Parts so small that there is one for each block.
+        for number, part in enumerate(pack_track_ids(columns, max_part_bytes=1)):
+            sk = table_keys.track_ids(VERSION, segment, model, number)
+            cloud.put_many("results", [{"pk": "acme#job_1", "sk": sk, "kind": "TRACKIDS", "body": part}])
     width = CELLS * FRAMES * STEP
     entry = IndexEntry(segment, segment * width, (segment + 1) * width, CELLS * FRAMES, tuple(models))
     cloud.put_many("results", [entry.to_item("acme", "job_1")])
@@ -139,6 +142,21 @@ def test_track_ids_lie_beside_their_rows() -> None:
     found = rows(a_job())
     assert {row["track_id"] for row in found if (row["model"], row["label"]) == ("near", "dog")} == {7}
     assert {row["track_id"] for row in found if (row["model"], row["label"]) != ("near", "dog")} == {None}
+
+
+def test_the_version_of_the_tracks_is_stated() -> None:
+    header = json.loads(export(a_job(), ExportRequest(ExportFormat.NDJSON)).splitlines()[0])
+    assert header["tracker"] == {"version": VERSION, "parameters": {"lost_seconds": 2.5}}
+
+
+def test_without_tracks_no_row_has_an_id() -> None:
+    order = an_order(ExportRequest(ExportFormat.NDJSON))
+    assert order.parameters is not None
+    cloud = a_job()
+    parameters = order.parameters | {"tracks_version": None}
+    lines = export(cloud, ExportRequest(ExportFormat.NDJSON), parameters=parameters).splitlines()
+    assert {json.loads(line)["track_id"] for line in lines[1:-1]} == {None}
+    assert json.loads(lines[0])["tracker"] is None
 
 
 @pytest.mark.parametrize(
