@@ -2,9 +2,10 @@
 
 The whole path: the worker probes the video, runs the default model on every frame, commits, and finishes the job; rows
 and their tracks are read from what it stored. `GT` is in the form of MOTChallenge 2015 (frame from 1, id, left, top,
-width, height, 0 = to be ignored, …). Metrics are those of the package `trackeval`. `--peers` names a Python that has
-`trackers`: its trackers get the stored detections, at their own defaults and at the model's threshold. Nothing of the
-scene is in this repository, and no parameter was chosen with its truth.
+width, height, 0 = to be ignored, …). Every tracker is scored twice: with all boxes of the truth, and with those alone
+that it does not flag. Metrics are those of the package `trackeval`. `--peers` names a Python that has `trackers`: its
+trackers get the stored detections, at their own defaults and at the model's threshold. Nothing of the scene is in this
+repository.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import pickle
 import subprocess
 import tempfile
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -46,6 +47,14 @@ MATCH_IOU = 0.5
 Rows = NDArray[np.float64]
 
 
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """What should be found: with the boxes that are flagged as not to be counted, and without."""
+
+    all_boxes: Rows
+    not_flagged: Rows
+
+
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(prog="python -m tests.tracking.truth", description=__doc__)
@@ -59,7 +68,8 @@ def main() -> None:
     stored = read_rows(cloud, order, manifest)
     frames = int(np.max(stored[:, 0])) + 1
     truth = read_truth(arguments.truth)
-    print(f"{frames} frames, {len(truth)} boxes of {len(set(truth[:, 1]))} people, model {MODEL}, label {LABEL}")
+    print(f"{frames} frames, {len(set(truth.all_boxes[:, 1]))} people, model {MODEL}, label {LABEL}")
+    print(f"boxes of the truth: {len(truth.all_boxes)}, not flagged: {len(truth.not_flagged)}")
     _print_scores("reelscan", truth, stored[stored[:, 1] > 0], frames)
     threshold = manifest.score_default
     _print_scores(
@@ -115,12 +125,12 @@ def read_rows(cloud: MemoryCloud, order: WorkOrder, manifest: Manifest) -> Rows:
     return np.array(rows, np.float64)
 
 
-def read_truth(path: Path) -> Rows:
-    """The boxes that count."""
+def read_truth(path: Path) -> Truth:
+    """Both readings of the boxes."""
     table = np.loadtxt(path, delimiter=",", ndmin=2)
-    table = table[table[:, 6] != 0]
     frame, identity, left, top, width, height = table[:, :6].T
-    return np.stack([frame - 1, identity, left, top, left + width, top + height, np.ones_like(left)], 1)
+    boxes = np.stack([frame - 1, identity, left, top, left + width, top + height, np.ones_like(left)], 1)
+    return Truth(all_boxes=boxes, not_flagged=boxes[table[:, 6] != 0])
 
 
 def score(truth: Rows, found: Rows, frames: int) -> dict[str, float]:
@@ -213,11 +223,12 @@ def run_peers(python: Path, stored: Rows, frames: int) -> dict[str, Rows]:
     return {name: np.array(rows, np.float64) for name, rows in json.loads(output.splitlines()[-1]).items() if rows}
 
 
-def _print_scores(name: str, truth: Rows, found: Rows, frames: int) -> None:
-    scores = score(truth, found, frames)
-    shares = "  ".join(f"{name} {scores[name]:.3f}" for name in ("MOTA", "IDF1", "HOTA"))
-    counts = "  ".join(f"{name} {scores[name]:.0f}" for name in ("CLR_FN", "CLR_FP", "IDSW", "ids"))
-    print(f"{name:44}{shares}  {counts}")
+def _print_scores(name: str, truth: Truth, found: Rows, frames: int) -> None:
+    for reading, boxes in (("all boxes", truth.all_boxes), ("not flagged", truth.not_flagged)):
+        scores = score(boxes, found, frames)
+        shares = "  ".join(f"{name} {scores[name]:.3f}" for name in ("MOTA", "IDF1", "HOTA"))
+        counts = "  ".join(f"{name} {scores[name]:.0f}" for name in ("CLR_FN", "CLR_FP", "IDSW", "ids"))
+        print(f"{name:36}{reading:13}{shares}  {counts}")
 
 
 def _analyzed(video: Path, cache: Path | None) -> tuple[MemoryCloud, WorkOrder, dict[str, float]]:
