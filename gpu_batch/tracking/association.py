@@ -23,7 +23,10 @@ def associate(tracks: TrackTable, may_take_low: _Mask, frame: FrameRows, params:
 
     First confirmed tracks take high rows, then those that are left take low rows, then tentative tracks take the high
     rows that are left. `tracks` are predicted to the time of the frame; those of `may_take_low` (T,) were seen well not
-    long ago.
+    long ago. A pair that passes its gate counts by what is above the gate, times the score of the row: a sure row wins
+    against a doubtful one beside it.
+
+    Source of the product: ByteTrack's `fuse_score`. There the gate sees it too, and low rows go by overlap alone.
     """
     row_of_track = np.full(len(tracks), ALONE, dtype=np.intp)
     is_real = (frame.boxes[:, 2:] > frame.boxes[:, :2]).all(axis=1)
@@ -40,7 +43,9 @@ def associate(tracks: TrackTable, may_take_low: _Mask, frame: FrameRows, params:
         likeness = overlap(predicted[track_index], boxes, margins[track_index])
         is_same_label = tracks["label"][track_index][:, None] == frame.labels[row_index]
         is_plausible = is_same_label & _have_like_heights(predicted[track_index], boxes, params.size_ratio_min)
-        chosen_tracks, chosen_rows = assign(np.where(is_plausible, likeness - gate, 0.0))
+        # The gate sees overlap alone: a doubtful row may stand where nothing surer does.
+        worth = (likeness - gate) * frame.scores[row_index]
+        chosen_tracks, chosen_rows = assign(np.where(is_plausible, worth, 0.0))
         row_of_track[track_index[chosen_tracks]] = row_index[chosen_rows]
 
     run_stage(is_confirmed, is_high, params.gate_high)

@@ -1,6 +1,6 @@
 """What the fold carries from frame to frame, and its bytes.
 
-Layout, version 1, little-endian: `RSTF`, u16 version, u32 length of the header, the header, then arrays without
+Layout, version 2, little-endian: `RSTF`, u16 version, u32 length of the header, the header, then arrays without
 padding. Header: UTF-8 JSON with `params` (TrackerParams), `frame` [width, height], `timebase` [numerator, denominator],
 `last` [pts, ordinal] or null, `frames`, `serials`, `tracks` (counts so far), `pending` [[frame index, key, rows], …],
 `live` and `closed` (rows of the tables). Arrays: i64 marks of each pending frame in turn; the live table, then the
@@ -24,7 +24,8 @@ from gpu_batch.tracking.params import TrackerParams
 from gpu_batch.tracking.tracks import TRACK_DTYPE, TrackTable, no_tracks
 
 _MAGIC = b"RSTF"
-_VERSION = 1
+# Counts changes of the layout, and of the rules too: a video half tracked by each would have the ids of neither.
+_VERSION = 2
 _PREFIX = struct.Struct("<4sHI")
 
 

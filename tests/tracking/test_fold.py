@@ -88,6 +88,14 @@ def test_rows_below_the_low_score_are_on_no_track() -> None:
     assert id_lists(settled) == [[1, 0]] * 100
 
 
+def test_a_sure_row_continues_a_track_before_a_doubtful_one_that_lies_a_little_better() -> None:
+    known = [Mover(100, 100, to_ms=1000)]
+    sure = Mover(104, 100, score=0.9, from_ms=1000)
+    doubtful = Mover(99, 100, score=0.5, from_ms=1000)
+    settled, _ = track(film([*known, sure, doubtful], AT_25_FPS[:26]))
+    assert settled[25].ids.tolist() == [1, 0]
+
+
 def test_a_second_box_around_one_thing_starts_no_track() -> None:
     settled, _ = track(film([Mover(100, 100), Mover(103, 98, width=44)], AT_25_FPS))
     assert id_lists(settled) == [[1, 0]] * 100

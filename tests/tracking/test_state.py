@@ -81,8 +81,8 @@ def test_other_parameters_do_not_continue_a_state() -> None:
     ("damage", "cause"),
     [
         (lambda state: state[:5], "at least"),
-        (lambda state: b"NOPE" + state[4:], "version 1"),
-        (lambda state: state[:4] + b"\x02" + state[5:], "version 2"),
+        (lambda state: b"NOPE" + state[4:], "version 2"),
+        (lambda state: state[:4] + b"\x01" + state[5:], "version 1"),
         (lambda state: state[:-1], "bytes of arrays"),
         (lambda state: state[:10] + b"[" + state[11:], "JSON header"),
     ],
