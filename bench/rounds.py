@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -13,6 +14,7 @@ from typing import Any, TypeAlias
 from bench.paths import ROOT
 from bench.range_server import Counts
 from bench.variant import RESULT_PREFIX
+from infra.wiring import IMAGE_ENVIRONMENT
 
 VARIANT_SECONDS = 900.0
 """A variant that takes longer hangs."""
@@ -113,7 +115,11 @@ def run_once(call: Call, counts: Counts | None = None) -> Run:
     if counts:
         counts.reset()
     try:
-        ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=VARIANT_SECONDS)
+        # Peers and limits have what the worker's image has: the same memory for all.
+        environment = {**os.environ, **IMAGE_ENVIRONMENT}
+        ended = subprocess.run(
+            command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=VARIANT_SECONDS
+        )
     except subprocess.TimeoutExpired as error:
         raise VariantFailed(f"no end after {VARIANT_SECONDS:g} s") from error
     lines = [line for line in ended.stdout.splitlines() if line.startswith(RESULT_PREFIX)]

@@ -208,6 +208,9 @@ RETRY = RetryStrategy(
 # Batch has no default timeout, and does not retry an attempt that ran into it: the reconciler does.
 ATTEMPT_TIMEOUT_SECONDS = 6 * 3600
 
+IMAGE_ENVIRONMENT: Mapping[str, str] = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
+"""What the worker's image sets (gpu_batch/Dockerfile), for those who run a worker without the image."""
+
 UNKNOWN_ROUTE_STATUS = 404
 UNKNOWN_ROUTE_PROBLEM: Mapping[str, object] = {
     "type": "urn:reelscan:problem:NOT_FOUND",

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from infra.local.events import REGION
 from infra.local.issuer import CLIENT_ID, Issuer
-from infra.wiring import Wiring
+from infra.wiring import IMAGE_ENVIRONMENT, Wiring
 
 ACCESS_KEY = "reelscan-local"
 SECRET_KEY = "reelscan-local-secret"  # noqa: S105  opens nothing but this stack
@@ -53,6 +53,7 @@ def make_environment(wiring: Wiring, base_url: str, issuer: Issuer, cursor_key: 
         "REELSCAN_GRAPHQL_URL": f"{base_url}/graphql",
         "REELSCAN_CURSOR_KEY": cursor_key,
         "REELSCAN_MAX_CHILDREN": os.environ.get("REELSCAN_MAX_CHILDREN", str(cores)),
+        **IMAGE_ENVIRONMENT,
         **chosen,
     }
 

@@ -256,6 +256,23 @@ def test_jobs_are_started_cancelled_and_retried() -> None:
     )
 
 
+def test_a_finished_job_is_tracked_again_and_its_versions_are_those_of_rest() -> None:
+    service = Service()
+    job_id = seed_job(service).job_id
+    given = {"iouMin": 0.25, "labels": ["dog"], "makeCurrent": True}
+    query = (
+        f'mutation($i: RetrackInput!) {{ retrack(jobId: "{job_id}", input: $i) {{ {everything("TrackVersion")} }} }}'
+    )
+    made = data_of(service, query, i=given)["retrack"]
+    assert (made["version"], made["state"]) == (1, "QUEUED")
+    assert json.loads(made["parameters"]) == {"iou_min": 0.25, "labels": ["dog"]}
+    listed = f'{{ job(jobId: "{job_id}") {{ trackVersions {{ items {{ {everything("TrackVersion")} }} }} }} }}'
+    rest = service.call("GET", f"/jobs/{job_id}/track-versions").json["items"]
+    told = data_of(service, listed)["job"]["trackVersions"]["items"]
+    assert told == as_graphql(rest, "TrackVersion")
+    assert made in told
+
+
 def test_an_upload_that_lacks_parts_is_refused_as_rest_refuses_it() -> None:
     service = Service()
     video_id = seed_upload_in_parts(service)
@@ -358,6 +375,7 @@ def test_a_bug_is_told_without_its_trace(monkeypatch: pytest.MonkeyPatch) -> Non
         'mutation { startJob(videoId: "%(video_id)s", input: { models: ["toy"] }) { jobId } }',
         'mutation { cancelJob(jobId: "%(job_id)s") { state } }',
         'mutation { retryJob(jobId: "%(job_id)s") { state } }',
+        'mutation { retrack(jobId: "%(job_id)s", input: {}) { state } }',
         'mutation { signParts(videoId: "%(video_id)s", input: { partNumbers: [1] }) { items { url } } }',
         'mutation { completeUpload(videoId: "%(video_id)s", input: { parts: [{partNumber: 1, etag: "e"}] }) {state} }',
     ],

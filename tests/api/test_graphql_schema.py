@@ -21,7 +21,7 @@ from graphql import (
 from pydantic import BaseModel
 
 from chalicelib.adapters.event_publisher import EVENT_FIELDS, MUTATION_BY_KIND, publication
-from chalicelib.api import query_schemas, schemas
+from chalicelib.api import query_schemas, schemas, track_schemas
 from chalicelib.api.graphql.limits import PAGE_LIMITS_BY_FIELD
 from chalicelib.api.graphql.resolvers import RESOLVERS, TYPE_BY_KIND
 from chalicelib.api.graphql.words import OPAQUE, to_camel, to_snake
@@ -56,6 +56,9 @@ REST_BY_TYPE: dict[str, type[BaseModel]] = {
     "Model": schemas.ModelOut,
     "VideoCreated": schemas.VideoCreatedOut,
     "Upload": schemas.UploadOut,
+    "TrackVersion": track_schemas.TrackVersionOut,
+    "TrackVersionConnection": track_schemas.TrackVersionsPage,
+    "RetrackInput": track_schemas.TracksIn,
     "DetectionItem": query_schemas.DetectionItemOut,
     "TrackItem": query_schemas.TrackItemOut,
     "AppearanceItem": query_schemas.AppearanceItemOut,
@@ -92,6 +95,7 @@ REST_ONLY = {
     # Envelopes, empty bodies, what only REST has.
     "VideoEnvelope",
     "JobEnvelope",
+    "TrackVersionEnvelope",
     "Nothing",
     "HealthOut",
     "StoredPartOut",
@@ -121,7 +125,10 @@ ARGUMENTS: dict[tuple[str, str], type[BaseModel]] = {
     ("Job", "events"): schemas.EventsQuery,
 }
 FOUND = {member.name for member in SDL.schema.type_map["Found"].types}  # type: ignore[attr-defined]
-MORE_FIELDS = {"Video": {"jobs", "source"}, "Job": {"video", "segments", "detections", "tracks", "events"}}
+MORE_FIELDS = {
+    "Video": {"jobs", "source"},
+    "Job": {"video", "segments", "detections", "tracks", "events", "trackVersions"},
+}
 """What a graph has and a list of fields has not."""
 
 
@@ -179,7 +186,7 @@ def test_every_resolver_has_its_field() -> None:
 def test_every_form_and_answer_of_rest_has_its_twin() -> None:
     models = {
         name
-        for name, model in {**vars(schemas), **vars(query_schemas)}.items()
+        for name, model in {**vars(schemas), **vars(query_schemas), **vars(track_schemas)}.items()
         # pydantic leaves its own generic models in the module.
         if isinstance(model, type) and issubclass(model, BaseModel) and name.isidentifier() and model is not BaseModel
     }

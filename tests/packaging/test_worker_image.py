@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from gpu_batch.models.engines import ENGINES_NAME, NVINFER
+from infra.wiring import IMAGE_ENVIRONMENT
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 DOCKERFILE = (ROOT / "gpu_batch" / "Dockerfile").read_text(encoding="utf-8")
@@ -46,6 +47,11 @@ def targets() -> dict[str, str]:
     """The text of each build stage, by name."""
     stages = re.split(r"^FROM ", DOCKERFILE, flags=re.MULTILINE)[1:]
     return {stage.splitlines()[0].split(" AS ")[1]: stage for stage in stages}
+
+
+@pytest.mark.parametrize(("name", "value"), IMAGE_ENVIRONMENT.items())
+def test_a_worker_without_the_image_has_the_environment_of_the_image(name: str, value: str) -> None:
+    assert re.search(rf"^(ENV|   ) {name}={re.escape(value)} \\$", targets()["base"], flags=re.MULTILINE)
 
 
 def test_the_worker_imports_with_what_the_image_copies_and_installs(tmp_path: Path) -> None:

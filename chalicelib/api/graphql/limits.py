@@ -49,4 +49,5 @@ PAGE_LIMITS_BY_FIELD: dict[tuple[str, str], PageLimits] = {
     ("Job", "detections"): FACTS,
     ("Job", "tracks"): FACTS,
     ("Job", "events"): FACTS,
+    ("Job", "trackVersions"): RECORDS,
 }

@@ -24,6 +24,7 @@ from chalicelib.api.graphql.words import from_graphql, to_camel, to_graphql
 from chalicelib.api.pages import listed_after, next_cursor
 from chalicelib.api.present import job_out, video_out
 from chalicelib.api.query_schemas import QueryPageOut, QueryQuery
+from chalicelib.api.track_schemas import TracksIn
 from chalicelib.api.typed import Call
 from chalicelib.domain.errors import DomainError, InvalidRequest, NotFound
 from chalicelib.domain.ids import VideoId
@@ -165,6 +166,11 @@ def find_tracks(call: Call, asked: Asked) -> Fields:
     return to_graphql(results.find_tracks(call, asked.source["jobId"], _page(asked, schemas.TracksQuery)))
 
 
+def list_track_versions(call: Call, asked: Asked) -> Fields:
+    """Job.trackVersions."""
+    return to_graphql(results.list_track_versions(call, asked.source["jobId"]))
+
+
 # --- mutations --------------------------------------------------------------------------------------------------------
 
 
@@ -208,6 +214,12 @@ def retry_job(call: Call, asked: Asked) -> Fields:
     )
 
 
+def retrack(call: Call, asked: Asked) -> Fields:
+    """Mutation.retrack."""
+    form = _read(TracksIn, asked.arguments["input"])
+    return _once(call, asked, lambda: to_graphql(results.start_tracks(call, asked.arguments["jobId"], form).tracks))
+
+
 def pass_event_on(_call: Call, asked: Asked) -> Fields:
     """Mutation.publishJobEvent and publishDetections: subscribers get what the service published."""
     return dict(asked.arguments["event"])
@@ -237,12 +249,14 @@ RESOLVERS: dict[tuple[str, str], Resolver] = {
     ("Job", "detections"): Resolver(find_detections),
     ("Job", "tracks"): Resolver(find_tracks),
     ("Job", "events"): Resolver(list_events),
+    ("Job", "trackVersions"): Resolver(list_track_versions),
     ("Mutation", "createUpload"): Resolver(create_upload),
     ("Mutation", "signParts"): Resolver(sign_parts),
     ("Mutation", "completeUpload"): Resolver(complete_upload),
     ("Mutation", "startJob"): Resolver(start_job),
     ("Mutation", "cancelJob"): Resolver(cancel_job),
     ("Mutation", "retryJob"): Resolver(retry_job),
+    ("Mutation", "retrack"): Resolver(retrack),
     ("Mutation", "publishJobEvent"): Resolver(pass_event_on, is_internal=True),
     ("Mutation", "publishDetections"): Resolver(pass_event_on, is_internal=True),
     ("Subscription", "onJobEvent"): Resolver(authorize_subscriber),

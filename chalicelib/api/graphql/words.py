@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from chalicelib.domain.errors import LimitExceeded
 
-OPAQUE = frozenset({"summary", "fields", "headers", "sha256_by_part"})
+OPAQUE = frozenset({"summary", "fields", "headers", "parameters", "sha256_by_part"})
 """Fields of type AWSJSON: their inside is the client's or REST's, and keeps its names."""
 EXACT_LIMIT = 2**53
 """A `Float` holds every whole number up to this one. Source: IEEE 754 binary64."""
