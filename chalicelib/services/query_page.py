@@ -9,7 +9,7 @@ from fractions import Fraction
 from chalicelib.domain.errors import NotFound
 from chalicelib.domain.jobs import Job
 from chalicelib.domain.query.ast import Condition
-from chalicelib.domain.query.conditions import Bounds, Scene, Test, find_bounds, make_test, names_score
+from chalicelib.domain.query.conditions import Bounds, Scene, Test, find_bounds, make_test, names_score, steps_of
 from chalicelib.domain.query.found import Found
 from chalicelib.domain.query.rows import SeenRow
 from chalicelib.domain.videos import Video
@@ -20,6 +20,7 @@ from chalicelib.services.walk import BLOCKS_PER_PAGE
 
 CHUNKS_PER_PAGE = 20
 STEPS_PER_PAGE = 200_000
+"""Whatever the blocks hold, and however long the query is, a page is a fraction of a second of CPU."""
 
 
 @dataclass(slots=True)
@@ -31,7 +32,7 @@ class Filling:
     chunks_left: int = CHUNKS_PER_PAGE
     """Of the list of tracks."""
     steps_left: int = STEPS_PER_PAGE
-    """Comparisons of tracks, or of detections of one frame, with each other."""
+    """Comparisons of tracks, or of detections of one frame, with each other; each row takes some too."""
     found: list[Found] = field(default_factory=list)
 
     @property
@@ -62,6 +63,8 @@ class Asked:
     test: Test
     bounds: Bounds
     rows: RowFilter
+    row_steps: int
+    """What one row takes of the steps of a page."""
 
 
 class Source:
@@ -101,7 +104,7 @@ class Source:
             to_pts=bounds.to_pts,
             track_ids=bounds.tracks,
         )
-        return Asked(_with_filter(make_test(where, self.scene), rows), bounds, rows)
+        return Asked(_with_filter(make_test(where, self.scene), rows), bounds, rows, steps_of(where))
 
 
 def either(left: RowFilter, right: RowFilter) -> RowFilter:
