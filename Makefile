@@ -92,6 +92,14 @@ ULTRALYTICS := .cache/bench/venv-ultralytics
 bench: $(INSTALLED) $(PEERS)/.installed ## Measure ours, the limits and the peers [ARGS="--only 1,3 --rounds 5 --quick"]
 	@nice -n 5 $(BIN)/python -m bench $(ARGS)
 
+.PHONY: bench-results
+bench-results: $(INSTALLED) ## Measure what results cost: to page through, to poll, to serve, to write
+	@nice -n 5 $(BIN)/python -m bench.results.page_cpu
+	@nice -n 5 $(BIN)/python -m bench.results.paging
+	@nice -n 5 $(BIN)/python -m bench.results.polling
+	@nice -n 5 $(BIN)/python -m bench.results.serving --seconds 20
+	@nice -n 5 $(BIN)/python -m bench.results.write_units --minutes 1
+
 .PHONY: bench-ultralytics
 bench-ultralytics: $(ULTRALYTICS)/.installed ## Add ultralytics to the peers of `make bench`: 6 GB, AGPL-3.0
 
