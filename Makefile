@@ -52,7 +52,7 @@ local: $(INSTALLED) ## Keep the whole system running on this machine [PORT=8080 
 
 .PHONY: test
 test: $(INSTALLED) $(CLIP) ## Run the tests [ARGS="-k name"]
-	$(BIN)/python -m pytest --numprocesses auto --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
 .PHONY: test-slow
 test-slow: $(INSTALLED) $(CLIP) ## Run the long matrices that the tests leave out [ARGS="-k name"]
