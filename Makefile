@@ -52,7 +52,7 @@ local: $(INSTALLED) ## Keep the whole system running on this machine [PORT=8080 
 
 .PHONY: test
 test: $(INSTALLED) $(CLIP) ## Run the tests [ARGS="-k name"]
-	$(BIN)/python -m pytest --numprocesses auto --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
 .PHONY: test-slow
 test-slow: $(INSTALLED) $(CLIP) ## Run the long matrices that the tests leave out [ARGS="-k name"]
@@ -91,6 +91,14 @@ ULTRALYTICS := .cache/bench/venv-ultralytics
 .PHONY: bench
 bench: $(INSTALLED) $(PEERS)/.installed ## Measure ours, the limits and the peers [ARGS="--only 1,3 --rounds 5 --quick"]
 	@nice -n 5 $(BIN)/python -m bench $(ARGS)
+
+.PHONY: bench-results
+bench-results: $(INSTALLED) ## Measure what results cost: to page through, to poll, to serve, to write
+	@nice -n 5 $(BIN)/python -m bench.results.page_cpu
+	@nice -n 5 $(BIN)/python -m bench.results.paging
+	@nice -n 5 $(BIN)/python -m bench.results.polling
+	@nice -n 5 $(BIN)/python -m bench.results.serving --seconds 20
+	@nice -n 5 $(BIN)/python -m bench.results.write_units --minutes 1
 
 .PHONY: bench-ultralytics
 bench-ultralytics: $(ULTRALYTICS)/.installed ## Add ultralytics to the peers of `make bench`: 6 GB, AGPL-3.0

@@ -79,5 +79,5 @@ def make_ports(settings: Settings) -> Ports:
 
 def forget_ports() -> None:
     """Drop ports and clients, when the environment that they were made from has changed."""
-    _ports_of_environment.cache_clear()
-    clients.forget()
+    for cached in (_ports_of_environment, clients.dynamodb, clients.s3, clients.batch):
+        cached.cache_clear()

@@ -70,10 +70,8 @@ class Cloud:
             max_pool_connections=MAX_CONNECTIONS,
             signature_version="s3v4",
         )
-        # A session of our own: boto3's keeps the first credentials that anybody used in this process.
-        session = boto3.session.Session()
-        self._dynamodb = session.client("dynamodb", config=config.merge(Config(signature_version="v4")))
-        self._s3 = session.client("s3", config=config)
+        self._dynamodb = boto3.client("dynamodb", config=config.merge(Config(signature_version="v4")))
+        self._s3 = boto3.client("s3", config=config)
 
     @staticmethod
     def from_environment(environment: Mapping[str, str] = os.environ) -> Cloud:

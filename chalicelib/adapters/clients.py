@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 from chalicelib.domain.errors import DependencyFailed
 
 if TYPE_CHECKING:
-    from boto3.session import Session
     from botocore.config import Config
     from mypy_boto3_batch import BatchClient
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -27,7 +26,9 @@ ATTEMPTS = 4
 @cache
 def dynamodb() -> DynamoDBClient:
     """The DynamoDB client of this process."""
-    return _session().client("dynamodb", config=_config())
+    import boto3
+
+    return boto3.client("dynamodb", config=_config())
 
 
 @cache
@@ -36,6 +37,7 @@ def s3() -> S3Client:
 
     SigV4 only: boto3 would presign with SigV2 in us-east-1, which pins neither length nor checksum.
     """
+    import boto3
     from botocore.config import Config
 
     pinned = Config(
@@ -44,13 +46,15 @@ def s3() -> S3Client:
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",
     )
-    return _session().client("s3", config=_config().merge(pinned))
+    return boto3.client("s3", config=_config().merge(pinned))
 
 
 @cache
 def batch() -> BatchClient:
     """The Batch client of this process."""
-    return _session().client("batch", config=_config())
+    import boto3
+
+    return boto3.client("batch", config=_config())
 
 
 @contextmanager
@@ -74,20 +78,6 @@ def error_code(error: Exception) -> str:
     """AWS's code of a ClientError, such as `ConditionalCheckFailedException`."""
     response = getattr(error, "response", {})
     return str(response.get("Error", {}).get("Code", "Unknown"))
-
-
-def forget() -> None:
-    """Drop what was made from an environment that has changed."""
-    for cached in (_session, dynamodb, s3, batch):
-        cached.cache_clear()
-
-
-@cache
-def _session() -> Session:
-    """A session of our own: boto3's keeps the first credentials that anybody used in this process."""
-    import boto3
-
-    return boto3.session.Session()
 
 
 def _config() -> Config:

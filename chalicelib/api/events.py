@@ -15,7 +15,7 @@ from chalicelib.contracts import table_keys
 from chalicelib.contracts.attribute_values import Item, from_wire, item_from_wire
 from chalicelib.contracts.event_patterns import CHILD_ENDED, OBJECT_CREATED
 from chalicelib.contracts.items import event_from_item, failure_from_map, segment_from_item
-from chalicelib.domain.errors import NotFound
+from chalicelib.domain.errors import LimitExceeded, NotFound
 from chalicelib.domain.ids import JobId, SubmissionId, TenantId, VideoId
 from chalicelib.domain.jobs import JobState
 from chalicelib.domain.units import TERMINAL_UNIT_STATES, UnitState
@@ -94,7 +94,13 @@ def publish_recorded(event: Mapping[str, Any]) -> None:
     ports = get_ports()
     for record in event["Records"]:
         recorded = event_from_item(item_from_wire(record["dynamodb"]["NewImage"]))
-        ports.publisher.publish(recorded, to_graphql(job_event_out(ports, recorded)))
+        try:
+            fields = to_graphql(job_event_out(ports, recorded))
+        except LimitExceeded as error:
+            # No retry would make it smaller. Who sees `seq` jump reads it by REST; the events behind it must not wait.
+            logger.warning("event cannot be published", job_id=recorded.job_id, detail=error.failure.detail)
+            continue
+        ports.publisher.publish(recorded, fields)
     count("JobEvents", len(event["Records"]))
 
 

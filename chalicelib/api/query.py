@@ -22,7 +22,7 @@ def query_job(call: Call, job_id: str, query: QueryQuery) -> QueryPageOut:
     A page may be short, or empty, and still have a cursor; an answer that is certain only at the end, such as
     the longest appearances, comes with the last pages.
     """
-    job = jobs.get_job(call.ports, call.claims.tenant, job_id)
+    job = jobs.get_job_to_read(call.ports, call.claims.tenant, job_id)
     return query_page_out(run_query(call.ports, job, query.q, limit=query.limit, cursor=query.cursor))
 
 

@@ -56,11 +56,11 @@ class ExportParameters:
 def from_json(form: dict[str, Any]) -> ExportParameters:
     """What `to_json` wrote.
 
+    Of any version: an export stays to be had when a later release would make it otherwise.
+
     Raises:
-        KeyError, ValueError: it was written by another release.
+        KeyError, ValueError: it was written by another release, which knew other parameters.
     """
-    if form["version"] != EXPORT_VERSION:
-        raise ValueError(f"an export must be of version {EXPORT_VERSION} but got {form['version']}")
     request = form["request"]
     return ExportParameters(
         ExportRequest(

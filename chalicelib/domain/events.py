@@ -79,6 +79,11 @@ def state_origin(version: int, state: JobState) -> str:
     return f"{STATE_PREFIX}{version:08d}#{state}"
 
 
+def state_of_origin(origin: str) -> JobState:
+    """What the job changed to."""
+    return JobState(origin.rpartition("#")[2])
+
+
 def commit_origin(segment_index: int) -> str:
     """The origin of a segment's commit; a segment is committed once."""
     return f"SEG#{segment_index:05d}"

@@ -87,6 +87,17 @@ class ExportRequest:
 
 def file_stem(filename: str) -> str:
     """A video's name without folders and ending, fit for names of files; "video" when nothing is left of it."""
-    stem = PurePosixPath(filename.replace("\\", "/")).stem
-    kept = "".join(letter if letter.isalnum() or letter in "-_." else "_" for letter in stem)
-    return kept.strip(".") or "video"
+    return _fit(_name(filename).stem).strip(".") or "video"
+
+
+def file_suffix(filename: str) -> str:
+    """Its ending with the dot, fit for the same; empty when it has none."""
+    return _fit(_name(filename).suffix)
+
+
+def _name(filename: str) -> PurePosixPath:
+    return PurePosixPath(filename.replace("\\", "/"))
+
+
+def _fit(part: str) -> str:
+    return "".join(letter if letter.isalnum() or letter in "-_." else "_" for letter in part)

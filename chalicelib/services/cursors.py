@@ -45,7 +45,7 @@ def read_cursor(key: bytes, tenant: TenantId, scope: str, cursor: str) -> Any:
 
 
 def _sign(key: bytes, tenant: TenantId, scope: str, text: bytes) -> bytes:
-    message = b"\0".join((tenant.encode(), scope.encode(), text))
+    message = b"\0".join((tenant.encode(), scope.encode(errors="backslashreplace"), text))
     return hmac.new(key, message, hashlib.sha256).digest()[:SIGNATURE_BYTES]
 
 

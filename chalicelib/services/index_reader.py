@@ -1,6 +1,6 @@
 """The committed segments of a job that can hold what is asked for, in order, within a budget of reads.
 
-A job that has ended is read through its summary tree; one that runs, through its INDEX entries one by one.
+A job that has finished is read through its summary tree; any other, through its INDEX entries one by one.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from chalicelib.contracts.summary_tree import Wanted
 from chalicelib.domain.jobs import Job
 from chalicelib.services.dispatch import owner_of
 from chalicelib.services.ports import Ports
+from chalicelib.services.side_steps import STATES_WITH_RESULTS
 from chalicelib.services.tree_reader import TreeReader
 
 TREE_READS_PER_PAGE = 32
@@ -39,7 +40,9 @@ class IndexReader:
         self._job = job
         self._wanted = wanted
         self._next: int | None = None
-        tree = TreeReader(ports, job, table_keys.SEGMENT_TREE, budget=TREE_READS_PER_PAGE) if job.is_terminal else None
+        # A job that was retried and then cancelled still has the tree of its first finish, which lacks what came since.
+        is_finished = job.state in STATES_WITH_RESULTS
+        tree = TreeReader(ports, job, table_keys.SEGMENT_TREE, budget=TREE_READS_PER_PAGE) if is_finished else None
         self._tree = tree if tree is not None and tree.root is not None else None
 
     @property

@@ -16,11 +16,13 @@ from chalicelib.contracts.blocks import SCORE_UNITS
 from chalicelib.contracts.job_index import IndexEntry
 from chalicelib.domain.errors import Failure
 from chalicelib.domain.events import (
+    STATE_PREFIX,
     CommittedRange,
     JobEvent,
     JobEventKind,
     LabelCount,
     commit_origin,
+    state_of_origin,
     state_origin,
 )
 from chalicelib.domain.jobs import TERMINAL_JOB_STATES, Job, JobState
@@ -98,7 +100,7 @@ def list_events(ports: Ports, job: Job, after: int, limit: int) -> Sequence[JobE
     """
     owner = owner_of(job)
     events = ports.events.list(owner, after, limit)
-    if len(events) < limit and job.is_terminal and not _has_end(ports, job, events, after):
+    if len(events) < limit and job.is_terminal and not _has_end(ports, job, events):
         record_state(ports, job, version=job.version, state=job.state, failure=job.failure)
         events = ports.events.list(owner, after, limit)
     return events
@@ -120,11 +122,17 @@ def _most_frequent(counts: Iterable[LabelCount]) -> Sequence[LabelCount]:
     return sorted(counts, key=lambda count: (-count.detections, count.label))[:MAX_LABELS]
 
 
-def _has_end(ports: Ports, job: Job, events: Sequence[JobEvent], after: int) -> bool:
-    """Whether the job's end is among the events, or is the last one that the reader has seen."""
-    last_seen = ports.events.list(owner_of(job), after - 1, 1) if after > 0 and not events else ()
-    end = state_origin(job.version, job.state)
-    return any(event.origin == end for event in (*events, *last_seen))
+def _has_end(ports: Ports, job: Job, events: Sequence[JobEvent]) -> bool:
+    """Whether the last state that is recorded is the job's; `events` are the newest.
+
+    Its version says nothing: one more version of the tracks that is made current raises it, and ends nothing.
+    """
+    states = [event.state for event in events if event.state is not None]
+    if states:
+        return states[-1] is job.state
+    # Nothing came after what the reader has seen, or it asks for what comes after the end.
+    origins = ports.events.list_origins(owner_of(job), STATE_PREFIX)
+    return bool(origins) and state_of_origin(origins[-1]) is job.state
 
 
 def _range(segment: Segment, timebase: Fraction, labels: tuple[LabelCount, ...]) -> CommittedRange:

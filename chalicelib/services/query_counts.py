@@ -58,7 +58,8 @@ class _Counting:
     def __init__(self, source: Source, query: Count, of: Tracks, page: Filling) -> None:
         self._source, self._page = source, page
         self._width, self._by_label = query.width, query.by_label
-        self._asked = source.ask(of.where, is_of_tracks=True)
+        asked = source.ask(of.where, is_of_tracks=True)
+        self._asked = replace(asked, row_steps=asked.row_steps + len(of.crossings))
         self._has_lines = bool(of.crossings)
         self._is_listed = query.width is None and is_listed(of)
         self._counts = TrackCounts(self._asked.test, of.crossings, timebase=source.timebase, width=query.width)
@@ -109,6 +110,7 @@ class _Counting:
                 self._plan_next(at, batch, to_pts)
                 at.tallies = [None] * len(batch.tracks)
             if self._is_listed:
+                self._page.steps_left -= len(batch.tracks) * self._asked.row_steps
                 for track in batch.tracks:
                     self._note(at, track, 0 if self._asked.test(row_of_track(self._source, track)) else None)
             else:

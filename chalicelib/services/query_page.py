@@ -4,22 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from fractions import Fraction
 
-from chalicelib.domain.errors import NotFound
 from chalicelib.domain.jobs import Job
 from chalicelib.domain.query.ast import Condition
-from chalicelib.domain.query.conditions import Bounds, Scene, Test, find_bounds, make_test, names_score
+from chalicelib.domain.query.conditions import Bounds, Scene, Test, find_bounds, make_test, names_score, steps_of
 from chalicelib.domain.query.found import Found
 from chalicelib.domain.query.rows import SeenRow
-from chalicelib.domain.videos import Video
 from chalicelib.services.ports import Ports
-from chalicelib.services.results import score_floors
+from chalicelib.services.results import score_floors, video_of
 from chalicelib.services.rows import RowFilter
 from chalicelib.services.walk import BLOCKS_PER_PAGE
 
 CHUNKS_PER_PAGE = 20
 STEPS_PER_PAGE = 200_000
+"""Whatever the blocks hold, and however long the query is, a page is a fraction of a second of CPU."""
 
 
 @dataclass(slots=True)
@@ -31,7 +29,7 @@ class Filling:
     chunks_left: int = CHUNKS_PER_PAGE
     """Of the list of tracks."""
     steps_left: int = STEPS_PER_PAGE
-    """Comparisons of tracks, or of detections of one frame, with each other."""
+    """Comparisons of tracks, or of detections of one frame, with each other; each row takes some too."""
     found: list[Found] = field(default_factory=list)
 
     @property
@@ -62,6 +60,8 @@ class Asked:
     test: Test
     bounds: Bounds
     rows: RowFilter
+    row_steps: int
+    """What one row takes of the steps of a page."""
 
 
 class Source:
@@ -70,9 +70,7 @@ class Source:
     def __init__(self, ports: Ports, job: Job) -> None:
         self.ports = ports
         self.job = job
-        self.video = _video(ports, job)
-        assert self.video.media is not None
-        self.timebase: Fraction = self.video.media.timebase
+        self.video, self.timebase = video_of(ports, job)
         self.scene = Scene(self.timebase, tuple(ref.name for ref in job.models))
 
     def ask(self, where: Condition | None, *, is_of_tracks: bool = False) -> Asked:
@@ -101,7 +99,7 @@ class Source:
             to_pts=bounds.to_pts,
             track_ids=bounds.tracks,
         )
-        return Asked(_with_filter(make_test(where, self.scene), rows), bounds, rows)
+        return Asked(_with_filter(make_test(where, self.scene), rows), bounds, rows, steps_of(where))
 
 
 def either(left: RowFilter, right: RowFilter) -> RowFilter:
@@ -128,10 +126,3 @@ def _with_filter(test: Test, rows: RowFilter) -> Test:
         return -row.minus_score >= floors[row.model_index] and (labels is None or row.label in labels) and test(row)
 
     return passes
-
-
-def _video(ports: Ports, job: Job) -> Video:
-    video = ports.videos.get(job.tenant, job.video_id)
-    if video is None or video.media is None:
-        raise NotFound(f"the video of job {job.job_id} is gone")
-    return video

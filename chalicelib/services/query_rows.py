@@ -23,19 +23,22 @@ def fold_rows(source: Source, query: RowQuery, page: Filling, state: Any | None)
     A state is [position of the walk, state of the fold, how much of the next batch was given, whether the walk ended].
     """
     position, fold_state, skip, has_ended = state or (None, None, 0, False)
-    fold, row_filter = _make_fold(source, query, fold_state)
+    fold, row_filter, row_steps = _make_fold(source, query, fold_state)
     if not has_ended and not fold.is_done:
         walk = Walk(source.ports, source.job, source.video, row_filter, blocks_budget=page.blocks_left)
-        before, is_cut = position, False
+        before, is_cut, rows_steps = position, False, 0
         for row in walk.rows(position):
             taken, skip = _take(page, fold.take(row, before), skip)
             if taken is not None:
                 return [*(fold.held_from or (before,)), fold.state(), taken, False]
             before = walk.position
-            is_cut = page.is_full or fold.steps >= page.steps_left
+            rows_steps += row_steps
+            # A page that ended where it began would never get on: a frame that is held is finished whatever it takes.
+            has_moved = (fold.held_from or (before,)) != (position,)
+            is_cut = page.is_full or (has_moved and fold.steps + rows_steps >= page.steps_left)
             if is_cut or fold.is_done:
                 break
-        page.steps_left -= fold.steps
+        page.steps_left -= fold.steps + rows_steps
         page.blocks_left = walk.blocks_left
         if walk.is_exhausted:
             taken, skip = _take(page, fold.pause(), skip)
@@ -58,29 +61,31 @@ def _take(page: Filling, batches: Batches, skip: int) -> tuple[int | None, int]:
     return None, skip
 
 
-def _make_fold(source: Source, query: RowQuery, state: Any | None) -> tuple[Fold, RowFilter]:
+def _make_fold(source: Source, query: RowQuery, state: Any | None) -> tuple[Fold, RowFilter, int]:
+    """The fold, the rows that it must see, and what each of them takes of the steps of a page."""
     timebase = source.timebase
     if isinstance(query, Pairs):
         left, right = source.ask(query.left.where), source.ask(query.right.where)
-        rows = either(left.rows, right.rows)
+        rows, row_steps = either(left.rows, right.rows), left.row_steps + right.row_steps
         if query.relation is Relation.TOGETHER:
-            return FramePairsFold(left.test, right.test, query.within), rows
+            return FramePairsFold(left.test, right.test, query.within), rows, row_steps
         within_ticks = math.floor((query.within or 0) / timebase)
         gap_ticks = _gap_ticks(source, query.gap)
         pairs = AppearancePairsFold(
             query.relation, left.test, right.test, gap_ticks=gap_ticks, within_ticks=within_ticks, state=state
         )
-        return pairs, rows
+        return pairs, rows, row_steps
     asked = source.ask(query.of.where if isinstance(query, Count) else query.where)
     match query:
         case Detections():
-            return DetectionsFold(asked.test), asked.rows
+            return DetectionsFold(asked.test), asked.rows, asked.row_steps
         case Appearances():
             gap_ticks = _gap_ticks(source, query.gap)
-            return AppearancesFold(asked.test, gap_ticks, query.ranking, state), asked.rows
+            return AppearancesFold(asked.test, gap_ticks, query.ranking, state), asked.rows, asked.row_steps
         case Count():
             width, by_label = query.width, query.by_label
-            return CountFold(asked.test, timebase=timebase, width=width, by_label=by_label, state=state), asked.rows
+            fold = CountFold(asked.test, timebase=timebase, width=width, by_label=by_label, state=state)
+            return fold, asked.rows, asked.row_steps
 
 
 def _gap_ticks(source: Source, gap: Fraction | None) -> int:

@@ -32,6 +32,7 @@ def pair_tracks(source: Source, query: Pairs, page: Filling, state: Any | None) 
     def roles_of(track: TrackRow) -> Roles:
         if track.track_id not in roles:
             row = row_of_track(source, track)
+            page.steps_left -= left.row_steps + right.row_steps
             roles[track.track_id] = left.test(row), right.test(row)
         return roles[track.track_id]
 

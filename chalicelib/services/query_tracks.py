@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import astuple
+from dataclasses import astuple, replace
 from typing import Any
 
 from chalicelib.contracts.tracks import TrackRow
 from chalicelib.domain.query.ast import Dwells, PerTrack, Tracks, is_about_whole_tracks
-from chalicelib.domain.query.conditions import Test
+from chalicelib.domain.query.conditions import Test, steps_of
 from chalicelib.domain.query.found import Dwell, Found, FoundTrack
 from chalicelib.domain.query.track_folds import DwellsFold, PerTrackFold, Tally, TrackFold, TracksFold
-from chalicelib.services.query_page import Filling, Source
+from chalicelib.services.query_page import Asked, Filling, Source
 from chalicelib.services.rows import Row
 from chalicelib.services.track_batches import TrackList, may_match, tally_batch
 
@@ -26,7 +26,7 @@ def fold_tracks(source: Source, query: TrackQuery, page: Filling, state: Any | N
     if is_listed(query):
         return _list_tracks(source, query, page, state)
     start, tallies, position, skip, kept = state or ([0, 0], None, None, 0, [])
-    asked = source.ask(query.where, is_of_tracks=True)
+    asked = _with_steps(source.ask(query.where, is_of_tracks=True), query)
     fold = _make_fold(source, query, asked.test)
     track_list = TrackList(source, page)
 
@@ -69,6 +69,9 @@ def _list_tracks(source: Source, query: TrackQuery, page: Filling, state: Any | 
     for track, after in TrackList(source, page).from_place(place):
         if after[0] != place[0] and page.chunks_left <= 0:
             return [after[0], 0]
+        if page.steps_left <= 0:
+            return list(place)
+        page.steps_left -= asked.row_steps
         if asked.test(row_of_track(source, track)):
             found = FoundTrack(
                 track.track_id,
@@ -93,6 +96,17 @@ def _make_fold(source: Source, query: TrackQuery, test: Test) -> TrackFold:
             return PerTrackFold(test, query.choice)
         case Dwells():
             return DwellsFold(test, query.region, (query.at_least or 0) / source.timebase)
+
+
+def _with_steps(asked: Asked, query: TrackQuery) -> Asked:
+    """With what is done with each row beside its condition."""
+    match query:
+        case Tracks():
+            return replace(asked, row_steps=asked.row_steps + len(query.crossings))
+        case Dwells():
+            return replace(asked, row_steps=steps_of(query.where, query.region))
+        case _:
+            return asked
 
 
 def _list_results(fold: TrackFold, tracks: tuple[TrackRow, ...], tallies: list[Tally]) -> list[Found]:

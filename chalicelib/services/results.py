@@ -69,7 +69,7 @@ def find_detections(
     """
     if job.plan is None:
         return [], None
-    video, timebase = _video_of(ports, job)
+    video, timebase = video_of(ports, job)
     scope = _detections_scope(job.job_id, query)
     key = ports.limits.cursor_key
     position = read_cursor(key, job.tenant, scope, cursor) if cursor else None
@@ -107,7 +107,7 @@ def find_tracks(
     """
     if job.plan is None:
         return [], Fraction(1), None
-    _, timebase = _video_of(ports, job)
+    _, timebase = video_of(ports, job)
     scope = f"tracks|{job.job_id}|{label}|{from_seconds}|{to_seconds}"
     key = ports.limits.cursor_key
     first_chunk, skip = read_cursor(key, job.tenant, scope, cursor) if cursor else (0, 0)
@@ -167,7 +167,7 @@ def first_pts_at(seconds: Fraction | None, timebase: Fraction) -> Pts | None:
     return None if seconds is None else math.ceil(seconds / timebase)
 
 
-def _video_of(ports: Ports, job: Job) -> tuple[Video, Fraction]:
+def video_of(ports: Ports, job: Job) -> tuple[Video, Fraction]:
     """The video of a job that has a plan, and its timebase; neither changes any more, so readers share them."""
 
     def read() -> tuple[Video, Fraction]:

@@ -117,5 +117,9 @@ def tally_batch(
     for row in walk.rows(position):
         number = number_by_id[row.track_id]
         tallies[number] = add(batch.tracks[number], tallies[number], row)
+        page.steps_left -= asked.row_steps
+        if page.steps_left <= 0:
+            page.blocks_left = walk.blocks_left
+            return walk.position
     page.blocks_left = walk.blocks_left
     return walk.position if walk.is_exhausted else None

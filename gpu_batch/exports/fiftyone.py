@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from chalicelib.contracts.blocks import BOX_UNITS
-from chalicelib.domain.exports import ExportFormat
+from chalicelib.domain.exports import ExportFormat, file_suffix
 from gpu_batch.exports.facts import ExportFacts, ExportFrame, ExportRow, Sink, number_of
 from gpu_batch.exports.text import compact_json, readme
 from gpu_batch.exports.zip_stream import ZipStream
@@ -32,8 +32,7 @@ Put the video at data/{name} beside them, then
 def write_fiftyone(facts: ExportFacts, frames: Iterator[ExportFrame], sink: Sink) -> None:
     """See the module's docstring."""
     statement = facts.statement(ExportFormat.FIFTYONE)
-    suffix = facts.filename[facts.filename.rfind(".") :] if "." in facts.filename else ""
-    video, labels = f"{facts.stem}{suffix}", f"labels/{facts.stem}.json"
+    video, labels = f"{facts.stem}{file_suffix(facts.filename)}", f"labels/{facts.stem}.json"
     manifest = {
         "type": "eta.core.datasets.LabeledVideoDataset",
         "description": compact_json(statement),

@@ -45,10 +45,12 @@ def write_mot(facts: ExportFacts, frames: Iterator[ExportFrame], sink: Sink) -> 
                 if seen.add(track_id):
                     table.writerow((track_id, facts.models[row.model].name, row.label))
         listing.detach()
-        about = ABOUT.format(stem=facts.stem)
+        # Beside README.txt there is no room for the result of a video of that name, whatever its letters.
+        stem = f"{facts.stem}_video" if facts.stem.lower() == "readme" else facts.stem
+        about = ABOUT.format(stem=stem)
         archive.add("README.txt", readme(facts.statement(ExportFormat.MOT), about))
-        archive.add(f"{facts.stem}/seqinfo.ini", _sequence(facts, last_number + 1))
-        archive.add_file(f"{facts.stem}.txt", result)
+        archive.add(f"{stem}/seqinfo.ini", _sequence(facts, stem, last_number + 1))
+        archive.add_file(f"{stem}.txt", result)
         archive.add_file("tracks.csv", listed)
 
 
@@ -58,10 +60,10 @@ def _line(frame: int, track_id: int, row: ExportRow) -> str:
     return f"{frame},{track_id},{sides},{decimal(row.score, 4)},-1,-1,-1\n"
 
 
-def _sequence(facts: ExportFacts, seen_frames: int) -> bytes:
+def _sequence(facts: ExportFacts, stem: str, seen_frames: int) -> bytes:
     length = facts.frame_count if facts.frame_count is not None else seen_frames
     lines = {
-        "name": facts.stem,
+        "name": stem,
         "imDir": "img1",
         "frameRate": decimal(facts.frame_rate or 0, 6),
         "seqLength": length,

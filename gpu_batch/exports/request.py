@@ -12,7 +12,7 @@ from chalicelib.contracts.attribute_values import Item
 from chalicelib.contracts.blocks import SCORE_UNITS
 from chalicelib.contracts.work_order import OrderedMedia, WorkOrder
 from chalicelib.domain.errors import ErrorCode
-from chalicelib.domain.exports import ExportFormat
+from chalicelib.domain.exports import EXPORT_VERSION, ExportFormat
 from chalicelib.domain.models import Manifest, manifest_from_json
 from gpu_batch.errors import BadOrder
 from gpu_batch.exports.facts import ExportedModel, ExportFacts
@@ -53,6 +53,10 @@ def read_export_order(order: WorkOrder) -> ExportOrder:
     """
     if order.media is None or order.parameters is None:
         raise BadOrder("an order to export must have media facts and parameters", code=ErrorCode.INTERNAL)
+    version = order.parameters.get("version")
+    if version != EXPORT_VERSION:
+        detail = f"the export that was asked for is unknown: this worker writes version {EXPORT_VERSION}, not {version}"
+        raise BadOrder(detail, code=ErrorCode.INTERNAL)
     try:
         asked = export_parameters.from_json(order.parameters)
     except (KeyError, ValueError) as error:

@@ -58,7 +58,7 @@ class Issuer:
             )
         except jwt.ExpiredSignatureError:
             raise TokenRefused("Token has expired.") from None
-        except jwt.PyJWTError:
+        except (jwt.PyJWTError, UnicodeError):
             raise TokenRefused("Unable to parse JWT token.") from None
         return claims
 

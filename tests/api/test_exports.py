@@ -201,3 +201,15 @@ def test_exports_go_with_their_video(service: Service) -> None:
     assert service.call("DELETE", f"/videos/{seeded.video_id}").status == 204
     assert [key for key in sorted(service.fakes.objects.keys()) if "exports" in key] == []
     assert read(service, seeded, export_id).status == 404
+
+
+def test_an_export_of_an_earlier_version_is_still_listed_and_read(service: Service) -> None:
+    seeded = seed_job(service)
+    export_id = asked(service, seeded)["export_id"]
+    end(service, seeded, export_id, UnitState.DONE)
+    steps, name = service.fakes.memory.side_steps[Owner(ACME, seeded.job_id)], (UnitKind.EXPORT, export_id)
+    steps[name] = replace(steps[name], parameters={**steps[name].parameters, "version": 0})
+    export = read(service, seeded, export_id).json["export"]
+    assert (export["state"], "url" in export) == ("SUCCEEDED", True)
+    listed = service.call("GET", f"/jobs/{seeded.job_id}/exports").json["items"]
+    assert [item["export_id"] for item in listed] == [export_id]

@@ -425,6 +425,19 @@ def test_the_function_refuses_a_call_without_an_identity() -> None:
     assert answer["errorType"] == "UNAUTHENTICATED"
 
 
+@pytest.mark.parametrize("text", ["{", "[" * 100_000])
+def test_json_that_is_none_is_a_mistake_of_the_client(text: str) -> None:
+    event = {
+        "info": {"parentTypeName": "Mutation", "fieldName": "signParts"},
+        "arguments": {"videoId": "vid_1", "input": {"partNumbers": [1], "sha256ByPart": text}},
+        "identity": caller_of(ACME).identity,
+    }
+    with wiring.using(Service().ports):
+        answer = lambda_entry.resolve(event)
+    assert isinstance(answer, dict)
+    assert (answer["errorType"], "sha256ByPart" in answer["errorMessage"]) == ("INVALID_REQUEST", True)
+
+
 PUBLISH = """mutation($e: JobEventInput!) { publishJobEvent(event: $e) { jobId seq kind state labels { label } } }"""
 EVENT = {
     "seq": 1,

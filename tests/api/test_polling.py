@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from bench.polling import Load, measure
+from bench.results.polling import Load, measure
 from chalicelib.domain.jobs import JobState
 from tests.api.seed import seed_job
 from tests.api.service import ACME, Service

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bench.item_sizes import item_bytes, value_bytes, write_units
+from bench.results.item_sizes import item_bytes, value_bytes, write_units
 
 
 @pytest.mark.parametrize(

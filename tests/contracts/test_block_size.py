@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 from fractions import Fraction
 
-from bench.item_sizes import write_units
+from bench.results.item_sizes import write_units
 from chalicelib.contracts import table_keys
 from chalicelib.contracts.attribute_values import Item
 from chalicelib.contracts.blocks import BOX_UNITS, SCORE_UNITS, Block, make_ref, pack_block

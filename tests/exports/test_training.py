@@ -15,6 +15,7 @@ from pycocotools.coco import COCO
 from trackeval.datasets import MotChallenge2DBox
 
 from gpu_batch.exports.coco import write_coco
+from gpu_batch.exports.fiftyone import write_fiftyone
 from gpu_batch.exports.mot import write_mot
 from gpu_batch.exports.yolo import write_yolo
 from tests.exports.job import FRAME_COUNT, HEIGHT, QUOTED, WIDTH, all_rows, some_facts, some_frames, written
@@ -164,6 +165,21 @@ def test_mot_states_the_sequence() -> None:
     info.read_string(unzipped(written(write_mot))[f"{STEM}/seqinfo.ini"].decode())
     assert info["Sequence"]["seqLength"] == str(FRAME_COUNT)
     assert (info["Sequence"]["imWidth"], info["Sequence"]["imHeight"]) == (str(WIDTH), str(HEIGHT))
+
+
+def test_mot_of_a_video_called_readme_keeps_both_files_apart() -> None:
+    files = unzipped(written(write_mot, some_facts(filename="ReadMe.mp4")))
+    assert sorted(files) == ["README.txt", "ReadMe_video.txt", "ReadMe_video/seqinfo.ini", "tracks.csv"]
+    assert b"name=ReadMe_video\n" in files["ReadMe_video/seqinfo.ini"]
+
+
+@pytest.mark.parametrize(
+    ("filename", "name"),
+    [("a.b/c.mp4", "c.mp4"), ("a.b/../c", "c"), ("c.m/p\n4", "p_4"), ("c.m\np4", "c.m_p4"), ("c.", "c")],
+)
+def test_fiftyone_names_the_video_by_a_name_and_no_path(filename: str, name: str) -> None:
+    manifest = json.loads(unzipped(written(write_fiftyone, some_facts(filename=filename)))["manifest.json"])
+    assert manifest["index"][0]["data"] == f"data/{name}"
 
 
 def test_mot_says_what_each_track_is() -> None:

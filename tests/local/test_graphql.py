@@ -111,7 +111,9 @@ def test_a_token_that_has_run_out_is_refused(stack: LocalStack) -> None:
     assert (answer.status_code, answer.json()["errors"][0]["message"]) == (401, "Token has expired.")
 
 
-@pytest.mark.parametrize(("body", "status"), [(b"{", 400), (b"[]", 400), (b"x" * (1 << 20) + b"x", 413)])
+@pytest.mark.parametrize(
+    ("body", "status"), [(b"{", 400), (b"[]", 400), (b"[" * 100_000, 400), (b"x" * (1 << 20) + b"x", 413)]
+)
 def test_what_is_no_request_is_refused(stack: LocalStack, body: bytes, status: int) -> None:
     assert post(stack, body, stack.token("a")).status_code == status
 
@@ -123,6 +125,7 @@ def test_what_is_no_request_is_refused(stack: LocalStack, body: bytes, status: i
         {"query": 1},
         {"query": "{"},
         {"query": "{ nothing }"},
+        {"query": "{a" * 1900},
         {"query": "{ videos { nextCursor } }", "variables": 1},
         {"query": "query a { __typename } query b { __typename }", "operationName": "c"},
         {"query": "subscription { onJobEvent(jobId: 1) { seq } }"},
@@ -257,7 +260,15 @@ def test_nothing_starts_before_the_connection_is_initialised(stack: LocalStack) 
         assert start(stack, client, "1", ON_JOB_EVENT, {"j": JOB_ID})["type"] == "error"
 
 
-@pytest.mark.parametrize("text", ["{", "[]", "1", "{}", '{"type": "shout"}', '{"type": "start", "id": "7"}'])
+def test_a_token_that_no_utf8_holds_is_refused(stack: LocalStack) -> None:
+    with connected(stack, "\ud800") as client:
+        say(client, "connection_init")
+        assert hear(client)["type"] == "connection_error"
+
+
+@pytest.mark.parametrize(
+    "text", ["{", "[]", "1", "{}", "[" * 100_000, '{"type": "shout"}', '{"type": "start", "id": "7"}']
+)
 def test_nonsense_is_answered_with_an_error_and_the_connection_goes_on(stack: LocalStack, text: str) -> None:
     with connected(stack) as client:
         begin(client)

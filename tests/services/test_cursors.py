@@ -61,3 +61,8 @@ def test_any_other_text_is_refused(text: str) -> None:
 def test_what_only_looks_like_a_cursor_is_refused(text: str) -> None:
     with pytest.raises(InvalidRequest):
         read_cursor(KEY, TENANT, "scope", text)
+
+
+def test_a_scope_that_is_no_text_is_refused_like_any_other() -> None:
+    with pytest.raises(InvalidRequest):
+        read_cursor(KEY, TENANT, "tracks|\ud800", make_cursor(KEY, TENANT, "tracks", [1]))

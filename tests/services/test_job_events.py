@@ -19,7 +19,7 @@ from chalicelib.contracts.blocks import BlockRef
 from chalicelib.contracts.items import event_to_item, job_to_item, unit_to_item
 from chalicelib.contracts.job_index import IndexEntry
 from chalicelib.domain.errors import DependencyFailed
-from chalicelib.domain.events import JobEvent, JobEventKind, LabelCount
+from chalicelib.domain.events import CommittedRange, JobEvent, JobEventKind, LabelCount
 from chalicelib.domain.jobs import Job, JobState
 from chalicelib.domain.units import UnitKind, UnitState
 from chalicelib.services.dispatch import owner_of
@@ -211,6 +211,26 @@ def test_whoever_asks_after_the_last_event_that_was_told_still_learns_of_the_end
     assert last.state is JobState.SUCCEEDED
     assert list(list_events(world.ports, world.job(job), last.seq - 1, 10)) == [last]
     assert list(list_events(world.ports, world.job(job), last.seq, 10)) == []
+
+
+def test_tracks_that_become_current_are_no_second_end() -> None:
+    world, job = started()
+    events = run_undisturbed(world, job)
+    owner, ended = owner_of(job), world.job(job)
+    # As a worker does that has tracked again: a newer version in the same state.
+    world.fakes.memory.jobs[owner] = replace(ended, tracks_version=1, version=ended.version + 1)
+    for after in (0, len(events) - 1, len(events), len(events) + 7):
+        assert list(list_events(world.ports, world.job(job), after, 1000)) == events[after:]
+
+
+def test_what_cannot_be_told_by_graphql_holds_up_no_other_event() -> None:
+    world, _ = started()
+    beyond = CommittedRange(0, 2**53 + 1, 2**53 + 2, 0.0, 1.0, ())
+    events = [replace(make_commit_event(0, committed=beyond), seq=1), replace(make_commit_event(1), seq=2)]
+    records = [{"dynamodb": {"NewImage": item_to_wire(event_to_item(event, None))}} for event in events]
+    with wiring.using(world.ports):
+        api_events.publish_recorded({"Records": records})
+    assert [event.seq for event, _ in world.fakes.publisher.published] == [2]
 
 
 def test_a_cancelled_job_is_told_with_its_cause() -> None:

@@ -24,9 +24,10 @@ from chalicelib.domain.query.parse import parse_query
 from chalicelib.domain.videos import VideoState
 from chalicelib.services.dispatch import owner_of
 from chalicelib.services.ports import Ports
-from chalicelib.services.query import MAX_CURSOR_CHARS, _write_state, run_query
+from chalicelib.services.query import MAX_CURSOR_CHARS, _answer, _write_state, run_query
 from chalicelib.services.query_page import Filling, Source
 from chalicelib.services.query_rows import fold_rows
+from chalicelib.services.results import DetectionQuery, find_detections
 from tests.contracts.block_makers import make_block
 from tests.fakes.finish import write_finish
 from tests.fakes.make import make_fakes
@@ -131,6 +132,47 @@ def test_a_page_compares_a_bounded_number_of_detections_with_each_other() -> Non
     assert pages > 10
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "detections",
+        "count detections by label",
+        "appearances",
+        "detections together with detections",
+        "tracks",
+        "tracks where score > 0",
+        "best detection per track",
+        "count tracks where score > 0 by label",
+    ],
+)
+def test_a_page_that_may_do_one_step_gets_on_and_finds_what_one_page_finds(text: str) -> None:
+    archive = archive_of(4)
+    source, query = Source(archive.ports, archive.job), parse_query(text)
+    whole = Filling(100_000, 100_000, 100_000, 10**9)
+    assert _answer(source, query, whole, None) is None
+    walked: list[Found] = []
+    state: Any = None
+    pages = 0
+    while pages < 2000 and (state is not None or not pages):
+        page = Filling(100_000, 100_000, 100_000, steps_left=1)
+        state = _answer(source, query, page, state)
+        walked += page.found
+        pages += 1
+    assert walked == whole.found
+    assert 1 < pages < 2000
+
+
+def test_a_condition_that_takes_long_ends_a_page_sooner() -> None:
+    archive = archive_of(BIG)
+    polygon = ", ".join(f"({number % 2 * 9000}, {number})" for number in range(100))
+    left = []
+    for text in ("count detections where score > 0", f"count detections where score > 0 and inside polygon({polygon})"):
+        page = Filling(100, 100_000, steps_left=10**9)
+        _answer(Source(archive.ports, archive.job), parse_query(text), page, None)
+        left.append(10**9 - page.steps_left)
+    assert 0 < 5 * left[0] < left[1]
+
+
 def test_cursors_stay_short_enough_for_a_url() -> None:
     archive = archive_of(BIG)
     texts = ["best detection per track", "tracks where crosses line((0,0),(60,60))", "count tracks by 50ms, label"]
@@ -227,3 +269,13 @@ def test_a_cursor_is_good_for_its_query_however_that_is_written() -> None:
     assert run_query(archive.ports, archive.job, "detections where time>0ms", limit=1, cursor=cursor).items
     with pytest.raises(InvalidRequest):
         run_query(archive.ports, archive.job, "detections where time > 1s", limit=1, cursor=cursor)
+
+
+def test_a_job_that_was_retried_and_cancelled_shows_what_was_committed_after_its_first_finish() -> None:
+    ports, job = job_of({1: [0]})
+    results: Any = ports.results
+    entry = results.get_index(job.tenant, job.job_id, [0])[0]
+    results.write_index(job.tenant, job.job_id, replace(entry, segment=1))
+    cancelled = replace(job, state=JobState.CANCELLED, plan=PlanFacts(2, 2))
+    found, _ = find_detections(ports, cancelled, DetectionQuery(), limit=10, cursor=None)
+    assert len(found) == 2

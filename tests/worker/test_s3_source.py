@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+import boto3
 import pytest
 
 from chalicelib.contracts.work_order import OrderedSource
@@ -76,6 +77,8 @@ def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[ScriptedS3]:
     }
     for name, value in settings.items():
         monkeypatch.setenv(name, value)
+    # boto3's own session keeps the first credentials that it saw: those of this test are for nobody else.
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
     yield server
     server.shutdown()
     server.server_close()

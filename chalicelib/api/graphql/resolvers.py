@@ -321,11 +321,18 @@ def _read(form: type[Form], arguments: Mapping[str, Any]) -> Form:
     for name in ("sha256_by_part",):
         # AWSJSON: text as a client sends it, or parsed already.
         if isinstance(values.get(name), str):
-            values[name] = json.loads(values[name])
+            values[name] = _read_json(name, values[name])
     try:
         return form.model_validate(values)
     except ValidationError as error:
         raise problems.invalid(error, rename=to_camel) from error
+
+
+def _read_json(name: str, text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        raise InvalidRequest(f"{to_camel(name)}: must be JSON") from None
 
 
 def _once(call: Call, asked: Asked, work: Callable[[], Fields]) -> Fields:

@@ -29,6 +29,10 @@ from chalicelib.domain.query.rows import SCORE_UNITS, SeenRow
 
 Test: TypeAlias = Callable[[SeenRow], bool]
 Value = TypeVar("Value", int, str)
+STEPS_PER_ROW = 2
+"""To find a row, and to do something with it."""
+PARTS_PER_STEP = 6
+"""Comparisons, and edges of polygons; one step takes as long as to compare two boxes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +82,13 @@ class Bounds:
 def names_score(where: Condition | None) -> bool:
     """Whether the condition says something of the score, so that no default threshold applies."""
     return any(isinstance(leaf, ScoreIs) for leaf in leaves_of(where))
+
+
+def steps_of(*conditions: Condition | None) -> int:
+    """How much work it is to find a row and to put it to these conditions, in steps of about a microsecond."""
+    leaves = [leaf for condition in conditions for leaf in leaves_of(condition)]
+    edges = sum(len(leaf.polygon.points) for leaf in leaves if isinstance(leaf, Inside))
+    return STEPS_PER_ROW + (len(leaves) + edges) // PARTS_PER_STEP
 
 
 def make_test(where: Condition | None, scene: Scene) -> Test:

@@ -88,7 +88,7 @@ class AppSync:
             return _json({"errors": [said]}, 401)
         try:
             asked = json.loads(body)
-        except ValueError:
+        except (ValueError, RecursionError):
             asked = None
         if not isinstance(asked, Mapping):
             return _json(refuse(Refusal("MalformedHttpRequestException", "the body must be a JSON object")), 400)

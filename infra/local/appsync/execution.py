@@ -139,9 +139,11 @@ class Engine:
         """A valid document, or its mistakes."""
         try:
             document = parse(query, max_tokens=TOKENS_MAX)
+            return validate(self.sdl.schema, document) or document
         except GraphQLError as error:
             return [error]
-        return validate(self.sdl.schema, document) or document
+        except RecursionError:
+            return [GraphQLError("the document nests too deeply to be read")]
 
     async def _run(self, operation: Operation, caller: Caller, root: Any) -> ExecutionResult:
         run = _Run(self.sdl, self._limits, self._functions, caller, is_push=root is not None)

@@ -13,7 +13,6 @@ Source: https://docs.aws.amazon.com/appsync/latest/devguide/real-time-websocket-
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -51,7 +50,7 @@ class Connection:
         try:
             message = json.loads(text)
             kind, name = message["type"], str(message.get("id", ""))
-        except (ValueError, TypeError, KeyError, AttributeError):
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
             self._send(_error({}, Refusal("UnsupportedOperation", "a message must be JSON with a type")))
             return True
         match kind:
@@ -76,7 +75,7 @@ class Connection:
     def _open(self) -> bool:
         try:
             headers = json.loads(base64.b64decode(self._header.replace("-", "+").replace("_", "/") + "=="))
-        except (ValueError, binascii.Error):
+        except (ValueError, RecursionError):
             headers = {}
         try:
             self._signed_in(headers)
@@ -106,7 +105,7 @@ class Connection:
         try:
             body = json.loads(payload["data"])
             headers = payload["extensions"]["authorization"]
-        except (ValueError, TypeError, KeyError):
+        except (ValueError, TypeError, KeyError, RecursionError):
             raise Refusal("BadRequestException", "payload must have data and extensions.authorization") from None
         caller = self._signed_in(headers)
         operation = self._engine.prepare(body if isinstance(body, Mapping) else {})

@@ -1,4 +1,4 @@
-"""`python -m bench.write_units`: what the results of a job cost to write, and blocks to unpack.
+"""`python -m bench.results.write_units`: what the results of a job cost to write, and blocks to unpack.
 
 Everything that a worker writes is written by the worker's own code into tables in memory, and counted by DynamoDB's
 rules. So are the items that a plan makes. What the API writes for a job as a whole (its item, submissions, steps) is
@@ -18,8 +18,8 @@ from fractions import Fraction
 from statistics import median
 from typing import Any, cast
 
-from bench.item_sizes import write_units
-from bench.result_scenes import LABELS, Scene, real_scene, synthetic_scene
+from bench.results.item_sizes import write_units
+from bench.results.scenes import LABELS, Scene, real_scene, synthetic_scene
 from chalicelib.adapters.table import Table
 from chalicelib.adapters.unit_store import DynamoUnitStore
 from chalicelib.contracts.attribute_values import Item, item_from_wire
@@ -289,7 +289,7 @@ def to_lines(cost: Cost) -> Iterator[str]:
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(prog="python -m bench.write_units", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m bench.results.write_units", description=__doc__)
     parser.add_argument("--minutes", type=int, default=60, help="of video, 60 if not said")
     seconds = 60 * parser.parse_args().minutes
     for width, height in ((1280, 720), (1920, 1080)):

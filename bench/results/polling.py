@@ -1,4 +1,4 @@
-"""`python -m bench.polling`: what many clients that poll one job cost the tables.
+"""`python -m bench.results.polling`: what many clients that poll one job cost the tables.
 
 Simulated time, the real handlers: requests go through the Chalice app, on ports in memory, to several environments of
 one function in turn, as a burst of clients is spread on Lambda. Every client polls once a second at a moment of its

@@ -1,7 +1,7 @@
-"""`python -m bench.page_cpu`: the CPU that a page of detections takes, through the real handlers on ports in memory.
+"""`python -m bench.results.page_cpu`: CPU of a page of detections, through the real handlers on ports in memory.
 
-The job is ten minutes at a density of 100 million detections a day (`bench/synthetic_job.py`): about 46 rows a frame.
-Pages start at random times, so a block is seldom the one of the page before.
+The job is ten minutes at a density of 100 million detections a day (`bench/results/synthetic_job.py`): about 46 rows
+a frame. Pages start at random times, so a block is seldom the one of the page before.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ import pstats
 import random
 import time
 
-from bench.paging import DAY
-from bench.synthetic_job import DIGEST, RESULTS, SyntheticJob
+from bench.results.paging import DAY
+from bench.results.synthetic_job import DIGEST, RESULTS, SyntheticJob
 from chalicelib.contracts import table_keys
 from chalicelib.domain.ids import TenantId
 from chalicelib.services.ports import Limits
@@ -67,7 +67,7 @@ def measure(service: Service, job: SyntheticJob, *, limit: int, pages: int, labe
 
 def main() -> None:
     """Print the table of docs/results.md, and a profile when asked."""
-    parser = argparse.ArgumentParser(prog="python -m bench.page_cpu", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m bench.results.page_cpu", description=__doc__)
     parser.add_argument("--pages", type=int, default=300)
     parser.add_argument("--profile", type=int, help="profile pages of this limit")
     arguments = parser.parse_args()

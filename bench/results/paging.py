@@ -1,7 +1,7 @@
-"""`python -m bench.paging`: what a page of results costs, for videos of a minute, an hour and a day.
+"""`python -m bench.results.paging`: what a page of results costs, for videos of a minute, an hour and a day.
 
-The real use cases and adapters read from a DynamoDB client in memory (`bench/metered.py`) that counts read units of
-4 KB as DynamoDB does; what it gives back is a job in the real formats (`bench/synthetic_job.py`).
+The real use cases and adapters read from a DynamoDB client in memory (`bench/results/metered.py`) that counts read
+units of 4 KB as DynamoDB does; what it gives back is a job in the real formats (`bench/results/synthetic_job.py`).
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
-from bench.metered import Meter, MeteredClient
-from bench.synthetic_job import META, RESULTS, SyntheticJob
+from bench.results.metered import Meter, MeteredClient
+from bench.results.synthetic_job import META, RESULTS, SyntheticJob
 from chalicelib.adapters.job_store import DynamoJobStore
 from chalicelib.adapters.model_registry import DynamoModelRegistry
 from chalicelib.adapters.result_store import DynamoResultStore
@@ -146,7 +146,7 @@ def to_markdown(rows: Sequence[tuple[str, list[Cost]]]) -> str:
 
 def main() -> None:
     """Measure both densities and print them."""
-    parser = argparse.ArgumentParser(prog="python -m bench.paging", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m bench.results.paging", description=__doc__)
     parser.add_argument("--detections", type=int, nargs="*", default=[1_000_000, 100_000_000], help="in a day")
     parser.add_argument("--kinds", action="store_true", help="also say which kinds of items the units went to")
     arguments = parser.parse_args()

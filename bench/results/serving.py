@@ -1,8 +1,8 @@
-"""`python -m bench.serving`: requests at a steady rate, through the real handlers, ports in memory.
+"""`python -m bench.results.serving`: requests at a steady rate, through the real handlers, ports in memory.
 
 Requests come at random moments, 300 a second on average, to one environment that takes them one after the other, as a
 function does. Each is of a kind drawn by the weights below. The time of the handler is that of the whole request
-without the wait for the ones before it, which is told beside it. The job is that of `bench.page_cpu`.
+without the wait for the ones before it, which is told beside it. The job is that of `bench.results.page_cpu`.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ import time
 from dataclasses import replace
 from typing import Any
 
-from bench.page_cpu import SECONDS, make_service
-from bench.paging import DAY
-from bench.synthetic_job import SyntheticJob
+from bench.results.page_cpu import SECONDS, make_service
+from bench.results.paging import DAY
+from bench.results.synthetic_job import SyntheticJob
 from tests.api.service import Service
 from tests.fakes.make import LIMITS
 
@@ -69,7 +69,7 @@ class _Client:
 
 def main() -> None:
     """Print the table of docs/results.md."""
-    parser = argparse.ArgumentParser(prog="python -m bench.serving", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m bench.results.serving", description=__doc__)
     parser.add_argument("--rate", type=float, default=300, help="requests a second")
     parser.add_argument("--seconds", type=float, default=60)
     arguments = parser.parse_args()
