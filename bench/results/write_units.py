@@ -2,8 +2,8 @@
 
 Everything that a worker writes is written by the worker's own code into tables in memory, and counted by DynamoDB's
 rules. So are the items that a plan makes. What the API writes for a job as a whole (its item, submissions, steps) is
-some thirty units, whatever the video, and heartbeats are one unit for each ten seconds of a worker: both are stated,
-not run.
+some thirty units, whatever the video, heartbeats are one unit for each ten seconds of a worker, and an event of the
+outbox is six: these are stated, not run.
 """
 
 from __future__ import annotations
@@ -45,6 +45,10 @@ HEARTBEAT_SECONDS = 10
 SPEED = 8
 """Seconds of video that a worker takes in a second, for the number of heartbeats: an assumption."""
 JOB_UNITS = 30
+EVENT_UNITS = 6
+"""An event, the record of its origin and the check of its job, in a transaction (`adapters/event_store.py`)."""
+STATE_EVENTS = 5
+"""Of a job that goes well, besides one for each segment."""
 TICKS = 90_000
 GOP_SECONDS = 2
 TENANT, JOB, DIGEST = "acme", "job_01JD8GQ0M5X2R7T4V9W3Y6Z1AB", "0f" * 32
@@ -187,6 +191,7 @@ def measure(scene: Scene) -> Cost:
     seconds = [[_unpack(block) for block in blocks] for _ in range(ROUNDS)]
     _finish(meter, scene, segments)
     meter.units["heartbeats"] += round(len(scene.frames) / scene.fps / SPEED / HEARTBEAT_SECONDS)
+    meter.units["events"] += EVENT_UNITS * (len(segments) + STATE_EVENTS)
     meter.units["job, submissions"] += JOB_UNITS
     return Cost(
         scene,
