@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -72,9 +73,21 @@ def _sample_bytes(image: av.VideoFrame) -> int:
 
 def single_pass(video: Path | bytes) -> list[Seen]:
     """Every frame as plain PyAV shows it."""
-    opened_from: Any = io.BytesIO(video) if isinstance(video, bytes) else str(video)
+    if isinstance(video, bytes):
+        return list(_decode(io.BytesIO(video)))
+    facts = video.stat()
+    return list(_single_pass_of_file(str(video), facts.st_mtime_ns, facts.st_size))
+
+
+@lru_cache(maxsize=512)
+def _single_pass_of_file(path: str, _changed_at: int, _size: int) -> tuple[Seen, ...]:
+    """Decoded once, for all tests that compare something with it."""
+    return _decode(path)
+
+
+def _decode(opened_from: Any) -> tuple[Seen, ...]:
     with av.open(opened_from) as opened:
-        return [Seen(frame.pts or 0, fingerprint(frame)) for frame in opened.decode(video=0)]
+        return tuple(Seen(frame.pts or 0, fingerprint(frame)) for frame in opened.decode(video=0))
 
 
 def see(frame: Frame) -> Seen:
