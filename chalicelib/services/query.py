@@ -94,7 +94,9 @@ def run_query(
             f"job {job.job_id} has no tracks: it is {job.state}",
             hint="Tracks are there when a job has SUCCEEDED, or ended as PARTIAL",
         )
-    scope = f"query|{job.job_id}|{format_query(query)}"
+    # A place among tracks means nothing in another version of them.
+    version = job.tracks_version if needs_tracks(query) else ""
+    scope = f"query|{job.job_id}|{version}|{format_query(query)}"
     state = _read_state(ports, job.tenant, scope, cursor)
     page = Filling(limit, blocks_budget)
     source = Source(ports, job) if job.plan is not None else None

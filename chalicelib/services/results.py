@@ -108,7 +108,7 @@ def find_tracks(
     if job.plan is None:
         return [], Fraction(1), None
     _, timebase = video_of(ports, job)
-    scope = f"tracks|{job.job_id}|{label}|{from_seconds}|{to_seconds}"
+    scope = f"tracks|{job.job_id}|{job.tracks_version}|{label}|{from_seconds}|{to_seconds}"
     key = ports.limits.cursor_key
     first_chunk, skip = read_cursor(key, job.tenant, scope, cursor) if cursor else (0, 0)
     wanted = Wanted(

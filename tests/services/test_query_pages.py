@@ -271,6 +271,17 @@ def test_a_cursor_is_good_for_its_query_however_that_is_written() -> None:
         run_query(archive.ports, archive.job, "detections where time > 1s", limit=1, cursor=cursor)
 
 
+def test_a_cursor_among_tracks_is_refused_when_another_version_of_them_is_read() -> None:
+    archive = archive_of(7)
+    later = replace(archive.job, tracks_version=1)
+    of_tracks = run_query(archive.ports, archive.job, "tracks", limit=1, cursor=None).next_cursor
+    of_rows = run_query(archive.ports, archive.job, "detections", limit=1, cursor=None).next_cursor
+    assert of_tracks is not None
+    with pytest.raises(InvalidRequest):
+        run_query(archive.ports, later, "tracks", limit=1, cursor=of_tracks)
+    assert run_query(archive.ports, later, "detections", limit=1, cursor=of_rows).items
+
+
 def test_a_job_that_was_retried_and_cancelled_shows_what_was_committed_after_its_first_finish() -> None:
     ports, job = job_of({1: [0]})
     results: Any = ports.results
