@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from chalicelib.contracts import table_keys
 from chalicelib.contracts.blocks import BlockRef
@@ -98,6 +99,22 @@ class FakeResultStore:
         references.discard(video_id)
         if not references:
             self._blocks.pop((tenant, content_digest), None)
+
+
+class CountingResults:
+    """The port `ResultStore`, with a count of the blocks that were read of it."""
+
+    def __init__(self, results: Any) -> None:
+        self._results = results
+        self.blocks_read = 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._results, name)
+
+    def get_blocks(self, tenant: TenantId, content_digest: str, refs: Sequence[BlockRef]) -> Mapping[str, bytes]:
+        self.blocks_read += len(refs)
+        blocks: Mapping[str, bytes] = self._results.get_blocks(tenant, content_digest, refs)
+        return blocks
 
 
 class FakeModelRegistry:

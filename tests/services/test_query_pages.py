@@ -10,13 +10,12 @@ from typing import Any
 import pytest
 
 from chalicelib.contracts import table_keys
-from chalicelib.contracts.blocks import BlockRef, make_ref, pack_block
+from chalicelib.contracts.blocks import make_ref, pack_block
 from chalicelib.contracts.cell_results import CellResult
 from chalicelib.contracts.job_index import IndexEntry
 from chalicelib.contracts.track_ids import IdColumn, pack_track_ids
 from chalicelib.contracts.tracks import TrackRow
 from chalicelib.domain.errors import Conflict, InvalidRequest, LimitExceeded
-from chalicelib.domain.ids import TenantId
 from chalicelib.domain.jobs import Job, JobState, PlanFacts
 from chalicelib.domain.query.ast import Pairs, ResultKind
 from chalicelib.domain.query.found import Bucket, Found
@@ -32,30 +31,15 @@ from tests.contracts.block_makers import make_block
 from tests.fakes.finish import write_finish
 from tests.fakes.make import make_fakes
 from tests.fakes.makers import TIMEBASE, make_job, make_manifest, make_media, make_segment, make_unit, make_video
+from tests.fakes.results import CountingResults
 from tests.services.query_archive import QueryArchive, archive_of
 
 BIG = 7
 
 
-class CountingBlocks:
-    """The port `ResultStore`, with a count of the blocks that were read of it."""
-
-    def __init__(self, results: Any) -> None:
-        self._results = results
-        self.blocks_read = 0
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._results, name)
-
-    def get_blocks(self, tenant: TenantId, content_digest: str, refs: Sequence[BlockRef]) -> Mapping[str, bytes]:
-        self.blocks_read += len(refs)
-        blocks: Mapping[str, bytes] = self._results.get_blocks(tenant, content_digest, refs)
-        return blocks
-
-
 def blocks_read(archive: QueryArchive, text: str, budget: int = 100_000) -> int:
     """Of the first page."""
-    results: Any = CountingBlocks(archive.ports.results)
+    results: Any = CountingResults(archive.ports.results)
     ports = replace(archive.ports, results=results)
     run_query(ports, archive.job, text, limit=1000, cursor=None, blocks_budget=budget)
     return int(results.blocks_read)

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
 from itertools import count
@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chalicelib.contracts.blocks import BlockRef
 from chalicelib.contracts.tracks import TrackRow
 from chalicelib.domain.errors import InvalidRequest, NotFound
 from chalicelib.domain.ids import TenantId
@@ -29,6 +28,7 @@ from chalicelib.services.shared_reads import SharedReads
 from chalicelib.services.walk import BLOCKS_PER_PAGE
 from tests.fakes.finish import write_finish
 from tests.fakes.makers import TIMEBASE, make_job, make_media, make_video
+from tests.fakes.results import CountingResults
 from tests.services.archive import Archive
 from tests.services.world import World, make_entry
 
@@ -50,22 +50,6 @@ def walk(archive: Archive, query: DetectionQuery, limit: int) -> list[Sequence[F
 
 def joined(pages: Sequence[Sequence[FoundDetection]]) -> list[FoundDetection]:
     return [found for page in pages for found in page]
-
-
-class CountingResults:
-    """The port `ResultStore`, with a count of what was read of it."""
-
-    def __init__(self, results: Any) -> None:
-        self._results = results
-        self.blocks_read = 0
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._results, name)
-
-    def get_blocks(self, tenant: TenantId, content_digest: str, refs: Sequence[BlockRef]) -> Mapping[str, bytes]:
-        self.blocks_read += len(refs)
-        blocks: Mapping[str, bytes] = self._results.get_blocks(tenant, content_digest, refs)
-        return blocks
 
 
 class Noting:
