@@ -230,7 +230,14 @@ def _with_job(ports: Ports, order: WorkOrder, job: Job, video: Video) -> WorkOrd
         score_min=job.request.score_min,
         labels=job.request.labels,
         tracking=job.request.tracking,
+        parameters=_tracker_of(order, job),
     )
+
+
+def _tracker_of(order: WorkOrder, job: Job) -> dict[str, object] | None:
+    """What the finish is told to track with, in the form in which a re-tracking is; None: its defaults."""
+    tracker = job.request.tracker if order.kind is OrderKind.FINISH else None
+    return None if tracker is None else {"tracking": tracker.to_json()}
 
 
 def _with_step(ports: Ports, order: WorkOrder, owner: Owner, name: StepName) -> WorkOrder:

@@ -30,6 +30,7 @@ from chalicelib.domain.videos import Video
 from chalicelib.services.event_ports import EventPublisher, EventStore
 from chalicelib.services.object_port import ObjectStore
 from chalicelib.services.shared_reads import SharedReads
+from chalicelib.services.version_ports import PipelineStore, ResultVersionStore
 
 
 class VersionConflict(Conflict):
@@ -447,6 +448,8 @@ class Ports:
     submissions: SubmissionStore
     due: DueIndex
     models: ModelRegistry
+    pipelines: PipelineStore
+    versions: ResultVersionStore
     results: ResultStore
     objects: ObjectStore
     batch: Batch

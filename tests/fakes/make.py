@@ -16,6 +16,7 @@ from tests.fakes.records import FakeDueIndex, FakeJobStore, FakeSubmissionStore,
 from tests.fakes.results import FakeModelRegistry, FakeResultStore
 from tests.fakes.system import FakeClock, FakeTokenVerifier, SequentialIds
 from tests.fakes.units import FakeClaims, FakeUnitStore
+from tests.fakes.versions import FakePipelineStore, FakeResultVersionStore
 
 LIMITS = Limits(
     max_upload_bytes=1 << 40,
@@ -67,6 +68,8 @@ def make_fakes(limits: Limits = LIMITS) -> Fakes:
         submissions=FakeSubmissionStore(memory),
         due=FakeDueIndex(memory),
         models=models,
+        pipelines=FakePipelineStore(memory),
+        versions=FakeResultVersionStore(memory),
         results=results,
         objects=objects,
         batch=batch,

@@ -17,7 +17,9 @@ from chalicelib.adapters.event_store import DynamoEventStore
 from chalicelib.adapters.idempotency_store import DynamoIdempotencyStore
 from chalicelib.adapters.job_store import DynamoJobStore
 from chalicelib.adapters.model_registry import DynamoModelRegistry
+from chalicelib.adapters.pipeline_store import DynamoPipelineStore
 from chalicelib.adapters.result_store import DynamoResultStore
+from chalicelib.adapters.result_version_store import DynamoResultVersionStore
 from chalicelib.adapters.submission_store import DynamoSubmissionStore
 from chalicelib.adapters.table import Table
 from chalicelib.adapters.unit_store import DynamoUnitStore
@@ -168,6 +170,8 @@ def aws_deployment(wrap: Callable[[Any], Any] = lambda client: client) -> Deploy
         submissions=DynamoSubmissionStore(meta),
         due=DynamoDueIndex(meta),
         models=DynamoModelRegistry(meta),
+        pipelines=DynamoPipelineStore(meta),
+        versions=DynamoResultVersionStore(meta),
         results=DynamoResultStore(results),
         idempotency=DynamoIdempotencyStore(meta),
         events=DynamoEventStore(meta),
