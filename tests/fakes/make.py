@@ -14,8 +14,8 @@ from tests.fakes.memory import Memory
 from tests.fakes.objects import BUCKET, FakeObjectStore
 from tests.fakes.records import FakeDueIndex, FakeJobStore, FakeSubmissionStore, FakeVideoStore
 from tests.fakes.results import FakeModelRegistry, FakeResultStore
-from tests.fakes.take_over import FakeTakeOverStore
 from tests.fakes.system import FakeClock, FakeTokenVerifier, SequentialIds
+from tests.fakes.take_over import FakeTakeOverStore
 from tests.fakes.units import FakeClaims, FakeUnitStore
 
 LIMITS = Limits(
