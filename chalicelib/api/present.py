@@ -17,6 +17,7 @@ from chalicelib.domain.media import Media
 from chalicelib.domain.models import Manifest
 from chalicelib.domain.pipelines import Pipeline
 from chalicelib.domain.result_versions import ResultVersion
+from chalicelib.domain.reuse import ReuseReceipt
 from chalicelib.domain.segments import Segment
 from chalicelib.domain.units import Unit
 from chalicelib.domain.videos import Video
@@ -98,6 +99,7 @@ def job_out(job: Job, progress: Progress) -> schemas.JobOut:
             plan=plan,
             finished_at=time_to_text(job.finished_at) if job.finished_at else None,
             summary=job.summary,
+            reused=job.reused and reused_out(job, job.reused),
             missing=missing or None,
             error=error_out(job.failure),
         ),
@@ -139,6 +141,28 @@ def result_version_out(version: ResultVersion) -> version_schemas.ResultVersionO
     ]
     return version_schemas.ResultVersionOut(
         pipeline=version.pipeline_name, alias=version.alias, job_id=moves[-1].to_job_id, moves=moves
+    )
+
+
+def reused_out(job: Job, receipt: ReuseReceipt) -> schemas.ReusedOut:
+    """What a job did not pay again."""
+    total = receipt.total
+    return schemas.ReusedOut(
+        cells=total.cells,
+        cells_reused=total.cells_reused,
+        frames=total.frames,
+        frames_inferred=total.frames_inferred,
+        models=[
+            schemas.ModelReuseOut(
+                name=ref.name,
+                cells=one.cells,
+                cells_reused=one.cells_reused,
+                frames=one.frames,
+                frames_inferred=one.frames_inferred,
+            )
+            for ref, one in zip(job.models, receipt.by_model, strict=True)
+        ],
+        **_known(job_id=receipt.job_id),
     )
 
 

@@ -21,7 +21,15 @@ from graphql import (
 from pydantic import BaseModel
 
 from chalicelib.adapters.event_publisher import EVENT_FIELDS, MUTATION_BY_KIND, publication
-from chalicelib.api import event_schemas, pipeline_schemas, query_schemas, schemas, track_schemas, version_schemas
+from chalicelib.api import (
+    event_schemas,
+    pipeline_schemas,
+    query_schemas,
+    schemas,
+    track_schemas,
+    upload_schemas,
+    version_schemas,
+)
 from chalicelib.api.graphql.limits import PAGE_LIMITS_BY_FIELD
 from chalicelib.api.graphql.resolvers import RESOLVERS, TYPE_BY_KIND
 from chalicelib.api.graphql.words import OPAQUE, to_camel, to_snake
@@ -48,6 +56,8 @@ REST_BY_TYPE: dict[str, type[BaseModel]] = {
     "Plan": schemas.PlanOut,
     "Progress": schemas.ProgressOut,
     "Missing": schemas.MissingOut,
+    "Reused": schemas.ReusedOut,
+    "ModelReuse": schemas.ModelReuseOut,
     "Segment": schemas.SegmentOut,
     "Detection": schemas.DetectionOut,
     "Track": schemas.TrackOut,
@@ -78,7 +88,7 @@ REST_BY_TYPE: dict[str, type[BaseModel]] = {
     "Move": version_schemas.MoveOut,
     "PromoteInput": version_schemas.PromoteIn,
     "RollBackInput": version_schemas.RollBackIn,
-    "Part": schemas.PartOut,
+    "Part": upload_schemas.PartOut,
     "VideoConnection": schemas.VideosPage,
     "JobConnection": schemas.JobsPage,
     "SegmentConnection": schemas.SegmentsPage,
@@ -87,18 +97,26 @@ REST_BY_TYPE: dict[str, type[BaseModel]] = {
     "JobEventConnection": event_schemas.JobEventsPage,
     "ModelConnection": schemas.ModelsPage,
     "FoundConnection": query_schemas.FoundTracksOut,
-    "PartConnection": schemas.PartsOut,
+    "PartConnection": upload_schemas.PartsOut,
     "CreateUploadInput": schemas.VideoIn,
     "SourceInput": schemas.SourceIn,
-    "SignPartsInput": schemas.PartsIn,
-    "CompleteUploadInput": schemas.CompleteIn,
-    "UploadedPartInput": schemas.UploadedPartIn,
+    "SignPartsInput": upload_schemas.PartsIn,
+    "CompleteUploadInput": upload_schemas.CompleteIn,
+    "UploadedPartInput": upload_schemas.UploadedPartIn,
     "StartJobInput": schemas.JobIn,
     "JobEventInput": event_schemas.JobEventOut,
     "ErrorInput": schemas.ErrorOut,
     "LabelCountInput": event_schemas.LabelCountOut,
 }
-FORMS = (schemas, event_schemas, pipeline_schemas, query_schemas, track_schemas, version_schemas)
+FORMS = (
+    schemas,
+    event_schemas,
+    pipeline_schemas,
+    query_schemas,
+    track_schemas,
+    upload_schemas,
+    version_schemas,
+)
 REST_ONLY = {
     # A union in REST's forms, one type here.
     "EveryFrameIn",

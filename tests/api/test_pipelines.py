@@ -39,7 +39,8 @@ def test_a_pipeline_says_all_that_its_jobs_do(service: Service) -> None:
 
 
 def test_the_same_again_is_the_same_version_and_other_content_the_next(service: Service) -> None:
-    versions = [make(service, **body).json["pipeline"]["version"] for body in ({}, {}, {"score_min": 0.5}, {})]
+    bodies: list[dict[str, Any]] = [{}, {}, {"score_min": 0.5}, {}]
+    versions = [make(service, **body).json["pipeline"]["version"] for body in bodies]
     assert versions == [1, 1, 2, 3]
     listed = service.call("GET", "/pipelines/people").json["items"]
     assert [one["version"] for one in listed] == [3, 2, 1]

@@ -15,6 +15,7 @@ from tests.fakes.objects import BUCKET, FakeObjectStore
 from tests.fakes.records import FakeDueIndex, FakeJobStore, FakeSubmissionStore, FakeVideoStore
 from tests.fakes.results import FakeModelRegistry, FakeResultStore
 from tests.fakes.system import FakeClock, FakeTokenVerifier, SequentialIds
+from tests.fakes.take_over import FakeTakeOverStore
 from tests.fakes.units import FakeClaims, FakeUnitStore
 from tests.fakes.versions import FakePipelineStore, FakeResultVersionStore
 
@@ -71,6 +72,7 @@ def make_fakes(limits: Limits = LIMITS) -> Fakes:
         pipelines=FakePipelineStore(memory),
         versions=FakeResultVersionStore(memory),
         results=results,
+        take_overs=FakeTakeOverStore(memory, results),
         objects=objects,
         batch=batch,
         idempotency=FakeIdempotencyStore(),

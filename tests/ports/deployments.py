@@ -22,6 +22,7 @@ from chalicelib.adapters.result_store import DynamoResultStore
 from chalicelib.adapters.result_version_store import DynamoResultVersionStore
 from chalicelib.adapters.submission_store import DynamoSubmissionStore
 from chalicelib.adapters.table import Table
+from chalicelib.adapters.take_over_store import DynamoTakeOverStore
 from chalicelib.adapters.unit_store import DynamoUnitStore
 from chalicelib.adapters.video_store import DynamoVideoStore
 from chalicelib.contracts import table_keys
@@ -173,6 +174,7 @@ def aws_deployment(wrap: Callable[[Any], Any] = lambda client: client) -> Deploy
         pipelines=DynamoPipelineStore(meta),
         versions=DynamoResultVersionStore(meta),
         results=DynamoResultStore(results),
+        take_overs=DynamoTakeOverStore(meta, results),
         idempotency=DynamoIdempotencyStore(meta),
         events=DynamoEventStore(meta),
     )
