@@ -178,7 +178,8 @@ def test_a_model_that_was_added_is_counted_without_comparing() -> None:
 
 def test_no_call_reads_more_blocks_than_its_budget() -> None:
     archive = DiffArchive(11, cells=60, is_alike=False)
-    read, cursor = [], None
+    read: list[int] = []
+    cursor = None
     while cursor or not read:
         results: Any = CountingResults(archive.ports.results)
         ports = replace(archive.ports, results=results)
