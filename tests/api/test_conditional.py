@@ -21,7 +21,9 @@ def path_of(service: Service, route: Route) -> str:
     if "/upload" in route.path:
         return route.path.format(video_id=seed_upload_in_parts(service))
     seeded = seed_export(service) if "export_id" in route.path else seed_job(service)
-    return route.path.format(video_id=seeded.video_id, job_id=seeded.job_id, export_id=seeded.export_id)
+    return route.path.format(
+        video_id=seeded.video_id, job_id=seeded.job_id, other_job_id=seeded.job_id, export_id=seeded.export_id
+    )
 
 
 @pytest.mark.parametrize("route", GETS, ids=str)

@@ -21,7 +21,7 @@ from graphql import (
 from pydantic import BaseModel
 
 from chalicelib.adapters.event_publisher import EVENT_FIELDS, MUTATION_BY_KIND, publication
-from chalicelib.api import query_schemas, schemas, track_schemas
+from chalicelib.api import diff_schemas, query_schemas, schemas, track_schemas
 from chalicelib.api.graphql.limits import PAGE_LIMITS_BY_FIELD
 from chalicelib.api.graphql.resolvers import RESOLVERS, TYPE_BY_KIND
 from chalicelib.api.graphql.words import OPAQUE, to_camel, to_snake
@@ -65,6 +65,15 @@ REST_BY_TYPE: dict[str, type[BaseModel]] = {
     "PairItem": query_schemas.PairItemOut,
     "BucketItem": query_schemas.BucketItemOut,
     "DwellItem": query_schemas.DwellItemOut,
+    "Diff": diff_schemas.DiffOut,
+    "DiffSums": diff_schemas.DiffSumsOut,
+    "DiffLabel": diff_schemas.DiffLabelOut,
+    "DiffBucket": diff_schemas.DiffBucketOut,
+    "DiffFrames": diff_schemas.DiffFramesOut,
+    "DiffMissing": diff_schemas.DiffMissingOut,
+    "Change": diff_schemas.ChangeOut,
+    "SeenDetection": diff_schemas.SeenDetectionOut,
+    "ChangeConnection": diff_schemas.ChangesPage,
     "PairSide": query_schemas.PairSideOut,
     "Crossing": query_schemas.CrossingOut,
     "Part": schemas.PartOut,
@@ -106,6 +115,8 @@ REST_ONLY = {
     *(name for name in vars(query_schemas) if name.startswith("Found")),
     # Arguments, which are compared below.
     "QueryQuery",
+    "DiffQuery",
+    "DiffChangesQuery",
     "PageQuery",
     "EventsQuery",
     "DetectionsQuery",
@@ -118,6 +129,7 @@ ARGUMENTS: dict[tuple[str, str], type[BaseModel]] = {
     ("Query", "jobEvents"): schemas.EventsQuery,
     ("Query", "jobQuery"): query_schemas.QueryQuery,
     ("Query", "search"): query_schemas.QueryQuery,
+    ("Query", "jobChanges"): diff_schemas.DiffChangesQuery,
     ("Video", "jobs"): schemas.PageQuery,
     ("Job", "segments"): schemas.PageQuery,
     ("Job", "detections"): schemas.DetectionsQuery,
@@ -186,7 +198,7 @@ def test_every_resolver_has_its_field() -> None:
 def test_every_form_and_answer_of_rest_has_its_twin() -> None:
     models = {
         name
-        for name, model in {**vars(schemas), **vars(query_schemas), **vars(track_schemas)}.items()
+        for name, model in {**vars(schemas), **vars(query_schemas), **vars(track_schemas), **vars(diff_schemas)}.items()
         # pydantic leaves its own generic models in the module.
         if isinstance(model, type) and issubclass(model, BaseModel) and name.isidentifier() and model is not BaseModel
     }
@@ -216,7 +228,13 @@ def test_a_field_is_never_null_where_rest_always_has_it(name: str) -> None:
 def test_a_list_takes_what_rest_takes(place: tuple[str, str]) -> None:
     kind: Any = SCHEMA.type_map[place[0]]
     named = {to_camel(field.alias or name) for name, field in ARGUMENTS[place].model_fields.items()}
-    assert set(kind.fields[place[1]].args) - {"jobId"} == named
+    assert set(kind.fields[place[1]].args) - {"jobId", "otherJobId"} == named
+
+
+def test_a_diff_takes_what_rest_takes() -> None:
+    kind: Any = SCHEMA.type_map["Query"]
+    named = {to_camel(name) for name in diff_schemas.DiffQuery.model_fields}
+    assert set(kind.fields["jobDiff"].args) == named | {"jobId", "otherJobId"}
 
 
 def test_every_list_that_can_grow_is_cut_into_pages() -> None:

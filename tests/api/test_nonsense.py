@@ -56,6 +56,7 @@ def path_of(route: Route) -> str:
     return route.path.format(
         video_id=UPLOAD if "/upload" in route.path else SEEDED.video_id,
         job_id=SEEDED.job_id,
+        other_job_id=SEEDED.job_id,
         export_id=SEEDED.export_id,
     )
 

@@ -38,7 +38,7 @@ def broken(error: Exception) -> Service:
 
 @pytest.mark.parametrize("route", PRIVATE, ids=str)
 def test_without_a_token_nothing_is_answered(route: Route) -> None:
-    path = route.path.format(video_id="vid_1", job_id="job_1", export_id="exp_1")
+    path = route.path.format(video_id="vid_1", job_id="job_1", other_job_id="job_1", export_id="exp_1")
     answer = Service().call(route.method, path, route.body, token=None)
     assert answer.json == {
         "type": "urn:reelscan:problem:UNAUTHENTICATED",

@@ -18,7 +18,7 @@ TO_ONE_THING = [route for route in ROUTES if "{" in route.path]
 
 
 def ask(service: Service, route: Route, ids: Seeded, token: str) -> Answer:
-    path = route.path.format(video_id=ids.video_id, job_id=ids.job_id, export_id=ids.export_id)
+    path = route.path.format(video_id=ids.video_id, job_id=ids.job_id, other_job_id=ids.job_id, export_id=ids.export_id)
     return service.call(route.method, path, route.body, query=route.asked, token=token)
 
 
@@ -69,7 +69,7 @@ def test_the_owner_is_answered(route: Route) -> None:
 )
 def test_a_name_that_is_no_id_is_not_found(route: Route, name: str) -> None:
     service = Service()
-    path = route.path.format(video_id=name, job_id=name, export_id=name)
+    path = route.path.format(video_id=name, job_id=name, other_job_id=name, export_id=name)
     assert service.call(route.method, path, route.body, query=route.asked).status in (403, 404)
 
 

@@ -10,15 +10,17 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from chalicelib.api import catalog, problems, results, schemas
+from chalicelib.api import diff as diff_views
 from chalicelib.api import jobs as job_views
 from chalicelib.api import query as query_views
 from chalicelib.api import videos as video_views
+from chalicelib.api.diff_schemas import DiffChangesQuery, DiffQuery
 from chalicelib.api.graphql.limits import PAGE_LIMITS_BY_FIELD
 from chalicelib.api.graphql.words import from_graphql, to_camel, to_graphql
 from chalicelib.api.pages import listed_after, next_cursor
@@ -106,6 +108,18 @@ def query_job(call: Call, asked: Asked) -> Fields:
 def search(call: Call, asked: Asked) -> Fields:
     """Query.search."""
     return _found(query_views.search(call, _page(asked, QueryQuery)))
+
+
+def diff_jobs(call: Call, asked: Asked) -> Fields:
+    """Query.jobDiff."""
+    form = _read(DiffQuery, _without_ids(asked))
+    return to_graphql(diff_views.diff_jobs(call, asked.arguments["jobId"], asked.arguments["otherJobId"], form))
+
+
+def list_changes(call: Call, asked: Asked) -> Fields:
+    """Query.jobChanges."""
+    page = _page(replace(asked, arguments=_without_ids(asked)), DiffChangesQuery)
+    return to_graphql(diff_views.list_changes(call, asked.arguments["jobId"], asked.arguments["otherJobId"], page))
 
 
 # --- fields of videos and jobs ----------------------------------------------------------------------------------------
@@ -241,6 +255,8 @@ RESOLVERS: dict[tuple[str, str], Resolver] = {
     ("Query", "models"): Resolver(list_models),
     ("Query", "jobQuery"): Resolver(query_job),
     ("Query", "search"): Resolver(search),
+    ("Query", "jobDiff"): Resolver(diff_jobs),
+    ("Query", "jobChanges"): Resolver(list_changes),
     ("Video", "jobs"): Resolver(many=list_jobs),
     ("Video", "source"): Resolver(get_source),
     ("Job", "video"): Resolver(many=get_videos_of_jobs),
@@ -314,6 +330,11 @@ def _page(asked: Asked, form: type[Any] = schemas.PageQuery) -> Any:
     if page.limit > limits.most:
         raise InvalidRequest(f"limit: must be at most {limits.most} in this list but got {page.limit}")
     return page
+
+
+def _without_ids(asked: Asked) -> Mapping[str, Any]:
+    """What is asked of two jobs."""
+    return {name: value for name, value in asked.arguments.items() if name not in ("jobId", "otherJobId")}
 
 
 def _read(form: type[Form], arguments: Mapping[str, Any]) -> Form:
