@@ -24,9 +24,10 @@ from av.video.reformatter import ColorRange, Interpolation, VideoReformatter
 
 from chalicelib.domain.models import InputSize
 
-PREPROCESSING_VERSION = 1
+PREPROCESSING_VERSION = 2
 """Part of the key of stored results: count up with any change, here or in the major version of OpenCV or
-libswscale, that can change a byte of an input."""
+libswscale, that can change a byte of an input, and with any in `detect.to_rows` that can change a row. 2: boxes are
+rounded by the size of the frame."""
 
 _ROTATION_BY_DEGREES = {
     90: cv2.ROTATE_90_CLOCKWISE,
