@@ -16,6 +16,7 @@ from fractions import Fraction
 from chalicelib.domain.errors import Failure
 from chalicelib.domain.ids import JobId, TenantId, VideoId
 from chalicelib.domain.media import WholeReason
+from chalicelib.domain.models import ModelTask
 from chalicelib.domain.sampling import Sampling
 
 
@@ -45,6 +46,7 @@ class ModelRef:
     name: str
     version: str
     sha256: str
+    task: ModelTask = ModelTask.DETECTION
 
 
 @dataclass(frozen=True, slots=True)
