@@ -79,7 +79,10 @@ def job_out(job: Job, progress: Progress) -> schemas.JobOut:
         job_id=job.job_id,
         video_id=job.video_id,
         state=job.state,
-        models=[schemas.ModelRefOut(name=ref.name, version=ref.version, sha256=ref.sha256) for ref in job.models],
+        models=[
+            schemas.ModelRefOut(name=ref.name, version=ref.version, sha256=ref.sha256, task=ref.task)
+            for ref in job.models
+        ],
         sampling=request.sampling.to_json(),
         tracking=request.tracking,
         progress=schemas.ProgressOut(

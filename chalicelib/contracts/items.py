@@ -17,6 +17,7 @@ from chalicelib.domain.events import CommittedRange, JobEvent, JobEventKind, Lab
 from chalicelib.domain.ids import JobId, SubmissionId, TenantId, VideoId
 from chalicelib.domain.jobs import Job, JobRequest, JobState, MissingRange, ModelRef, PlanFacts
 from chalicelib.domain.media import Media, WholeReason
+from chalicelib.domain.models import ModelTask
 from chalicelib.domain.reuse import Made, ReuseReceipt
 from chalicelib.domain.sampling import Sampling
 from chalicelib.domain.segments import Segment
@@ -113,7 +114,7 @@ def job_to_item(job: Job, due_at: datetime | None) -> Item:
             "segment_seconds": str(request.segment_seconds) if request.segment_seconds is not None else None,
             "tracking": request.tracking,
         },
-        "models": [{"name": ref.name, "version": ref.version, "sha256": ref.sha256} for ref in job.models],
+        "models": [model_ref_to_map(ref) for ref in job.models],
         "created_at": time_to_text(job.created_at),
         "deadline_at": time_to_text(job.deadline_at),
         "plan": {"segments": job.plan.segments, "cells": job.plan.cells, "reason": job.plan.reason}
@@ -148,7 +149,7 @@ def job_from_item(item: Item) -> Job:
             segment_seconds=Fraction(segment_seconds) if segment_seconds is not None else None,
             tracking=request["tracking"],
         ),
-        models=tuple(ModelRef(**ref) for ref in item["models"]),
+        models=tuple(model_ref_from_map(ref) for ref in item["models"]),
         created_at=time_from_text(item["created_at"]),
         deadline_at=time_from_text(item["deadline_at"]),
         plan=PlanFacts(plan["segments"], plan["cells"], WholeReason(plan["reason"]) if plan["reason"] else None)
@@ -305,6 +306,18 @@ def event_from_item(item: Item) -> JobEvent:
         if committed
         else None,
     )
+
+
+def model_ref_to_map(ref: ModelRef) -> Item:
+    """ModelRef as an attribute; a task that is not there is detection."""
+    form = {"name": ref.name, "version": ref.version, "sha256": ref.sha256}
+    return form if ref.task is ModelTask.DETECTION else {**form, "task": ref.task}
+
+
+def model_ref_from_map(form: Item) -> ModelRef:
+    """ModelRef from an attribute."""
+    task = ModelTask(form.get("task", ModelTask.DETECTION))
+    return ModelRef(form["name"], form["version"], form["sha256"], task)
 
 
 def media_to_map(media: Media) -> Item:

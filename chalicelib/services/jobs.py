@@ -42,7 +42,7 @@ def start_job(ports: Ports, video: Video, request: JobRequest) -> Job:
         video_id=video.video_id,
         state=JobState.PENDING,
         request=request,
-        models=tuple(ModelRef(model.name, model.version, model.sha256) for model in manifests),
+        models=tuple(ModelRef(model.name, model.version, model.sha256, model.task) for model in manifests),
         created_at=now,
         # The wait for an upload has its own end; the job's clock starts when the bytes may be there.
         deadline_at=max(now, video.upload.expires_at) + timedelta(seconds=ports.limits.job_seconds),
