@@ -265,7 +265,7 @@ def _error(failure: Failure) -> schemas.ErrorOut:
 
 
 def _model_refs(refs: Sequence[ModelRef]) -> list[schemas.ModelRefOut]:
-    return [schemas.ModelRefOut(name=ref.name, version=ref.version, sha256=ref.sha256) for ref in refs]
+    return [schemas.ModelRefOut(name=ref.name, version=ref.version, sha256=ref.sha256, task=ref.task) for ref in refs]
 
 
 def _committed(ports: Ports, event: JobEvent, committed: CommittedRange) -> dict[str, Any]:

@@ -212,11 +212,16 @@ class UploadOut(Out):
 
 
 class ModelRefOut(Out):
-    """The exact model that was used."""
+    """The exact model that was used.
+
+    Of one whose `task` is `classification`, detections are labels of frames: their box is the whole frame, and they are
+    on no track.
+    """
 
     name: str
     version: str
     sha256: str
+    task: str
 
 
 class PipelineRefOut(Out):
@@ -346,7 +351,7 @@ class SegmentOut(Out):
 
 
 class DetectionOut(Out):
-    """One detection: a box in pixels of the frame as shown, origin top left."""
+    """One detection: a box in pixels of the frame as shown, origin top left; all of it for a label of the frame."""
 
     pts: int
     timebase: str

@@ -18,6 +18,7 @@ from chalicelib.domain.events import CommittedRange, JobEvent, JobEventKind, Lab
 from chalicelib.domain.ids import JobId, SubmissionId, TenantId, VideoId
 from chalicelib.domain.jobs import Job, JobRequest, JobState, MissingRange, ModelRef, PipelineRef, PlanFacts
 from chalicelib.domain.media import Media, WholeReason
+from chalicelib.domain.models import ModelTask
 from chalicelib.domain.reuse import Made, ReuseReceipt
 from chalicelib.domain.sampling import Sampling
 from chalicelib.domain.segments import Segment
@@ -189,12 +190,12 @@ def request_from_map(form: Item) -> JobRequest:
 
 def models_to_list(models: Sequence[ModelRef]) -> list[Item]:
     """Exact models as an attribute."""
-    return [{"name": ref.name, "version": ref.version, "sha256": ref.sha256} for ref in models]
+    return [model_ref_to_map(ref) for ref in models]
 
 
 def models_from_list(form: Sequence[Item]) -> tuple[ModelRef, ...]:
     """Exact models from an attribute."""
-    return tuple(ModelRef(**ref) for ref in form)
+    return tuple(model_ref_from_map(ref) for ref in form)
 
 
 def unit_to_item(pk: str, sk: str, unit: Unit, segment: Segment | None = None) -> Item:
@@ -337,6 +338,18 @@ def event_from_item(item: Item) -> JobEvent:
         if committed
         else None,
     )
+
+
+def model_ref_to_map(ref: ModelRef) -> Item:
+    """ModelRef as an attribute; a task that is not there is detection."""
+    form = {"name": ref.name, "version": ref.version, "sha256": ref.sha256}
+    return form if ref.task is ModelTask.DETECTION else {**form, "task": ref.task}
+
+
+def model_ref_from_map(form: Item) -> ModelRef:
+    """ModelRef from an attribute."""
+    task = ModelTask(form.get("task", ModelTask.DETECTION))
+    return ModelRef(form["name"], form["version"], form["sha256"], task)
 
 
 def media_to_map(media: Media) -> Item:

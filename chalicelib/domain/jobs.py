@@ -16,6 +16,7 @@ from fractions import Fraction
 from chalicelib.domain.errors import Failure
 from chalicelib.domain.ids import JobId, TenantId, VideoId
 from chalicelib.domain.media import WholeReason
+from chalicelib.domain.models import ModelTask
 from chalicelib.domain.reuse import Made, ReuseReceipt
 from chalicelib.domain.sampling import Sampling
 from chalicelib.domain.tracking import TrackingParameters
@@ -51,6 +52,7 @@ class ModelRef:
     name: str
     version: str
     sha256: str
+    task: ModelTask = ModelTask.DETECTION
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,6 +55,7 @@ class Seeded:
         return {
             "video_id": self.video_id,
             "job_id": self.job_id,
+            "other_job_id": self.job_id,
             "export_id": self.export_id,
             "name": "people",
             "number": "1",

@@ -22,6 +22,7 @@ from pydantic import BaseModel
 
 from chalicelib.adapters.event_publisher import EVENT_FIELDS, MUTATION_BY_KIND, publication
 from chalicelib.api import (
+    diff_schemas,
     event_schemas,
     pipeline_schemas,
     query_schemas,
@@ -75,6 +76,15 @@ REST_BY_TYPE: dict[str, type[BaseModel]] = {
     "PairItem": query_schemas.PairItemOut,
     "BucketItem": query_schemas.BucketItemOut,
     "DwellItem": query_schemas.DwellItemOut,
+    "Diff": diff_schemas.DiffOut,
+    "DiffSums": diff_schemas.DiffSumsOut,
+    "DiffLabel": diff_schemas.DiffLabelOut,
+    "DiffBucket": diff_schemas.DiffBucketOut,
+    "DiffFrames": diff_schemas.DiffFramesOut,
+    "DiffMissing": diff_schemas.DiffMissingOut,
+    "Change": diff_schemas.ChangeOut,
+    "SeenDetection": diff_schemas.SeenDetectionOut,
+    "ChangeConnection": diff_schemas.ChangesPage,
     "PairSide": query_schemas.PairSideOut,
     "Crossing": query_schemas.CrossingOut,
     "PipelineRef": schemas.PipelineRefOut,
@@ -110,6 +120,7 @@ REST_BY_TYPE: dict[str, type[BaseModel]] = {
 }
 FORMS = (
     schemas,
+    diff_schemas,
     event_schemas,
     pipeline_schemas,
     query_schemas,
@@ -145,6 +156,8 @@ REST_ONLY = {
     *(name for name in vars(query_schemas) if name.startswith("Found")),
     # Arguments, which are compared below.
     "QueryQuery",
+    "DiffQuery",
+    "DiffChangesQuery",
     "PageQuery",
     "EventsQuery",
     "VersionsQuery",
@@ -160,6 +173,7 @@ ARGUMENTS: dict[tuple[str, str], type[BaseModel]] = {
     ("Query", "search"): query_schemas.QueryQuery,
     ("Query", "pipelines"): schemas.PageQuery,
     ("Pipeline", "versions"): schemas.PageQuery,
+    ("Query", "jobChanges"): diff_schemas.DiffChangesQuery,
     ("Video", "jobs"): schemas.PageQuery,
     ("Video", "versions"): version_schemas.VersionsQuery,
     ("Job", "segments"): schemas.PageQuery,
@@ -261,7 +275,13 @@ def test_a_field_is_never_null_where_rest_always_has_it(name: str) -> None:
 def test_a_list_takes_what_rest_takes(place: tuple[str, str]) -> None:
     kind: Any = SCHEMA.type_map[place[0]]
     named = {to_camel(field.alias or name) for name, field in ARGUMENTS[place].model_fields.items()}
-    assert set(kind.fields[place[1]].args) - {"jobId"} == named
+    assert set(kind.fields[place[1]].args) - {"jobId", "otherJobId"} == named
+
+
+def test_a_diff_takes_what_rest_takes() -> None:
+    kind: Any = SCHEMA.type_map["Query"]
+    named = {to_camel(name) for name in diff_schemas.DiffQuery.model_fields}
+    assert set(kind.fields["jobDiff"].args) == named | {"jobId", "otherJobId"}
 
 
 def test_every_list_that_can_grow_is_cut_into_pages() -> None:

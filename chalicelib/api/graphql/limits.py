@@ -45,6 +45,7 @@ PAGE_LIMITS_BY_FIELD: dict[tuple[str, str], PageLimits] = {
     ("Query", "jobEvents"): FACTS,
     ("Query", "jobQuery"): FACTS,
     ("Query", "search"): FACTS,
+    ("Query", "jobChanges"): FACTS,
     ("Video", "jobs"): RECORDS,
     ("Video", "versions"): RECORDS,
     ("Pipeline", "versions"): RECORDS,

@@ -10,15 +10,17 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from chalicelib.api import catalog, event_schemas, pipelines, problems, results, schemas, upload_schemas, versions
+from chalicelib.api import diff as diff_views
 from chalicelib.api import jobs as job_views
 from chalicelib.api import query as query_views
 from chalicelib.api import videos as video_views
+from chalicelib.api.diff_schemas import DiffChangesQuery, DiffQuery
 from chalicelib.api.graphql.limits import PAGE_LIMITS_BY_FIELD
 from chalicelib.api.graphql.words import from_graphql, to_camel, to_graphql
 from chalicelib.api.pages import listed_after, next_cursor
@@ -122,6 +124,18 @@ def query_job(call: Call, asked: Asked) -> Fields:
 def search(call: Call, asked: Asked) -> Fields:
     """Query.search."""
     return _found(query_views.search(call, _page(asked, QueryQuery)))
+
+
+def diff_jobs(call: Call, asked: Asked) -> Fields:
+    """Query.jobDiff."""
+    form = _read(DiffQuery, _without_ids(asked))
+    return to_graphql(diff_views.diff_jobs(call, asked.arguments["jobId"], asked.arguments["otherJobId"], form))
+
+
+def list_changes(call: Call, asked: Asked) -> Fields:
+    """Query.jobChanges."""
+    page = _page(replace(asked, arguments=_without_ids(asked)), DiffChangesQuery)
+    return to_graphql(diff_views.list_changes(call, asked.arguments["jobId"], asked.arguments["otherJobId"], page))
 
 
 # --- fields of videos and jobs ----------------------------------------------------------------------------------------
@@ -297,6 +311,8 @@ RESOLVERS: dict[tuple[str, str], Resolver] = {
     ("Query", "pipeline"): Resolver(get_pipeline),
     ("Query", "jobQuery"): Resolver(query_job),
     ("Query", "search"): Resolver(search),
+    ("Query", "jobDiff"): Resolver(diff_jobs),
+    ("Query", "jobChanges"): Resolver(list_changes),
     ("Video", "jobs"): Resolver(many=list_jobs),
     ("Video", "source"): Resolver(get_source),
     ("Video", "version"): Resolver(get_version),
@@ -376,6 +392,11 @@ def _page(asked: Asked, form: type[Any] = schemas.PageQuery) -> Any:
     if page.limit > limits.most:
         raise InvalidRequest(f"limit: must be at most {limits.most} in this list but got {page.limit}")
     return page
+
+
+def _without_ids(asked: Asked) -> Mapping[str, Any]:
+    """What is asked of two jobs."""
+    return {name: value for name, value in asked.arguments.items() if name not in ("jobId", "otherJobId")}
 
 
 def _read(form: type[Form], arguments: Mapping[str, Any]) -> Form:
