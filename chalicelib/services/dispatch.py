@@ -283,8 +283,9 @@ def _with_request(
 
 def _tracker_of(order: WorkOrder, request: JobRequest) -> dict[str, object] | None:
     """What the finish is told to track with, in the form in which a re-tracking is; None: its defaults."""
-    tracker = request.tracker if order.kind is OrderKind.FINISH else None
-    return None if tracker is None else {"tracking": tracker.to_json()}
+    told = request.tracker.to_json() if request.tracker and order.kind is OrderKind.FINISH else None
+    # To be told nothing is to track by default, and so the same recipe.
+    return {"tracking": told} if told else None
 
 
 def _with_step(ports: Ports, order: WorkOrder, owner: Owner, name: StepName) -> WorkOrder:
