@@ -42,7 +42,7 @@ def start_job(ports: Ports, video: Video, request: JobRequest) -> Job:
         video_id=video.video_id,
         state=JobState.PENDING,
         request=request,
-        models=tuple(ModelRef(model.name, model.version, model.sha256, model.task) for model in manifests),
+        models=pin_models(manifests),
         created_at=now,
         # The wait for an upload has its own end; the job's clock starts when the bytes may be there.
         deadline_at=max(now, video.upload.expires_at) + timedelta(seconds=ports.limits.job_seconds),
@@ -83,6 +83,11 @@ def resolve_models(ports: Ports, tenant: TenantId, request: JobRequest) -> Seque
     if unknown:
         raise InvalidRequest(f"no model of this job has the labels {unknown}", hint="GET /models lists every label")
     return manifests
+
+
+def pin_models(manifests: Sequence[Manifest]) -> tuple[ModelRef, ...]:
+    """The exact models of a job or pipeline."""
+    return tuple(ModelRef(model.name, model.version, model.sha256, model.task) for model in manifests)
 
 
 def get_job(ports: Ports, tenant: TenantId, job_id: str) -> Job:

@@ -28,6 +28,7 @@ JOB = {
     "created_at",
     "finished_at?",
     "summary?",
+    "reused?",
     "missing?",
     "error?",
 }

@@ -33,13 +33,14 @@ def test_a_pipeline_says_all_that_its_jobs_do(service: Service) -> None:
     pipeline = answer.json["pipeline"]
     assert (answer.status, pipeline["name"], pipeline["version"]) == (201, "people", 1)
     assert {name: pipeline[name] for name in told} == told
-    assert pipeline["models"] == [{"name": "toy", "version": "1", "sha256": "a" * 64}]
+    assert pipeline["models"] == [{"name": "toy", "version": "1", "sha256": "a" * 64, "task": "detection"}]
     assert pipeline["created_by"] == "user-of-acme"
     assert service.call("GET", "/pipelines/people/versions/1").json == answer.json
 
 
 def test_the_same_again_is_the_same_version_and_other_content_the_next(service: Service) -> None:
-    versions = [make(service, **body).json["pipeline"]["version"] for body in ({}, {}, {"score_min": 0.5}, {})]
+    bodies: list[dict[str, Any]] = [{}, {}, {"score_min": 0.5}, {}]
+    versions = [make(service, **body).json["pipeline"]["version"] for body in bodies]
     assert versions == [1, 1, 2, 3]
     listed = service.call("GET", "/pipelines/people").json["items"]
     assert [one["version"] for one in listed] == [3, 2, 1]

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from chalicelib.api import catalog, event_schemas, pipelines, problems, results, schemas, versions
+from chalicelib.api import catalog, event_schemas, pipelines, problems, results, schemas, upload_schemas, versions
 from chalicelib.api import diff as diff_views
 from chalicelib.api import jobs as job_views
 from chalicelib.api import query as query_views
@@ -230,13 +230,13 @@ def create_upload(call: Call, asked: Asked) -> Fields:
 
 def sign_parts(call: Call, asked: Asked) -> Fields:
     """Mutation.signParts."""
-    form = _read(schemas.PartsIn, asked.arguments["input"])
+    form = _read(upload_schemas.PartsIn, asked.arguments["input"])
     return _once(call, asked, lambda: to_graphql(video_views.sign_parts(call, asked.arguments["videoId"], form)))
 
 
 def complete_upload(call: Call, asked: Asked) -> Fields:
     """Mutation.completeUpload."""
-    form = _read(schemas.CompleteIn, asked.arguments["input"])
+    form = _read(upload_schemas.CompleteIn, asked.arguments["input"])
     return _once(
         call, asked, lambda: to_graphql(video_views.complete_upload(call, asked.arguments["videoId"], form).video)
     )
