@@ -26,8 +26,8 @@ app.register_blueprint(videos_blueprint)  # POST /videos, uploads, playback, del
 app.register_blueprint(jobs_blueprint)  # start, read, cancel, retry
 app.register_blueprint(pipelines_blueprint)  # analyses under a name
 app.register_blueprint(results_blueprint)  # detections, tracks
-app.register_blueprint(diff_blueprint)  # two jobs beside each other
 app.register_blueprint(versions_blueprint)  # a video's results by alias; promote, roll back
+app.register_blueprint(diff_blueprint)  # two jobs beside each other
 app.register_blueprint(query_blueprint)  # the query language: of one job, and across videos
 app.register_blueprint(exports_blueprint)  # results as files
 app.register_blueprint(catalog_blueprint)  # models, health, openapi.json, docs
