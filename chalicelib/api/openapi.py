@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict
 from pydantic.json_schema import models_json_schema
 
 from chalicelib import VERSION
-from chalicelib.api import catalog, exports, jobs, problems, query, results, videos
+from chalicelib.api import catalog, exports, jobs, models, problems, query, results, videos
 from chalicelib.api.typed import RouteSpec
 from chalicelib.domain.errors import TITLE_BY_CODE, ErrorCode, Failure
 
@@ -29,6 +29,7 @@ TAG_BY_MODULE = {
     "results": results,
     "queries": query,
     "exports": exports,
+    "models": models,
     "service": catalog,
 }
 EXAMPLE_BY_STATUS = {

@@ -14,14 +14,13 @@ from chalicelib.domain.errors import Failure
 from chalicelib.domain.events import CommittedRange, JobEvent
 from chalicelib.domain.jobs import Job, Progress
 from chalicelib.domain.media import Media
-from chalicelib.domain.models import Manifest
 from chalicelib.domain.segments import Segment
 from chalicelib.domain.units import Unit
 from chalicelib.domain.videos import Video
 from chalicelib.services.ports import Ports
 from chalicelib.services.results import FoundDetection, cursor_at_segment
+from chalicelib.services.tickets import UploadTicket
 from chalicelib.services.tracks import TrackVersion
-from chalicelib.services.uploads import UploadTicket
 
 
 def video_out(video: Video) -> schemas.VideoOut:
@@ -32,7 +31,7 @@ def video_out(video: Video) -> schemas.VideoOut:
         state=video.state,
         size_bytes=video.source.size_bytes,
         created_at=time_to_text(video.created_at),
-        **_known(media=video.media and media_out(video.media), error=error_out(video.failure)),
+        **known(media=video.media and media_out(video.media), error=error_out(video.failure)),
     )
 
 
@@ -47,7 +46,7 @@ def media_out(media: Media) -> schemas.MediaOut:
         timebase=timebase_text(media.timebase),
         duration_seconds=media.duration_seconds,
         keyframes=media.keyframes,
-        **_known(frame_count=media.frame_count),
+        **known(frame_count=media.frame_count),
     )
 
 
@@ -68,7 +67,7 @@ def job_out(job: Job, progress: Progress) -> schemas.JobOut:
     """A job."""
     request = job.request
     plan = job.plan and schemas.PlanOut(
-        segments=job.plan.segments, cells=job.plan.cells, **_known(reason=job.plan.reason)
+        segments=job.plan.segments, cells=job.plan.cells, **known(reason=job.plan.reason)
     )
     missing = [
         schemas.MissingOut(start_seconds=gap.start_seconds, end_seconds=gap.end_seconds, error=_error(gap.failure))
@@ -87,7 +86,7 @@ def job_out(job: Job, progress: Progress) -> schemas.JobOut:
             segments_failed=progress.segments_failed,
         ),
         created_at=time_to_text(job.created_at),
-        **_known(
+        **known(
             score_min=request.score_min,
             labels=list(request.labels) or None,
             segment_seconds=float(request.segment_seconds) if request.segment_seconds is not None else None,
@@ -109,7 +108,7 @@ def segment_out(segment: Segment, unit: Unit) -> schemas.SegmentOut:
         state=unit.state,
         attempt=unit.attempt,
         lane=unit.lane,
-        **_known(provider=unit.provider or None, error=error_out(unit.failure)),
+        **known(provider=unit.provider or None, error=error_out(unit.failure)),
     )
 
 
@@ -148,7 +147,7 @@ def track_version_out(found: TrackVersion) -> track_schemas.TrackVersionOut:
         parameters=found.parameters,
         is_current=found.is_current,
         created_at=time_to_text(found.created_at),
-        **_known(
+        **known(
             finished_at=time_to_text(found.finished_at) if found.finished_at else None,
             tracks=found.tracks,
             is_outdated=found.is_outdated or None,
@@ -165,22 +164,8 @@ def job_event_out(ports: Ports, event: JobEvent) -> schemas.JobEventOut:
         video_id=event.video_id,
         kind=event.kind,
         created_at=time_to_text(event.created_at),
-        **_known(state=event.state, error=error_out(event.failure)),
+        **known(state=event.state, error=error_out(event.failure)),
         **(_committed(ports, event, event.committed) if event.committed else {}),
-    )
-
-
-def model_out(manifest: Manifest) -> schemas.ModelOut:
-    """A model."""
-    return schemas.ModelOut(
-        name=manifest.name,
-        version=manifest.version,
-        sha256=manifest.sha256,
-        task=manifest.task,
-        labels=list(manifest.labels),
-        licence=manifest.licence,
-        score_floor=manifest.score_floor,
-        score_default=manifest.score_default,
     )
 
 
@@ -231,6 +216,6 @@ def _fields_of(found: FoundDetection) -> dict[str, Any]:
     return fields
 
 
-def _known(**fields: Any) -> dict[str, Any]:
+def known(**fields: Any) -> dict[str, Any]:
     """The fields that have a value; the others are left out of the answer."""
     return {name: value for name, value in fields.items() if value is not None}

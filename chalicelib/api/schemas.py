@@ -420,6 +420,8 @@ class ModelOut(Out):
     licence: str
     score_floor: float
     score_default: float
+    state: str | None = None
+    """Of the caller's own: READY."""
 
 
 class HealthOut(Out):
@@ -471,13 +473,6 @@ class JobEventsPage(Out):
     """A page of events in order of `seq`."""
 
     items: list[JobEventOut]
-    next_cursor: str | None
-
-
-class ModelsPage(Out):
-    """Every model."""
-
-    items: list[ModelOut]
     next_cursor: str | None
 
 

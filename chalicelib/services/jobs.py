@@ -18,6 +18,7 @@ from chalicelib.domain.units import MAX_ATTEMPTS, Unit, UnitKind, UnitState
 from chalicelib.domain.videos import Video, VideoState
 from chalicelib.services.advance import advance_job, due_after
 from chalicelib.services.dispatch import find_lost_model, owner_of, record_submission, send
+from chalicelib.services.models import resolve_model
 from chalicelib.services.ports import Owner, Ports, Submission, SubmissionState, VersionConflict
 
 logger = Logger(service="reelscan", child=True)
@@ -34,7 +35,7 @@ def start_job(ports: Ports, video: Video, request: JobRequest) -> Job:
     """
     if video.state is VideoState.REJECTED and video.failure:
         raise Conflict(f"video {video.video_id} was rejected: {video.failure.detail}", hint=video.failure.hint)
-    manifests = resolve_models(ports, request)
+    manifests = resolve_models(ports, video.tenant, request)
     now = ports.clock.now()
     job = Job(
         tenant=video.tenant,
@@ -55,19 +56,20 @@ def start_job(ports: Ports, video: Video, request: JobRequest) -> Job:
     return job
 
 
-def resolve_models(ports: Ports, request: JobRequest) -> Sequence[Manifest]:
+def resolve_models(ports: Ports, tenant: TenantId, request: JobRequest) -> Sequence[Manifest]:
     """The manifests that a request names, after checking that it can be done.
 
     Raises:
-        InvalidRequest: an unknown model, one of a task that jobs cannot run, or a label that none of the models has.
+        InvalidRequest: an unknown model, two of one name, one of a task that jobs cannot run, or a label that none of
+            the models has.
     """
-    manifests = []
+    manifests: list[Manifest] = []
     for name in request.models:
-        manifest = ports.models.get(name)
-        if manifest is None:
-            known = ", ".join(model.name for model in ports.models.list())
+        manifest = resolve_model(ports, tenant, name)
+        if any(manifest.name == other.name for other in manifests):
             raise InvalidRequest(
-                f"there is no model {name!r}; there are: {known}", hint="Name models as in GET /models"
+                f"the models of a job must have distinct names but {manifest.name!r} comes twice",
+                hint="Start a job for each version, and compare the jobs",
             )
         if manifest.task not in TASKS_OF_JOBS:
             raise InvalidRequest(

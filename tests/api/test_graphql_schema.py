@@ -21,7 +21,7 @@ from graphql import (
 from pydantic import BaseModel
 
 from chalicelib.adapters.event_publisher import EVENT_FIELDS, MUTATION_BY_KIND, publication
-from chalicelib.api import query_schemas, schemas, track_schemas
+from chalicelib.api import model_schemas, query_schemas, schemas, track_schemas
 from chalicelib.api.graphql.limits import PAGE_LIMITS_BY_FIELD
 from chalicelib.api.graphql.resolvers import RESOLVERS, TYPE_BY_KIND
 from chalicelib.api.graphql.words import OPAQUE, to_camel, to_snake
@@ -74,7 +74,20 @@ REST_BY_TYPE: dict[str, type[BaseModel]] = {
     "DetectionConnection": schemas.DetectionsPage,
     "TrackConnection": schemas.TracksPage,
     "JobEventConnection": schemas.JobEventsPage,
-    "ModelConnection": schemas.ModelsPage,
+    "ModelConnection": model_schemas.ModelsPage,
+    "NamedModel": model_schemas.NamedModelOut,
+    "ModelVersion": model_schemas.ModelVersionOut,
+    "ModelTrial": model_schemas.TrialOut,
+    "ModelInputCost": model_schemas.InputCostOut,
+    "ModelAlias": model_schemas.AliasOut,
+    "ModelAliasMove": model_schemas.AliasMoveOut,
+    "ModelCreated": model_schemas.ModelCreatedOut,
+    "CreateModelInput": model_schemas.ModelIn,
+    "ModelManifestInput": model_schemas.ModelManifestIn,
+    "ModelFramesInput": model_schemas.ModelInputIn,
+    "ModelShapeInput": model_schemas.ModelShapeIn,
+    "ModelHeadInput": model_schemas.ModelHeadIn,
+    "MoveAliasInput": model_schemas.AliasIn,
     "FoundConnection": query_schemas.FoundTracksOut,
     "PartConnection": schemas.PartsOut,
     "CreateUploadInput": schemas.VideoIn,
@@ -96,6 +109,9 @@ REST_ONLY = {
     "VideoEnvelope",
     "JobEnvelope",
     "TrackVersionEnvelope",
+    "NamedModelEnvelope",
+    "AliasEnvelope",
+    "ModelVersionQuery",
     "Nothing",
     "HealthOut",
     "StoredPartOut",
@@ -115,6 +131,7 @@ REST_ONLY = {
 }
 ARGUMENTS: dict[tuple[str, str], type[BaseModel]] = {
     ("Query", "videos"): schemas.PageQuery,
+    ("Query", "models"): schemas.PageQuery,
     ("Query", "jobEvents"): schemas.EventsQuery,
     ("Query", "jobQuery"): query_schemas.QueryQuery,
     ("Query", "search"): query_schemas.QueryQuery,
@@ -186,7 +203,12 @@ def test_every_resolver_has_its_field() -> None:
 def test_every_form_and_answer_of_rest_has_its_twin() -> None:
     models = {
         name
-        for name, model in {**vars(schemas), **vars(query_schemas), **vars(track_schemas)}.items()
+        for name, model in {
+            **vars(schemas),
+            **vars(query_schemas),
+            **vars(track_schemas),
+            **vars(model_schemas),
+        }.items()
         # pydantic leaves its own generic models in the module.
         if isinstance(model, type) and issubclass(model, BaseModel) and name.isidentifier() and model is not BaseModel
     }

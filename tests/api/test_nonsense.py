@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.api.routes import ROUTES, Route
-from tests.api.seed import seed_job, seed_upload_in_parts
+from tests.api.seed import seed_job, seed_model, seed_upload_in_parts
 from tests.api.service import Service
 
-INNER_NAMES = {"kind", "n", "s3_uri", "part_number", "etag"}
+INNER_NAMES = {"kind", "n", "s3_uri", "part_number", "etag", "name", "adapter", "task", "input", "head", "shapes"}
 NAMES = sorted({name.rstrip("?") for route in ROUTES for name in route.body_fields | route.query} | INNER_NAMES)
 LIKELY = [
     "toy",
@@ -50,6 +50,7 @@ routes = st.sampled_from(ROUTES)
 SERVICE = Service()
 SEEDED = seed_job(SERVICE)
 UPLOAD = seed_upload_in_parts(SERVICE)
+MODEL = seed_model(SERVICE)
 
 
 def path_of(route: Route) -> str:
@@ -57,6 +58,8 @@ def path_of(route: Route) -> str:
         video_id=UPLOAD if "/upload" in route.path else SEEDED.video_id,
         job_id=SEEDED.job_id,
         export_id=SEEDED.export_id,
+        name=MODEL.name,
+        alias="prod",
     )
 
 

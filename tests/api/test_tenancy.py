@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from copy import deepcopy
+from dataclasses import asdict
 
 import pytest
 
 from chalicelib.domain.jobs import JobState
 from tests.api.routes import ROUTES, Route
-from tests.api.seed import Seeded, seed_export, seed_job, seed_upload_in_parts, seed_video
+from tests.api.seed import Seeded, seed_export, seed_job, seed_model, seed_upload_in_parts, seed_video
 from tests.api.service import ACME, OTHER, Answer, Service
 
 NEVER_VIDEO = "vid_7ZZZZZZZZZZZZZZZZZZZZZZZZZ"
 NEVER_JOB = "job_7ZZZZZZZZZZZZZZZZZZZZZZZZZ"
 NEVER_EXPORT = Seeded("", "").export_id
+NEVER_MODEL = Seeded("", "").name
 TO_ONE_THING = [route for route in ROUTES if "{" in route.path]
 
 
 def ask(service: Service, route: Route, ids: Seeded, token: str) -> Answer:
-    path = route.path.format(video_id=ids.video_id, job_id=ids.job_id, export_id=ids.export_id)
+    path = route.path.format(**asdict(ids), alias="prod")
     return service.call(route.method, path, route.body, query=route.asked, token=token)
 
 
@@ -28,6 +30,8 @@ def seed_for(service: Service, route: Route) -> Seeded:
         return Seeded(seed_upload_in_parts(service), NEVER_JOB)
     if "export_id" in route.path:
         return seed_export(service)
+    if "{name}" in route.path:
+        return seed_model(service)
     state = {"cancel": JobState.RUNNING, "retry": JobState.PARTIAL}.get(route.path.rpartition("/")[2])
     return seed_job(service, state=state or JobState.SUCCEEDED, failed=(1,) if state is JobState.PARTIAL else ())
 
@@ -40,6 +44,7 @@ def test_a_thing_of_another_tenant_answers_like_one_that_never_was(route: Route)
     never = ask(service, route, Seeded(NEVER_VIDEO, NEVER_JOB), OTHER)
     expected = never.body.replace(NEVER_VIDEO.encode(), ids.video_id.encode())
     expected = expected.replace(NEVER_EXPORT.encode(), ids.export_id.encode())
+    expected = expected.replace(NEVER_MODEL.encode(), ids.name.encode())
     assert foreign.status == 404
     assert foreign.body == expected.replace(NEVER_JOB.encode(), ids.job_id.encode())
     assert (foreign.status, foreign.headers) == (never.status, never.headers)
@@ -49,9 +54,11 @@ def test_a_thing_of_another_tenant_answers_like_one_that_never_was(route: Route)
 def test_a_request_of_another_tenant_moves_nothing(route: Route) -> None:
     service = Service()
     ids = seed_for(service, route)
-    before = deepcopy(service.fakes.memory), service.fakes.objects.keys()
+    before = deepcopy(service.fakes.models), service.fakes.objects.keys()
     ask(service, route, ids, OTHER)
-    assert (service.fakes.memory, service.fakes.objects.keys()) == before
+    # The whole of the memory of all stores is in that of the registry.
+    assert service.fakes.models.memory is service.fakes.memory
+    assert (service.fakes.models, service.fakes.objects.keys()) == before
 
 
 @pytest.mark.parametrize(
@@ -69,7 +76,7 @@ def test_the_owner_is_answered(route: Route) -> None:
 )
 def test_a_name_that_is_no_id_is_not_found(route: Route, name: str) -> None:
     service = Service()
-    path = route.path.format(video_id=name, job_id=name, export_id=name)
+    path = route.path.format(video_id=name, job_id=name, export_id=name, name=name, alias=name)
     assert service.call(route.method, path, route.body, query=route.asked).status in (403, 404)
 
 

@@ -8,6 +8,7 @@ from datetime import datetime
 from chalicelib.domain.events import JobEvent
 from chalicelib.domain.ids import SubmissionId
 from chalicelib.domain.jobs import Job
+from chalicelib.domain.model_versions import ModelVersion
 from chalicelib.domain.segments import Segment
 from chalicelib.domain.side_steps import SideStep, StepName
 from chalicelib.domain.units import SIDE_KINDS, Unit, UnitKind
@@ -24,6 +25,7 @@ class Memory:
 
     videos: dict[Owner, Video] = field(default_factory=dict)
     jobs: dict[Owner, Job] = field(default_factory=dict)
+    models: dict[Owner, ModelVersion] = field(default_factory=dict)
     due: dict[Due, datetime] = field(default_factory=dict)
     segments: dict[Owner, dict[int, Segment]] = field(default_factory=dict)
     units: dict[Owner, dict[UnitName, Unit]] = field(default_factory=dict)
@@ -47,7 +49,8 @@ class Memory:
 
     def forget(self, owner: Owner) -> None:
         """Drop the owner's partition."""
-        for part in (self.videos, self.jobs, self.segments, self.units, self.side_steps, self.submissions, self.events):
+        records = (self.videos, self.jobs, self.models)
+        for part in (*records, self.segments, self.units, self.side_steps, self.submissions, self.events):
             part.pop(owner, None)
         for due in [due for due in self.due if due.owner == owner]:
             del self.due[due]

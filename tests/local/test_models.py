@@ -10,6 +10,7 @@ from chalicelib.adapters import clients
 from chalicelib.adapters.model_registry import DynamoModelRegistry
 from chalicelib.adapters.table import Table
 from chalicelib.contracts.object_keys import model_key
+from chalicelib.domain.ids import TenantId
 from gpu_batch.compiler.model_folder import write_model_folder
 from infra.local import bootstrap
 from infra.local.__main__ import parse_arguments
@@ -23,7 +24,8 @@ def test_the_models_of_a_folder_are_registered_beside_the_default_ones(tmp_path:
     write_model_folder(tmp_path / "mine", manifest, detector)
     with running(ToyApp(), models=tmp_path, register_models=bootstrap.register_start_models) as stack:
         registry = DynamoModelRegistry(Table(clients.dynamodb(), stack.environment["REELSCAN_META_TABLE"]))
-        assert [model.name for model in registry.list()] == ["mine", "nanodet-g", "ssdlite-mobilenet-v2"]
+        listed = registry.list(TenantId("a"), None, 100)
+        assert [model.manifest.name for model in listed] == ["mine", "nanodet-g", "ssdlite-mobilenet-v2"]
         bucket = stack.environment["REELSCAN_BUCKET"]
         stored = clients.s3().get_object(Bucket=bucket, Key=model_key(manifest.sha256))["Body"].read()
     assert stored == detector.SerializeToString(deterministic=True)

@@ -24,7 +24,8 @@ from chalicelib.services.dispatch import owner_of
 from chalicelib.services.jobs import start_job
 from chalicelib.services.ports import ChildState, Limits, Owner, Submission
 from chalicelib.services.reconcile import EndedChild, reconcile, settle_child
-from chalicelib.services.uploads import NewVideo, UploadTicket, accept_upload, create_video
+from chalicelib.services.tickets import UploadTicket
+from chalicelib.services.uploads import NewVideo, accept_upload, create_video
 from tests.fakes.batch import FakeBatchJob
 from tests.fakes.make import LIMITS, make_fakes
 from tests.fakes.makers import TENANT, make_cells, make_index, make_manifest, make_media

@@ -15,8 +15,9 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from chalicelib.api import catalog, problems, results, schemas
 from chalicelib.api import jobs as job_views
+from chalicelib.api import model_schemas, problems, results, schemas
+from chalicelib.api import models as model_views
 from chalicelib.api import query as query_views
 from chalicelib.api import videos as video_views
 from chalicelib.api.graphql.limits import PAGE_LIMITS_BY_FIELD
@@ -93,9 +94,14 @@ def list_events(call: Call, asked: Asked) -> Fields:
     return to_graphql(job_views.list_events(call, job_id, _page(asked, schemas.EventsQuery)))
 
 
-def list_models(call: Call, _asked: Asked) -> Fields:
+def list_models(call: Call, asked: Asked) -> Fields:
     """Query.models."""
-    return to_graphql(catalog.list_models(call))
+    return to_graphql(model_views.list_models(call, _page(asked)))
+
+
+def get_model(call: Call, asked: Asked) -> Fields:
+    """Query.model."""
+    return to_graphql(model_views.get_model(call, asked.arguments["name"]).model)
 
 
 def query_job(call: Call, asked: Asked) -> Fields:
@@ -220,6 +226,19 @@ def retrack(call: Call, asked: Asked) -> Fields:
     return _once(call, asked, lambda: to_graphql(results.start_tracks(call, asked.arguments["jobId"], form).tracks))
 
 
+def create_model(call: Call, asked: Asked) -> Fields:
+    """Mutation.createModel."""
+    form = _read(model_schemas.ModelIn, asked.arguments["input"])
+    return _once(call, asked, lambda: to_graphql(model_views.create_model(call, form)))
+
+
+def move_model_alias(call: Call, asked: Asked) -> Fields:
+    """Mutation.moveModelAlias."""
+    form = _read(model_schemas.AliasIn, asked.arguments["input"])
+    name, alias = asked.arguments["name"], asked.arguments["alias"]
+    return _once(call, asked, lambda: to_graphql(model_views.move_alias(call, name, alias, form).alias))
+
+
 def pass_event_on(_call: Call, asked: Asked) -> Fields:
     """Mutation.publishJobEvent and publishDetections: subscribers get what the service published."""
     return dict(asked.arguments["event"])
@@ -239,6 +258,7 @@ RESOLVERS: dict[tuple[str, str], Resolver] = {
     ("Query", "job"): Resolver(get_job),
     ("Query", "jobEvents"): Resolver(list_events),
     ("Query", "models"): Resolver(list_models),
+    ("Query", "model"): Resolver(get_model),
     ("Query", "jobQuery"): Resolver(query_job),
     ("Query", "search"): Resolver(search),
     ("Video", "jobs"): Resolver(many=list_jobs),
@@ -257,6 +277,8 @@ RESOLVERS: dict[tuple[str, str], Resolver] = {
     ("Mutation", "cancelJob"): Resolver(cancel_job),
     ("Mutation", "retryJob"): Resolver(retry_job),
     ("Mutation", "retrack"): Resolver(retrack),
+    ("Mutation", "createModel"): Resolver(create_model),
+    ("Mutation", "moveModelAlias"): Resolver(move_model_alias),
     ("Mutation", "publishJobEvent"): Resolver(pass_event_on, is_internal=True),
     ("Mutation", "publishDetections"): Resolver(pass_event_on, is_internal=True),
     ("Subscription", "onJobEvent"): Resolver(authorize_subscriber),
