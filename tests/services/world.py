@@ -36,6 +36,7 @@ UNIT_BY_ORDER = {
     OrderKind.FINISH: UnitKind.FINISH,
     OrderKind.TRACKS: UnitKind.TRACKS,
     OrderKind.EXPORT: UnitKind.EXPORT,
+    OrderKind.ADMIT: UnitKind.ADMIT,
 }
 BODY = b"the bytes of a video"
 
