@@ -85,9 +85,9 @@ def run_admission(
         raise
     except BadInput as error:
         # The upload is gone, or was replaced after it was accepted.
-        refusal = ModelRefused("the upload", [error.failure.detail], code=error.failure.code)
-        _record_refusal(cloud, order, claim, refusal)
-        raise refusal from error
+        gone = ModelRefused("the upload", [error.failure.detail], code=error.failure.code)
+        _record_refusal(cloud, order, claim, gone)
+        raise gone from error
     _record_admission(cloud, order, claim, admitted)
 
 

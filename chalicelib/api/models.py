@@ -38,7 +38,8 @@ def create_model(call: Call, body: model_schemas.ModelIn) -> model_schemas.Model
 
     The version ends as READY, or as REJECTED with every reason at once: `GET /models/{name}` says which.
 
-    The same version with other bytes is a conflict, unless it was rejected.
+    The same version with other bytes is a conflict, unless it was rejected. Asking again for the same one gives a fresh
+    form while the file is awaited.
     """
     new = model_uploads.NewModel(
         _recipe(body.manifest), body.size_bytes, body.filename or DEFAULT_FILENAME, body.sha256 or ""

@@ -47,8 +47,8 @@ def create_model(
 ) -> tuple[ModelVersion, UploadTicket | None]:
     """Record a version of a model that awaits its file, and say how to send it.
 
-    The same version of the same file with the same recipe, once it is READY, is the version that is there, and needs no
-    upload. The place of a version that was rejected is free again.
+    The same version of the same file with the same recipe is the version that is there: with a fresh ticket while it
+    awaits its file, and without one when it is READY. The place of a version that was rejected is free again.
 
     Raises:
         LimitExceeded: the file is larger, or the recipe longer, than this deployment takes.
@@ -65,18 +65,17 @@ def create_model(
         )
     stored = ports.models.find_record(tenant, recipe.name, recipe.version)
     if stored is not None and stored.state is not ModelState.REJECTED:
-        if _is_same(stored, new):
-            return stored, None
-        raise _taken(recipe, stored.state)
+        if not _is_same(stored, new):
+            raise _taken(recipe, stored.state)
+        return stored, _ticket_of(ports, stored) if stored.state is ModelState.AWAITING_UPLOAD else None
+    if stored is not None:
+        ports.objects.delete_prefix(object_keys.model_prefix(tenant, stored.model_id))
     version = _make_version(ports, tenant, new, registered_by)
     due_at = next_check(ports, version.upload)
     if not ports.models.add(version, due_at, instead_of=stored.model_id if stored else None):
         raise _taken(recipe, ModelState.AWAITING_UPLOAD)
-    if stored is not None:
-        ports.objects.delete_prefix(object_keys.model_prefix(tenant, stored.model_id))
     logger.info("model created", model_id=version.model_id, model=f"{recipe.name}@{recipe.version}")
-    ticket = make_ticket(ports, version.upload, version.source, content_type=CONTENT_TYPE, sha256=version.sha256)
-    return version, ticket
+    return version, _ticket_of(ports, version)
 
 
 def accept_model_upload(ports: Ports, bucket: str, key: str) -> None:
@@ -142,8 +141,15 @@ def _check_limits(new: NewModel) -> None:
 
 
 def _is_same(stored: ModelVersion, new: NewModel) -> bool:
-    is_same_file = bool(new.sha256) and stored.sha256 == new.sha256 and stored.source.size_bytes == new.size_bytes
-    return stored.state is ModelState.READY and is_same_file and dict(stored.recipe) == new.recipe.to_json()
+    """Whether the same is asked for; of bytes that have come, only their digest tells."""
+    is_awaited = stored.state is ModelState.AWAITING_UPLOAD
+    is_same_file = stored.sha256 == new.sha256 and stored.source.size_bytes == new.size_bytes
+    is_known = is_awaited or (stored.state is ModelState.READY and bool(new.sha256))
+    return is_known and is_same_file and dict(stored.recipe) == new.recipe.to_json()
+
+
+def _ticket_of(ports: Ports, version: ModelVersion) -> UploadTicket:
+    return make_ticket(ports, version.upload, version.source, content_type=CONTENT_TYPE, sha256=version.sha256)
 
 
 def _taken(recipe: ModelRecipe, state: ModelState) -> Conflict:

@@ -180,8 +180,13 @@ def video_of(ports: Ports, job: Job) -> tuple[Video, Fraction]:
 
 
 def _manifest(ports: Ports, tenant: TenantId, ref: ModelRef) -> Manifest:
-    key = ("model", tenant, ref.sha256)
-    manifest = ports.polled.get(key, ports.clock.now(), lambda: ports.models.get(tenant, ref.sha256))
+    def read() -> Manifest | None:
+        if manifest := ports.models.get(tenant, ref.sha256):
+            return manifest
+        # Release 0.1 kept the newest model of a name alone: what it replaced has left nothing but its name.
+        return next((model.manifest for model in ports.models.list_versions(tenant, ref.name)), None)
+
+    manifest = ports.polled.get(("model", tenant, ref.sha256), ports.clock.now(), read)
     if manifest is None:
         raise NotFound(f"model {ref.name} is gone")
     return manifest

@@ -215,8 +215,16 @@ def find_output_reasons(manifest: Manifest, outputs: Arrays, count: int) -> list
 
 
 def _rss_mb() -> float:
-    """Peak resident memory of this process so far. Source: getrusage(2), kilobytes on Linux."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    """Peak resident memory of this process so far.
+
+    Source: proc(5), VmHWM. That of getrusage(2) counts from what the process was before it became this program.
+    """
+    try:
+        status = Path("/proc/self/status").read_text()
+    except FileNotFoundError:
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    (kilobytes,) = (line.split()[1] for line in status.splitlines() if line.startswith("VmHWM:"))
+    return int(kilobytes) / 1024
 
 
 if __name__ == "__main__":

@@ -127,10 +127,9 @@ def test_the_list_comes_in_pages(service: Service) -> None:
 def test_an_alias_is_moved_and_shown_and_names_a_model_for_jobs(service: Service) -> None:
     for version in ("1", "2"):
         seed_model(service, version=version)
-    for version in ("1", "2"):
-        answer = service.call("PUT", "/models/mine/aliases/prod", {"version": version})
-        assert answer.status == 200
-    alias = answer.json["alias"]
+    answers = [service.call("PUT", "/models/mine/aliases/prod", {"version": version}) for version in ("1", "2")]
+    assert [answer.status for answer in answers] == [200, 200]
+    alias = answers[-1].json["alias"]
     assert (alias["alias"], alias["version"]) == ("prod", "2")
     assert [(move["version"], move.get("from_version")) for move in alias["moves"]] == [("2", "1"), ("1", None)]
     assert service.call("GET", "/models/mine").json["model"]["aliases"] == [alias]

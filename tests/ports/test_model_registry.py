@@ -10,7 +10,7 @@ import pytest
 
 from chalicelib.contracts import object_keys
 from chalicelib.domain.ids import ModelId, SubmissionId, TenantId
-from chalicelib.domain.model_versions import Alias, AliasMove, ModelState, ModelVersion
+from chalicelib.domain.model_versions import Alias, AliasMove, ModelState, ModelVersion, RegisteredModel
 from chalicelib.domain.models import Manifest
 from chalicelib.domain.units import Unit, UnitKind, UnitState
 from chalicelib.domain.videos import Source, Upload, UploadKind
@@ -205,7 +205,8 @@ def test_pages_of_models_hold_each_once_and_pass_over_what_is_not_ready(
     whole = models.list(tenant, None, 1000)
     assert [place_of(model) for model in whole] == sorted(place_of(model) for model in whole)
     assert {"ant#1#0", "ant#2#0", "bee#1#1", "zebra#1#0", "zebra#2#0"} <= {place_of(model) for model in whole}
-    paged, after = [], None
+    paged: list[RegisteredModel] = []
+    after = None
     while page := models.list(tenant, after, 2):
         paged += page
         after = place_of(page[-1])

@@ -25,6 +25,7 @@ from chalicelib.services.results import DetectionQuery, find_detections
 from tests.fakes.make import LIMITS
 from tests.fakes.makers import TENANT, make_manifest
 from tests.services.failures import partial
+from tests.services.test_faults import Faults, attempt
 from tests.services.world import World, make_request
 
 OTHER = TenantId("other")
@@ -139,9 +140,9 @@ def test_another_size_than_was_declared_is_rejected() -> None:
 def test_an_admission_whose_worker_dies_is_tried_again_and_then_given_up() -> None:
     world = World()
     version = uploaded(world)
-    for attempt in range(MAX_ATTEMPTS):
+    for _ in range(MAX_ATTEMPTS):
         batch_job = world.last_batch_job()
-        assert world.claim(batch_job, 0, 0) is not None, attempt
+        assert world.claim(batch_job, 0, 0) is not None
         world.child_ended(batch_job, exit_code=137)
     rejected = record_of(world, version)
     assert rejected.failure is not None
@@ -188,6 +189,19 @@ def test_the_same_file_again_is_the_version_that_is_there() -> None:
     assert (again, ticket) == (version, None)
     for other in (a_new_model(sha256="e" * 64), a_new_model(sha256=SHA256, recipe={"nms_iou": 0.3})):
         with pytest.raises(Conflict):
+            create_model(world.ports, TENANT, other, registered_by="another")
+
+
+def test_a_fresh_form_can_be_had_for_a_version_that_waits() -> None:
+    world = World()
+    version = announced(world)
+    again, ticket = create_model(world.ports, TENANT, a_new_model(), registered_by="another")
+    assert again == version
+    assert ticket is not None
+    assert ticket.form is not None
+    assert world.fakes.objects.post(ticket.form, FILE)
+    for other in (a_new_model(recipe={"nms_iou": 0.3}), a_new_model(size_bytes=7)):
+        with pytest.raises(Conflict, match="it is AWAITING_UPLOAD"):
             create_model(world.ports, TENANT, other, registered_by="another")
 
 
@@ -355,7 +369,7 @@ def test_a_move_that_another_one_overtakes_tells_what_it_was_moved_from() -> Non
     moved(world, "prod", "1")
     models = world.ports.models
     save = models.save_alias
-    overtaken = []
+    overtaken: list[Any] = []
 
     def save_late(tenant: TenantId, alias: Any) -> None:
         if not overtaken:
@@ -476,3 +490,41 @@ def test_results_of_a_deleted_model_stay_and_a_retry_says_that_it_was_removed() 
     assert list(found) == []
     with pytest.raises(Conflict, match=r"model toy\.mine 1 .* was removed"):
         retry_job(world.ports, world.job(job))
+
+
+# --- faults ----------------------------------------------------------------------------------------------------------
+
+
+def upload_with(faults: Faults) -> tuple[World, ModelVersion]:
+    """The upload is told of once; what fails is told of by nobody."""
+    world = World()
+    version = announced(world)
+    world.fakes.objects.place(version.source.key, FILE)
+    world.ports = faults.wrap(world.fakes.ports)
+    attempt(lambda: accept_model_upload(world.ports, version.source.bucket, version.source.key))
+    faults.is_armed = False
+    return world, version
+
+
+def calls_of_an_upload() -> int:
+    faults = Faults()
+    upload_with(faults)
+    return faults.calls
+
+
+@pytest.mark.parametrize("is_done_first", [True, False])
+@pytest.mark.parametrize("fails_at", range(calls_of_an_upload()))
+def test_whatever_fails_an_upload_comes_to_one_admission(fails_at: int, is_done_first: bool) -> None:
+    world, version = upload_with(Faults(fails_at, is_done_first=is_done_first))
+    for _ in range(10):
+        world.tick()
+    assert record_of(world, version).state is ModelState.UPLOADED
+    owner = owner_of(version)
+    orders = [batch_job for batch_job, _ in world.waiting() if batch_job.submission.owner == owner]
+    # Sent twice at most, when the answer of the first was lost; only one of two workers gets the claim.
+    assert 1 <= len(orders) <= 2
+    claims = [world.claim(batch_job, 0, 0) for batch_job in orders]
+    assert len([fence for fence in claims if fence]) == 1
+    admission = world.ports.units.get(owner, UnitKind.ADMIT)
+    assert admission is not None
+    assert admission.attempt == 1

@@ -192,9 +192,9 @@ def set_opset(version: int) -> Callable[[onnx.ModelProto], None]:
 
 
 LOGITS: dict[str, Any] = {"adapter": "logits"}
-SCORES_AS_THEY_ARE = {"adapter": "logits", "recipe": {"activation": "none"}}
-TOO_LONG = {"adapter": "logits", "code": ErrorCode.MODEL_TIMEOUT}
-TOO_LARGE = {"adapter": "logits", "code": ErrorCode.RESOURCE_LIMIT}
+SCORES_AS_THEY_ARE: dict[str, Any] = {"adapter": "logits", "recipe": {"activation": "none"}}
+TOO_LONG: dict[str, Any] = {"adapter": "logits", "code": ErrorCode.MODEL_TIMEOUT}
+TOO_LARGE: dict[str, Any] = {"adapter": "logits", "code": ErrorCode.RESOURCE_LIMIT}
 
 BAD_MODELS: dict[str, BadModel] = {
     # --- what is no model ---

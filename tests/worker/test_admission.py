@@ -19,7 +19,6 @@ from chalicelib.domain.errors import ErrorCode
 from chalicelib.domain.ids import SubmissionId
 from chalicelib.domain.model_versions import MAX_MODEL_BYTES
 from chalicelib.domain.units import UnitKind, UnitState
-from gpu_batch import sandbox
 from gpu_batch.admit_step import AdmissionLimits, run_admission
 from gpu_batch.aws import Superseded
 from gpu_batch.compiler.adapters import ADAPTER_BY_NAME
@@ -104,7 +103,7 @@ def test_a_good_model_is_stored_in_canonical_form_and_is_ready() -> None:
 
 
 def test_an_admission_gives_the_same_bytes_each_time_and_others_for_other_labels() -> None:
-    stored = []
+    stored: list[bytes] = []
     for labels in (("a", "b", "c"), ("a", "b", "c"), ("c", "b", "a")):
         admission = Admission(networks.yolox(), labels=labels)
         admission.run()
@@ -176,7 +175,7 @@ def test_a_model_that_takes_too_long_in_its_trial_is_refused_as_such() -> None:
 
 def test_a_worker_that_must_stop_gives_the_claim_back_at_once() -> None:
     admission, stop = Admission(BAD_MODELS["endless"].make(), "logits"), Stop()
-    with mock.patch.object(sandbox.time, "sleep", side_effect=lambda _: stop.set()), pytest.raises(Drained):
+    with mock.patch("gpu_batch.sandbox.time.sleep", side_effect=lambda _: stop.set()), pytest.raises(Drained):
         admission.run(stop=stop)
     assert admission.cloud.unit(admission.key)["state"] == UnitState.OPEN
     assert admission.cloud.outcomes == []
