@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from chalicelib.api import model_schemas, schemas
-from chalicelib.api.present import error_out, known, upload_out
+from chalicelib.api.present import error_out, upload_out
 from chalicelib.contracts.items import time_to_text
 from chalicelib.contracts.model_recipe import ModelRecipe
 from chalicelib.domain.model_versions import Alias, ModelState, ModelVersion, RegisteredModel, Trial
@@ -23,7 +25,7 @@ def model_out(model: RegisteredModel) -> schemas.ModelOut:
         licence=manifest.licence,
         score_floor=manifest.score_floor,
         score_default=manifest.score_default,
-        **known(state=None if model.is_public else ModelState.READY),
+        **_known(state=None if model.is_public else ModelState.READY),
     )
 
 
@@ -42,7 +44,7 @@ def version_out(version: ModelVersion) -> model_schemas.ModelVersionOut:
         is_public=False,
         created_at=time_to_text(version.created_at),
         size_bytes=version.source.size_bytes,
-        **known(
+        **_known(
             ready_at=time_to_text(version.ready_at) if version.ready_at else None,
             filename=version.filename or None,
             registered_by=version.registered_by or None,
@@ -73,7 +75,7 @@ def alias_out(alias: Alias) -> model_schemas.AliasOut:
             version=move.version,
             moved_at=time_to_text(move.moved_at),
             moved_by=move.moved_by,
-            **known(from_version=move.from_version),
+            **_known(from_version=move.from_version),
         )
         for move in alias.moves
     ]
@@ -83,7 +85,7 @@ def alias_out(alias: Alias) -> model_schemas.AliasOut:
 def created_out(version: ModelVersion, ticket: UploadTicket | None) -> model_schemas.ModelCreatedOut:
     """A version that was asked for."""
     upload = upload_out(ticket) if ticket else None
-    return model_schemas.ModelCreatedOut(model=version_out(version), **known(upload=upload))
+    return model_schemas.ModelCreatedOut(model=version_out(version), **_known(upload=upload))
 
 
 def _public_version(model: RegisteredModel) -> model_schemas.ModelVersionOut:
@@ -111,3 +113,8 @@ def _trial(trial: Trial) -> model_schemas.TrialOut:
         for size, milliseconds in sorted(trial.cpu_ms_by_input.items())
     ]
     return model_schemas.TrialOut(inputs=inputs, memory_mb=round(trial.memory_mb, 1))
+
+
+def _known(**fields: Any) -> dict[str, Any]:
+    """The fields that have a value; the others are left out of the answer."""
+    return {name: value for name, value in fields.items() if value is not None}

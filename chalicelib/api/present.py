@@ -14,6 +14,7 @@ from chalicelib.domain.errors import Failure
 from chalicelib.domain.events import CommittedRange, JobEvent
 from chalicelib.domain.jobs import Job, Progress
 from chalicelib.domain.media import Media
+from chalicelib.domain.reuse import ReuseReceipt
 from chalicelib.domain.segments import Segment
 from chalicelib.domain.units import Unit
 from chalicelib.domain.videos import Video
@@ -31,7 +32,7 @@ def video_out(video: Video) -> schemas.VideoOut:
         state=video.state,
         size_bytes=video.source.size_bytes,
         created_at=time_to_text(video.created_at),
-        **known(media=video.media and media_out(video.media), error=error_out(video.failure)),
+        **_known(media=video.media and media_out(video.media), error=error_out(video.failure)),
     )
 
 
@@ -46,7 +47,7 @@ def media_out(media: Media) -> schemas.MediaOut:
         timebase=timebase_text(media.timebase),
         duration_seconds=media.duration_seconds,
         keyframes=media.keyframes,
-        **known(frame_count=media.frame_count),
+        **_known(frame_count=media.frame_count),
     )
 
 
@@ -67,7 +68,7 @@ def job_out(job: Job, progress: Progress) -> schemas.JobOut:
     """A job."""
     request = job.request
     plan = job.plan and schemas.PlanOut(
-        segments=job.plan.segments, cells=job.plan.cells, **known(reason=job.plan.reason)
+        segments=job.plan.segments, cells=job.plan.cells, **_known(reason=job.plan.reason)
     )
     missing = [
         schemas.MissingOut(start_seconds=gap.start_seconds, end_seconds=gap.end_seconds, error=_error(gap.failure))
@@ -86,16 +87,39 @@ def job_out(job: Job, progress: Progress) -> schemas.JobOut:
             segments_failed=progress.segments_failed,
         ),
         created_at=time_to_text(job.created_at),
-        **known(
+        **_known(
             score_min=request.score_min,
             labels=list(request.labels) or None,
             segment_seconds=float(request.segment_seconds) if request.segment_seconds is not None else None,
             plan=plan,
             finished_at=time_to_text(job.finished_at) if job.finished_at else None,
             summary=job.summary,
+            reused=job.reused and reused_out(job, job.reused),
             missing=missing or None,
             error=error_out(job.failure),
         ),
+    )
+
+
+def reused_out(job: Job, receipt: ReuseReceipt) -> schemas.ReusedOut:
+    """What a job did not pay again."""
+    total = receipt.total
+    return schemas.ReusedOut(
+        cells=total.cells,
+        cells_reused=total.cells_reused,
+        frames=total.frames,
+        frames_inferred=total.frames_inferred,
+        models=[
+            schemas.ModelReuseOut(
+                name=ref.name,
+                cells=one.cells,
+                cells_reused=one.cells_reused,
+                frames=one.frames,
+                frames_inferred=one.frames_inferred,
+            )
+            for ref, one in zip(job.models, receipt.by_model, strict=True)
+        ],
+        **_known(job_id=receipt.job_id),
     )
 
 
@@ -108,7 +132,7 @@ def segment_out(segment: Segment, unit: Unit) -> schemas.SegmentOut:
         state=unit.state,
         attempt=unit.attempt,
         lane=unit.lane,
-        **known(provider=unit.provider or None, error=error_out(unit.failure)),
+        **_known(provider=unit.provider or None, error=error_out(unit.failure)),
     )
 
 
@@ -147,7 +171,7 @@ def track_version_out(found: TrackVersion) -> track_schemas.TrackVersionOut:
         parameters=found.parameters,
         is_current=found.is_current,
         created_at=time_to_text(found.created_at),
-        **known(
+        **_known(
             finished_at=time_to_text(found.finished_at) if found.finished_at else None,
             tracks=found.tracks,
             is_outdated=found.is_outdated or None,
@@ -164,7 +188,7 @@ def job_event_out(ports: Ports, event: JobEvent) -> schemas.JobEventOut:
         video_id=event.video_id,
         kind=event.kind,
         created_at=time_to_text(event.created_at),
-        **known(state=event.state, error=error_out(event.failure)),
+        **_known(state=event.state, error=error_out(event.failure)),
         **(_committed(ports, event, event.committed) if event.committed else {}),
     )
 
@@ -216,6 +240,6 @@ def _fields_of(found: FoundDetection) -> dict[str, Any]:
     return fields
 
 
-def known(**fields: Any) -> dict[str, Any]:
+def _known(**fields: Any) -> dict[str, Any]:
     """The fields that have a value; the others are left out of the answer."""
     return {name: value for name, value in fields.items() if value is not None}

@@ -61,6 +61,7 @@ OLD_MODEL_PREFIX = "MODEL#"
 FAILED_PREFIX = "FAILED#"
 OPEN_PREFIX = "OPEN#"
 SEGMENT_TREE = "TREE"
+INDEX_PREFIX = "INDEX#"
 
 Key = dict[str, str]
 
@@ -144,7 +145,7 @@ def parse_side_step(sk: str) -> tuple[str, str] | None:
 
 def index_entry(segment_index: int) -> str:
     """Sort key of what the commit of a segment made readable."""
-    return f"INDEX#{segment_index:05d}"
+    return f"{INDEX_PREFIX}{segment_index:05d}"
 
 
 def track_chunk(version: int, chunk: int) -> str:
@@ -165,6 +166,17 @@ def track_tree(version: int) -> str:
 def tree_node(tree: str, level: int, number: int | None) -> str:
     """Sort key of a node of a summary tree; without a number: of its root, whose key is the tree's name."""
     return tree if number is None else f"{tree}#{level}#{number:05d}"
+
+
+def prefixes_of_results(*, tracks_version: int) -> tuple[str, ...]:
+    """Of the sort keys of all that a finished job has in table `results`, with one version of its tracks."""
+    return (
+        INDEX_PREFIX,
+        f"TRACKIDS#{tracks_version:04d}#",
+        f"TRACKS#{tracks_version:04d}#",
+        track_tree(tracks_version),
+        SEGMENT_TREE,
+    )
 
 
 def block_head(analysis: str, cell: int) -> str:

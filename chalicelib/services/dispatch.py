@@ -17,8 +17,9 @@ from chalicelib.contracts.items import time_to_text
 from chalicelib.contracts.work_order import OrderedMedia, OrderedModel, OrderedSource, OrderKind, WorkOrder
 from chalicelib.domain.errors import ErrorCode, Failure, NotFound
 from chalicelib.domain.ids import JobId, ModelId, SubmissionId, VideoId, is_id
-from chalicelib.domain.jobs import Job
-from chalicelib.domain.model_versions import ModelVersion
+from chalicelib.domain.jobs import Job, JobRequest
+from chalicelib.domain.model_versions import ModelVersion, RegisteredModel
+from chalicelib.domain.models import Manifest
 from chalicelib.domain.segments import Segment, assign_children
 from chalicelib.domain.side_steps import StepName
 from chalicelib.domain.units import SIDE_KINDS, Lane, Unit, UnitKind, UnitState
@@ -116,6 +117,32 @@ def make_order(ports: Ports, submission: Submission) -> WorkOrder:
     return ordered if submission.step is None else _with_step(ports, ordered, owner, submission.step)
 
 
+def describe_finish(
+    ports: Ports, video: Video, request: JobRequest, manifests: Sequence[Manifest], segments: Sequence[Segment]
+) -> WorkOrder:
+    """The order to finish a job that is not made yet, as far as that decides its results.
+
+    Raises:
+        NotFound: the video has not been probed.
+    """
+    order = WorkOrder(
+        kind=OrderKind.FINISH,
+        tenant=video.tenant,
+        video_id=video.video_id,
+        submission=SubmissionId(""),
+        source=_ordered_source(video.source),
+        lease_seconds=ports.limits.lease_seconds,
+        heartbeat_seconds=ports.limits.heartbeat_seconds,
+        provider_class=provider_class_of(ports.limits.analyze_lane),
+    )
+    return _with_request(order, video, request, manifests, tuple(segments))
+
+
+def provider_class_of(lane: Lane) -> str:
+    """The provider class that is pinned for work in this lane."""
+    return "cuda" if lane is Lane.GPU else "cpu"
+
+
 def resubmit(
     ports: Ports, owner: Owner, kind: UnitKind, orphans: Sequence[Unit], failure: Failure, *, seen_dead: str = ""
 ) -> None:
@@ -205,6 +232,12 @@ def _admission_order(ports: Ports, submission: Submission) -> WorkOrder:
     return replace(order, model_id=version.model_id, parameters=dict(version.recipe))
 
 
+def _ordered_source(source: Source) -> OrderedSource:
+    return OrderedSource(
+        source.bucket, source.key, source.version_id, source.etag, source.size_bytes, source.content_digest
+    )
+
+
 def _plain_order(ports: Ports, submission: Submission, source: Source) -> WorkOrder:
     """What orders of all kinds have."""
     return WorkOrder(
@@ -212,30 +245,52 @@ def _plain_order(ports: Ports, submission: Submission, source: Source) -> WorkOr
         tenant=submission.owner.tenant,
         video_id="",
         submission=submission.submission_id,
-        source=OrderedSource(
-            source.bucket, source.key, source.version_id, source.etag, source.size_bytes, source.content_digest
-        ),
+        source=_ordered_source(source),
         lease_seconds=ports.limits.lease_seconds,
         heartbeat_seconds=ports.limits.heartbeat_seconds,
         children=submission.children,
-        provider_class="cuda" if submission.lane is Lane.GPU else "cpu",
+        provider_class=provider_class_of(submission.lane),
     )
 
 
-def _with_job(ports: Ports, order: WorkOrder, job: Job, video: Video) -> WorkOrder:
-    media, index = video.media, video.index
-    if media is None or index is None:
-        raise NotFound(f"video {video.video_id} has not been probed")
+def manifests_of(ports: Ports, job: Job) -> Sequence[Manifest]:
+    """The manifests of the models that the job is pinned to, in order.
+
+    Raises:
+        NotFound: one of them was removed.
+    """
+    return [model.manifest for model in _models_of(ports, job)]
+
+
+def _models_of(ports: Ports, job: Job) -> Sequence[RegisteredModel]:
     models = []
     for ref in job.models:
         model = ports.models.find(job.tenant, ref.sha256)
         if model is None:
             raise NotFound(f"model {ref.name} {ref.sha256[:12]} is gone")
-        models.append(OrderedModel(ref.name, model.key, model.manifest.to_json()))
+        models.append(model)
+    return models
+
+
+def _with_job(ports: Ports, order: WorkOrder, job: Job, video: Video) -> WorkOrder:
     segments = _all_segments(ports, job) if order.kind in ORDERS_OF_THE_WHOLE_JOB else ()
+    models = _models_of(ports, job)
+    return replace(
+        _with_request(order, video, job.request, [model.manifest for model in models], segments),
+        job_id=job.job_id,
+        models=tuple(OrderedModel(model.manifest.name, model.key, model.manifest.to_json()) for model in models),
+    )
+
+
+def _with_request(
+    order: WorkOrder, video: Video, request: JobRequest, manifests: Sequence[Manifest], segments: tuple[Segment, ...]
+) -> WorkOrder:
+    """All that decides the results: `contracts/recipes.py` makes a digest of it. Where the models lie is not said."""
+    media, index = video.media, video.index
+    if media is None or index is None:
+        raise NotFound(f"video {video.video_id} has not been probed")
     return replace(
         order,
-        job_id=job.job_id,
         media=OrderedMedia(
             width=media.width,
             height=media.height,
@@ -245,12 +300,12 @@ def _with_job(ports: Ports, order: WorkOrder, job: Job, video: Video) -> WorkOrd
             table_key=index.table_key,
             decoder=index.decoder,
         ),
-        models=tuple(models),
-        sampling=job.request.sampling.to_json(),
+        models=tuple(OrderedModel(model.name, "", model.to_json()) for model in manifests),
+        sampling=request.sampling.to_json(),
         segments=segments,
-        score_min=job.request.score_min,
-        labels=job.request.labels,
-        tracking=job.request.tracking,
+        score_min=request.score_min,
+        labels=request.labels,
+        tracking=request.tracking,
     )
 
 

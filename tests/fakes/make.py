@@ -16,6 +16,7 @@ from tests.fakes.objects import BUCKET, FakeObjectStore
 from tests.fakes.records import FakeDueIndex, FakeJobStore, FakeSubmissionStore, FakeVideoStore
 from tests.fakes.results import FakeResultStore
 from tests.fakes.system import FakeClock, FakeTokenVerifier, SequentialIds
+from tests.fakes.take_over import FakeTakeOverStore
 from tests.fakes.units import FakeClaims, FakeUnitStore
 
 LIMITS = Limits(
@@ -69,6 +70,7 @@ def make_fakes(limits: Limits = LIMITS) -> Fakes:
         due=FakeDueIndex(memory),
         models=models,
         results=results,
+        take_overs=FakeTakeOverStore(memory, results),
         objects=objects,
         batch=batch,
         idempotency=FakeIdempotencyStore(),
