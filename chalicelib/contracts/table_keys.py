@@ -6,6 +6,7 @@ Table `meta` (pk, sk; stream; TTL `expires_at`; index `due` = due_shard, due_at;
                           JOB#{job_id}          that it has this job (kind JOB_REF)
                           STEP#PROBE            the probe as a unit of work
                           SUBMISSION#{id}       something sent to Batch
+                          VERSION#{pipeline}#{alias}   which job's results an alias names
     {tenant}#{job_id}     JOB                   the job
                           SEG#{index:05}        a segment as a unit of work
                           OPEN#{index:05}       marker: that segment is not terminal
@@ -23,6 +24,7 @@ Table `meta` (pk, sk; stream; TTL `expires_at`; index `due` = due_shard, due_at;
                           DIGEST#{sha256}       what the canonical file of that digest is, or was
                           ALIAS#{name}#{alias}  which version the alias names, and who moved it
     public#models         VERSION#…, DIGEST#…   the same of models that every tenant may use; they have no record
+    {tenant}#pipeline:{name}   PIPELINE#{version:06}   a version of a pipeline; the first one is in the index `lists`
     {tenant}#{key hash}   IDEMPOTENCY           the answer that an idempotency key was given
 
 Table `results` (pk, sk):
@@ -60,6 +62,8 @@ OLD_MODEL_PREFIX = "MODEL#"
 # A job and its markers are neighbours, FAILED# < JOB < OPEN#, and nothing lies between: one query tells its progress.
 FAILED_PREFIX = "FAILED#"
 OPEN_PREFIX = "OPEN#"
+RESULT_VERSION_PREFIX = "VERSION#"
+PIPELINE_PREFIX = "PIPELINE#"
 SEGMENT_TREE = "TREE"
 INDEX_PREFIX = "INDEX#"
 
@@ -130,6 +134,31 @@ def model_digest(sha256: str) -> str:
 def model_alias(name: str, alias: str = "") -> str:
     """Sort key of an alias of a model; the prefix of all of a name without an alias."""
     return f"ALIAS#{name}#{alias}"
+
+
+def result_version(pipeline: str, alias: str) -> str:
+    """Sort key, below the video, of an alias for results of a pipeline."""
+    return f"{RESULT_VERSION_PREFIX}{pipeline}#{alias}"
+
+
+def pipeline_partition(tenant: str, name: str) -> str:
+    """The partition of a pipeline; no id and no digest has a colon."""
+    return partition(tenant, f"pipeline:{name}")
+
+
+def pipeline_list(tenant: str) -> str:
+    """Where the index `lists` has the names of a tenant's pipelines."""
+    return partition(tenant, "pipelines")
+
+
+def pipeline_version(version: int) -> str:
+    """Sort key of a version of a pipeline."""
+    return f"{PIPELINE_PREFIX}{version:06d}"
+
+
+def model(name: str) -> str:
+    """Sort key of a registered model."""
+    return f"MODEL#{name}"
 
 
 def side_step(kind: str, name: str) -> str:

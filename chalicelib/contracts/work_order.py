@@ -99,7 +99,8 @@ class WorkOrder:
     step: str = ""
     """Name of the side step that the order is for; empty otherwise."""
     parameters: dict[str, Any] | None = None
-    """Of the side step; of an admission, the recipe of the model (contracts/model_recipe.py)."""
+    """Of the side step; of an admission, the recipe of the model (contracts/model_recipe.py); of a finish,
+    `{"tracking": …}` when it is to track otherwise than by default."""
     job_finished_at: str = ""
     """RFC 3339: the finish of the job whose results a side step is about."""
     model_id: str = ""
@@ -127,10 +128,14 @@ class WorkOrder:
     def to_bytes(self) -> bytes:
         """JSON, UTF-8."""
         form = {"version": VERSION, **asdict(self)}
-        # Workers of release 0.1 do not know them.
-        for name in ("step", "parameters", "job_finished_at", "model_id"):
-            if not form[name] and (name == "model_id" or not self.step):
+        # Workers of release 0.1 know none of these; one that would have to do as they say must stop there.
+        if not self.model_id:
+            del form["model_id"]
+        for name in ("step", "job_finished_at"):
+            if not self.step:
                 del form[name]
+        if self.parameters is None:
+            del form["parameters"]
         return json.dumps(form, separators=(",", ":")).encode()
 
     @staticmethod
