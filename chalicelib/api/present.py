@@ -14,7 +14,6 @@ from chalicelib.domain.errors import Failure
 from chalicelib.domain.events import CommittedRange, JobEvent
 from chalicelib.domain.jobs import Job, ModelRef, Progress
 from chalicelib.domain.media import Media
-from chalicelib.domain.models import Manifest
 from chalicelib.domain.pipelines import Pipeline
 from chalicelib.domain.result_versions import ResultVersion
 from chalicelib.domain.reuse import ReuseReceipt
@@ -23,8 +22,8 @@ from chalicelib.domain.units import Unit
 from chalicelib.domain.videos import Video
 from chalicelib.services.ports import Ports
 from chalicelib.services.results import FoundDetection, cursor_at_segment
+from chalicelib.services.tickets import UploadTicket
 from chalicelib.services.tracks import TrackVersion
-from chalicelib.services.uploads import UploadTicket
 
 
 def video_out(video: Video) -> schemas.VideoOut:
@@ -233,20 +232,6 @@ def job_event_out(ports: Ports, event: JobEvent) -> event_schemas.JobEventOut:
         created_at=time_to_text(event.created_at),
         **_known(state=event.state, error=error_out(event.failure)),
         **(_committed(ports, event, event.committed) if event.committed else {}),
-    )
-
-
-def model_out(manifest: Manifest) -> schemas.ModelOut:
-    """A model."""
-    return schemas.ModelOut(
-        name=manifest.name,
-        version=manifest.version,
-        sha256=manifest.sha256,
-        task=manifest.task,
-        labels=list(manifest.labels),
-        licence=manifest.licence,
-        score_floor=manifest.score_floor,
-        score_default=manifest.score_default,
     )
 
 
