@@ -28,7 +28,7 @@ worker = f"import os, signal, time; {sys.argv[3]}; print(os.getpid(), flush=True
 folder = Path(sys.argv[1])
 options = StackOptions(
     port=int(sys.argv[2]), state=folder / "state", out=folder / "out", app_module=ToyApp(),
-    worker_command=python(worker), register_models=lambda stack: None, worker_grace_seconds=0.3,
+    worker_command=python(worker), warm_modules=(), register_models=lambda stack: None, worker_grace_seconds=0.3,
 )
 sys.exit(run(options))
 """
