@@ -135,11 +135,11 @@ def in_threads(count: int, act: Callable[[int], Any]) -> list[Any]:
     return results
 
 
-def wait_until(condition: Callable[[], Any], what: str) -> Any:
+def wait_until(condition: Callable[[], Any], what: str, patience_seconds: float = PATIENCE_SECONDS) -> Any:
     """The first true value of `condition`, which is about another process or thread and has no event of its own."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    deadline = time.monotonic() + patience_seconds
     while not (value := condition()):
-        assert time.monotonic() < deadline, f"waited {PATIENCE_SECONDS} s in vain for {what}"
+        assert time.monotonic() < deadline, f"waited {patience_seconds} s in vain for {what}"
         threading.Event().wait(0.01)
     return value
 
