@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
 
+from pydantic_core import to_json
+
 from chalicelib.api import schemas, track_schemas
 from chalicelib.contracts.blocks import SCORE_UNITS
 from chalicelib.contracts.items import time_to_text
@@ -142,6 +144,11 @@ def detections_out(found: Sequence[FoundDetection], next_cursor: str | None) -> 
     return schemas.DetectionsPage.model_validate(
         {"items": [_fields_of(one) for one in found], "next_cursor": next_cursor}
     )
+
+
+def detections_json(found: Sequence[FoundDetection], next_cursor: str | None) -> str:
+    """The JSON of `detections_out`, the same bytes, without making an object of the wire for every detection."""
+    return to_json({"items": [_fields_of(one) for one in found], "next_cursor": next_cursor}).decode()
 
 
 def detection_out(found: FoundDetection) -> schemas.DetectionOut:
