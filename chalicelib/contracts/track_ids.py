@@ -92,6 +92,12 @@ def pack_track_ids(columns: Sequence[IdColumn], *, max_part_bytes: int = MAX_PAR
     return _pack_parts([_encode(column) for column in columns], 0, max_part_bytes)
 
 
+def forget_decoded() -> None:
+    """Decode all anew: for benchmarks."""
+    _unpack_part.cache_clear()
+    _decode.cache_clear()
+
+
 def _pack_parts(blocks: Sequence[tuple[bytes, bytes]], first: int, max_bytes: int) -> list[bytes]:
     head = bytearray([FORMAT])
     head += _varint(first) + _varint(len(blocks))
