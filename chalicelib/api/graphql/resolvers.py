@@ -221,7 +221,7 @@ def list_segments(call: Call, asked: Asked) -> Fields:
 
 def find_detections(call: Call, asked: Asked) -> Fields:
     """Job.detections."""
-    return to_graphql(results.find_detections(call, asked.source["jobId"], _page(asked, schemas.DetectionsQuery)))
+    return to_graphql(results.detections_page(call, asked.source["jobId"], _page(asked, schemas.DetectionsQuery)))
 
 
 def find_tracks(call: Call, asked: Asked) -> Fields:
