@@ -31,6 +31,7 @@ _NO_PART_OF_IT = (
     "tenant",
     "video_id",
     "job_id",
+    "model_id",
     "submission",
     "source",
     "lease_seconds",
@@ -38,7 +39,6 @@ _NO_PART_OF_IT = (
     "provider_class",
     "children",
     "step",
-    "parameters",
     "job_finished_at",
 )
 _NO_PART_OF_MEDIA = ("cells_key", "table_key", "decoder")

@@ -11,13 +11,14 @@ from aws_lambda_powertools import Logger
 from chalicelib.contracts.work_order import OrderKind
 from chalicelib.domain.errors import Conflict, DependencyFailed, InvalidRequest, NotFound
 from chalicelib.domain.ids import JobId, SubmissionId, TenantId, VideoId, is_id
-from chalicelib.domain.jobs import Job, JobRequest, JobState, ModelRef, Progress
+from chalicelib.domain.jobs import Job, JobRequest, JobState, ModelRef, PipelineRef, Progress
 from chalicelib.domain.models import TASKS_OF_JOBS, Manifest
 from chalicelib.domain.segments import Segment
 from chalicelib.domain.units import MAX_ATTEMPTS, Unit, UnitKind, UnitState
 from chalicelib.domain.videos import Video, VideoState
 from chalicelib.services.advance import advance_job, due_after
 from chalicelib.services.dispatch import find_lost_model, owner_of, record_submission, send
+from chalicelib.services.models import resolve_model
 from chalicelib.services.ports import Owner, Ports, Submission, SubmissionState, VersionConflict
 
 logger = Logger(service="reelscan", child=True)
@@ -29,12 +30,12 @@ def start_job(ports: Ports, video: Video, request: JobRequest) -> Job:
     """Record a job for `video`, which starts as soon as the video is known.
 
     Raises:
-        Conflict: the video was rejected.
+        Conflict: the video was rejected, or a model of the request's pipeline is gone.
         InvalidRequest: a model or label that does not exist.
     """
     if video.state is VideoState.REJECTED and video.failure:
         raise Conflict(f"video {video.video_id} was rejected: {video.failure.detail}", hint=video.failure.hint)
-    manifests = resolve_models(ports, request)
+    manifests = resolve_models(ports, video.tenant, request)
     now = ports.clock.now()
     job = Job(
         tenant=video.tenant,
@@ -42,7 +43,7 @@ def start_job(ports: Ports, video: Video, request: JobRequest) -> Job:
         video_id=video.video_id,
         state=JobState.PENDING,
         request=request,
-        models=tuple(ModelRef(model.name, model.version, model.sha256) for model in manifests),
+        models=pin_models(manifests),
         created_at=now,
         # The wait for an upload has its own end; the job's clock starts when the bytes may be there.
         deadline_at=max(now, video.upload.expires_at) + timedelta(seconds=ports.limits.job_seconds),
@@ -55,19 +56,23 @@ def start_job(ports: Ports, video: Video, request: JobRequest) -> Job:
     return job
 
 
-def resolve_models(ports: Ports, request: JobRequest) -> Sequence[Manifest]:
-    """The manifests that a request names, after checking that it can be done.
+def resolve_models(ports: Ports, tenant: TenantId, request: JobRequest) -> Sequence[Manifest]:
+    """The manifests that a request names, or that its pipeline has, after checking that it can be done.
 
     Raises:
-        InvalidRequest: an unknown model, one of a task that jobs cannot run, or a label that none of the models has.
+        Conflict: a model of the pipeline was removed.
+        InvalidRequest: an unknown model, two of one name, one of a task that jobs cannot run, or a label that none of
+            the models has.
     """
-    manifests = []
+    if request.pipeline is not None:
+        return _models_of_pipeline(ports, tenant, request.pipeline)
+    manifests: list[Manifest] = []
     for name in request.models:
-        manifest = ports.models.get(name)
-        if manifest is None:
-            known = ", ".join(model.name for model in ports.models.list())
+        manifest = resolve_model(ports, tenant, name)
+        if any(manifest.name == other.name for other in manifests):
             raise InvalidRequest(
-                f"there is no model {name!r}; there are: {known}", hint="Name models as in GET /models"
+                f"the models of a job must have distinct names but {manifest.name!r} comes twice",
+                hint="Start a job for each version, and compare the jobs",
             )
         if manifest.task not in TASKS_OF_JOBS:
             raise InvalidRequest(
@@ -80,6 +85,11 @@ def resolve_models(ports: Ports, request: JobRequest) -> Sequence[Manifest]:
     if unknown:
         raise InvalidRequest(f"no model of this job has the labels {unknown}", hint="GET /models lists every label")
     return manifests
+
+
+def pin_models(manifests: Sequence[Manifest]) -> tuple[ModelRef, ...]:
+    """The exact models of a job or pipeline."""
+    return tuple(ModelRef(model.name, model.version, model.sha256, model.task) for model in manifests)
 
 
 def get_job(ports: Ports, tenant: TenantId, job_id: str) -> Job:
@@ -235,6 +245,24 @@ def retry_job(ports: Ports, job: Job) -> Job:
     forget_job(ports, job.tenant, job.job_id)
     send(ports, submission)
     return retried
+
+
+def _models_of_pipeline(ports: Ports, tenant: TenantId, ref: PipelineRef) -> Sequence[Manifest]:
+    """The models that were pinned when the version was made, which checked all else."""
+    pipeline = ports.pipelines.get(tenant, ref.name, ref.version)
+    if pipeline is None:
+        raise InvalidRequest(f"there is no pipeline {ref.name}@{ref.version}", hint="GET /pipelines lists them")
+    manifests = []
+    for pinned in pipeline.models:
+        model = ports.models.find(tenant, pinned.sha256)
+        if model is None:
+            raise Conflict(
+                f"model {pinned.name} {pinned.version} ({pinned.sha256[:12]}) of pipeline {ref.name}@{ref.version} was "
+                "removed",
+                hint="POST /pipelines with the same content makes a version with what the model is now",
+            )
+        manifests.append(model.manifest)
+    return manifests
 
 
 def _retry_segments(ports: Ports, job: Job, count: int) -> Job:

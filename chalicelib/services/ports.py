@@ -22,15 +22,16 @@ from chalicelib.domain.errors import Conflict, Failure
 from chalicelib.domain.ids import JobId, SubmissionId, TenantId, VideoId
 from chalicelib.domain.jobs import Job
 from chalicelib.domain.media import Pts
-from chalicelib.domain.models import Manifest
 from chalicelib.domain.segments import Segment
 from chalicelib.domain.side_steps import SideStep, StepName
 from chalicelib.domain.units import Lane, Unit, UnitKind, UnitState
 from chalicelib.domain.videos import Video
 from chalicelib.services.event_ports import EventPublisher, EventStore
+from chalicelib.services.model_ports import ModelRegistry
 from chalicelib.services.object_port import ObjectStore
 from chalicelib.services.shared_reads import SharedReads
 from chalicelib.services.take_over_port import TakeOverStore
+from chalicelib.services.version_ports import PipelineStore, ResultVersionStore
 
 
 class VersionConflict(Conflict):
@@ -39,11 +40,11 @@ class VersionConflict(Conflict):
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """Whose units, submissions and due date: one video (for its probe) or one job."""
+    """Whose units, submissions and due date: one video (for its probe), one job, or one model (for its admission)."""
 
     tenant: TenantId
     name: str
-    """A video id or a job id."""
+    """A video id, a job id or a model id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,18 +275,6 @@ class DueIndex(Protocol):
         ...
 
 
-class ModelRegistry(Protocol):
-    """MODEL items."""
-
-    def get(self, name: str) -> Manifest | None:
-        """The model of that name."""
-        ...
-
-    def list(self) -> Sequence[Manifest]:
-        """All models, by name."""
-        ...
-
-
 class ResultStore(Protocol):
     """Table `results`, for reading; the worker writes it."""
 
@@ -452,6 +441,8 @@ class Ports:
     submissions: SubmissionStore
     due: DueIndex
     models: ModelRegistry
+    pipelines: PipelineStore
+    versions: ResultVersionStore
     results: ResultStore
     take_overs: TakeOverStore
     objects: ObjectStore

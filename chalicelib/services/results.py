@@ -18,7 +18,7 @@ from chalicelib.contracts.summary_tree import Wanted
 from chalicelib.contracts.tracks import TrackRow
 from chalicelib.domain.errors import NotFound
 from chalicelib.domain.ids import JobId, TenantId
-from chalicelib.domain.jobs import Job
+from chalicelib.domain.jobs import Job, ModelRef
 from chalicelib.domain.media import Pts
 from chalicelib.domain.models import Manifest
 from chalicelib.domain.videos import Video
@@ -153,7 +153,7 @@ def score_floors(ports: Ports, job: Job, asked: float | None) -> tuple[int, ...]
         NotFound: a model is gone.
     """
     least = job.request.score_min if asked is None else asked
-    manifests = [_manifest(ports, ref.name) for ref in job.models]
+    manifests = [_manifest(ports, job.tenant, ref) for ref in job.models]
     return tuple(score_units(manifest.score_default if least is None else least) for manifest in manifests)
 
 
@@ -179,10 +179,16 @@ def video_of(ports: Ports, job: Job) -> tuple[Video, Fraction]:
     return ports.polled.get(("video", job.tenant, job.video_id), ports.clock.now(), read)
 
 
-def _manifest(ports: Ports, name: str) -> Manifest:
-    manifest = ports.polled.get(("model", name), ports.clock.now(), lambda: ports.models.get(name))
+def _manifest(ports: Ports, tenant: TenantId, ref: ModelRef) -> Manifest:
+    def read() -> Manifest | None:
+        if manifest := ports.models.get(tenant, ref.sha256):
+            return manifest
+        # Release 0.1 kept the newest model of a name alone: what it replaced has left nothing but its name.
+        return next((model.manifest for model in ports.models.list_versions(tenant, ref.name)), None)
+
+    manifest = ports.polled.get(("model", tenant, ref.sha256), ports.clock.now(), read)
     if manifest is None:
-        raise NotFound(f"model {name} is gone")
+        raise NotFound(f"model {ref.name} is gone")
     return manifest
 
 

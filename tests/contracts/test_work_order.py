@@ -45,14 +45,26 @@ def a_probe_order() -> WorkOrder:
     return WorkOrder(OrderKind.PROBE, "acme", "vid_1", SubmissionId("probe"), source, 30.0, 10.0)
 
 
+def a_finish_that_is_told_how_to_track() -> WorkOrder:
+    return replace(an_analyze_order(), parameters={"tracking": {"lost_seconds": 2.5}})
+
+
 def a_side_order() -> WorkOrder:
     return replace(
         an_analyze_order(), kind=OrderKind.TRACKS, step="0001", parameters={"lost_seconds": 2.5}, job_finished_at="now"
     )
 
 
+def an_admission() -> WorkOrder:
+    return replace(
+        a_probe_order(), kind=OrderKind.ADMIT, video_id="", model_id="mdl_1", parameters={"adapter": "yolox"}
+    )
+
+
 @pytest.mark.parametrize(
-    "order", [an_analyze_order(), a_probe_order(), a_side_order()], ids=["all fields", "fewest fields", "a side step"]
+    "order",
+    [an_analyze_order(), a_probe_order(), a_side_order(), a_finish_that_is_told_how_to_track(), an_admission()],
+    ids=["all fields", "fewest fields", "a side step", "a finish with a tracker", "an admission"],
 )
 def test_an_order_comes_back(order: WorkOrder) -> None:
     assert WorkOrder.from_bytes(order.to_bytes()) == order
@@ -84,6 +96,10 @@ def test_the_units_of_a_job_lie_with_the_job() -> None:
 
 def test_the_probe_lies_with_the_video() -> None:
     assert a_probe_order().pk == "acme#vid_1"
+
+
+def test_the_admission_lies_with_the_model() -> None:
+    assert an_admission().pk == "acme#mdl_1"
 
 
 def test_sampling_and_timebase_are_exact() -> None:

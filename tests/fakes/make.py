@@ -11,12 +11,14 @@ from tests.fakes.answers import FakeIdempotencyStore
 from tests.fakes.batch import FakeBatch
 from tests.fakes.events import FakeEventStore, FakePublisher
 from tests.fakes.memory import Memory
+from tests.fakes.models import FakeModelRegistry
 from tests.fakes.objects import BUCKET, FakeObjectStore
 from tests.fakes.records import FakeDueIndex, FakeJobStore, FakeSubmissionStore, FakeVideoStore
-from tests.fakes.results import FakeModelRegistry, FakeResultStore
+from tests.fakes.results import FakeResultStore
 from tests.fakes.system import FakeClock, FakeTokenVerifier, SequentialIds
 from tests.fakes.take_over import FakeTakeOverStore
 from tests.fakes.units import FakeClaims, FakeUnitStore
+from tests.fakes.versions import FakePipelineStore, FakeResultVersionStore
 
 LIMITS = Limits(
     max_upload_bytes=1 << 40,
@@ -57,7 +59,7 @@ class Fakes:
 def make_fakes(limits: Limits = LIMITS) -> Fakes:
     """A deployment in memory, with nothing in it."""
     clock, memory = FakeClock(), Memory()
-    models, results, objects, batch = FakeModelRegistry(), FakeResultStore(), FakeObjectStore(), FakeBatch()
+    models, results, objects, batch = FakeModelRegistry(memory), FakeResultStore(), FakeObjectStore(), FakeBatch()
     tokens, publisher = FakeTokenVerifier(), FakePublisher()
     ports = Ports(
         clock=clock,
@@ -68,6 +70,8 @@ def make_fakes(limits: Limits = LIMITS) -> Fakes:
         submissions=FakeSubmissionStore(memory),
         due=FakeDueIndex(memory),
         models=models,
+        pipelines=FakePipelineStore(memory),
+        versions=FakeResultVersionStore(memory),
         results=results,
         take_overs=FakeTakeOverStore(memory, results),
         objects=objects,
