@@ -185,9 +185,12 @@ def detections_out(found: Sequence[FoundDetection], next_cursor: str | None) -> 
     return schemas.DetectionsPage.model_validate({"items": _all_fields_of(found), "next_cursor": next_cursor})
 
 
-def detections_json(found: Sequence[FoundDetection], next_cursor: str | None) -> str:
-    """The JSON of `detections_out`, the same bytes, without making an object of the wire for every detection."""
-    return to_json({"items": _all_fields_of(found), "next_cursor": next_cursor}).decode()
+def detections_json(found: Sequence[FoundDetection], next_cursor: str | None, **before: str) -> str:
+    """The JSON of a page of detections, without making an object of the wire for every detection.
+
+    The same bytes as those of `detections_out`, or of a page that has other fields `before` its items.
+    """
+    return to_json({**before, "items": _all_fields_of(found), "next_cursor": next_cursor}).decode()
 
 
 def detection_out(found: FoundDetection) -> schemas.DetectionOut:
