@@ -49,7 +49,10 @@ class DynamoTakeOverStore:
         }
         # Nobody has said that its results are about to go, or has changed how it ended.
         may_be_taken = "made.recipe = :recipe AND finished_at = :finished_at"
-        recipe, finished_at = source.made and source.made.recipe, source.finished_at and time_to_text(source.finished_at)
+        recipe, finished_at = (
+            source.made and source.made.recipe,
+            source.finished_at and time_to_text(source.finished_at),
+        )
         check = {
             **self._key_of(source),
             "ConditionExpression": may_be_taken,

@@ -12,6 +12,7 @@ from typing import Any
 
 from chalicelib.contracts import table_keys
 from chalicelib.contracts.attribute_values import Item
+from chalicelib.domain.costs import Quote
 from chalicelib.domain.errors import ErrorCode, Failure
 from chalicelib.domain.events import CommittedRange, JobEvent, JobEventKind, LabelCount
 from chalicelib.domain.ids import JobId, SubmissionId, TenantId, VideoId
@@ -112,6 +113,7 @@ def job_to_item(job: Job, due_at: datetime | None) -> Item:
             "labels": list(request.labels),
             "segment_seconds": str(request.segment_seconds) if request.segment_seconds is not None else None,
             "tracking": request.tracking,
+            **({"max_cost": request.max_cost_nano_usd} if request.max_cost_nano_usd is not None else {}),
         },
         "models": [{"name": ref.name, "version": ref.version, "sha256": ref.sha256} for ref in job.models],
         "created_at": time_to_text(job.created_at),
@@ -126,6 +128,7 @@ def job_to_item(job: Job, due_at: datetime | None) -> Item:
         **({"tracks_version": job.tracks_version} if job.tracks_version else {}),
         **({"made": made_to_map(job.made)} if job.made else {}),
         **({"reused": job.reused.to_json()} if job.reused else {}),
+        **({"quote": job.quote.to_json()} if job.quote else {}),
         **due_attributes(pk, due_at),
     }
 
@@ -147,6 +150,7 @@ def job_from_item(item: Item) -> Job:
             labels=tuple(request["labels"]),
             segment_seconds=Fraction(segment_seconds) if segment_seconds is not None else None,
             tracking=request["tracking"],
+            max_cost_nano_usd=request.get("max_cost"),
         ),
         models=tuple(ModelRef(**ref) for ref in item["models"]),
         created_at=time_from_text(item["created_at"]),
@@ -162,6 +166,7 @@ def job_from_item(item: Item) -> Job:
         tracks_version=item.get("tracks_version", 0),
         made=made_from_map(item.get("made")),
         reused=ReuseReceipt.from_json(item["reused"]) if item.get("reused") else None,
+        quote=Quote.from_json(item["quote"]) if item.get("quote") else None,
     )
 
 
@@ -192,6 +197,7 @@ def unit_to_item(pk: str, sk: str, unit: Unit, segment: Segment | None = None) -
         "failure": failure_to_map(unit.failure),
         **({"provider": unit.provider} if unit.provider else {}),
         **({"analyses": list(unit.analyses)} if unit.analyses else {}),
+        **({"claimed_for": unit.claimed_for} if unit.claimed_for else {}),
         **cover,
     }
 
@@ -216,6 +222,7 @@ def unit_from_item(item: Item) -> Unit:
         failure=failure_from_map(item.get("failure")),
         provider=item.get("provider", ""),
         analyses=tuple(item.get("analyses", ())),
+        claimed_for=SubmissionId(item.get("claimed_for", "")),
     )
 
 

@@ -49,7 +49,7 @@ class Memory:
         """Drop the owner's partition."""
         for part in (self.videos, self.jobs, self.segments, self.units, self.side_steps, self.submissions, self.events):
             part.pop(owner, None)
-        for due in [due for due in self.due if due.owner == owner]:
+        for due in [due for due in self.due if due.owner == owner and not due.is_costs]:
             del self.due[due]
         for kind in UnitKind:
             self.opened_as.pop((owner, kind), None)
