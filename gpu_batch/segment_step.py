@@ -24,6 +24,7 @@ from gpu_batch.aws import Claim, Cloud, Superseded
 from gpu_batch.errors import BadInput, BadOrder
 from gpu_batch.lease import Stop, holding
 from gpu_batch.log import logger
+from gpu_batch.meter import Meter
 from gpu_batch.models.engines import ENGINES_NAME
 from gpu_batch.models.loader import Model, load
 from gpu_batch.models.providers import provider_class_of
@@ -82,11 +83,12 @@ class _Child:
         """Claim, analyse and commit segments one by one; what failed for good, and was recorded."""
         following = _following(self._cloud, keys)
         failed: list[BadInput | BadOrder] = []
+        meter = Meter()
         with ExitStack() as until_end:
 
             def make_analyzer() -> Analyzer:
-                models = self._load_models()
-                analyzer = Analyzer(self._cloud, self._order, models, self._cells, threads=threads)
+                models = self._load_models(meter)
+                analyzer = Analyzer(self._cloud, self._order, models, self._cells, threads=threads, meter=meter)
                 return until_end.enter_context(closing(analyzer))
 
             # Models are loaded under the first claim, so that a model that kills its worker is counted against it.
@@ -96,11 +98,12 @@ class _Child:
                 if claim is None:
                     continue
                 try:
-                    _run_claimed(self._cloud, self._order, claim, get_analyzer, following.get(key.index), self._stop)
+                    after = following.get(key.index)
+                    _run_claimed(self._cloud, self._order, claim, get_analyzer, after, self._stop, meter)
                 except Superseded:
                     logger.warning("segment was taken away")
                 except (BadInput, BadOrder) as error:
-                    _fail(self._cloud, claim, error)
+                    _fail(self._cloud, claim, error, meter)
                     failed.append(error)
         logger.bind_thread()
         return failed
@@ -111,11 +114,12 @@ class _Child:
         logger.info("segment claimed" if claim else "segment is not to be had")
         return claim
 
-    def _load_models(self) -> list[Model]:
+    def _load_models(self, meter: Meter) -> list[Model]:
         with self._lock:
             if not self._models:
                 order = self._order
-                self._models = [_load(self._cloud, index, order, self._media) for index in range(len(order.models))]
+                indices = range(len(order.models))
+                self._models = [_load(self._cloud, index, order, self._media, meter) for index in indices]
             return self._models
 
 
@@ -136,8 +140,9 @@ def _run_claimed(
     get_analyzer: Callable[[], Analyzer],
     following: Segment | None,
     stop: Stop,
+    meter: Meter,
 ) -> None:
-    with holding(cloud, claim, order, stop) as check:
+    with holding(cloud, claim, order, stop, meter) as check:
         check()
         analyzer = get_analyzer()
         result = analyzer.analyze(segment_from_item(claim.item), check, following)
@@ -146,30 +151,34 @@ def _run_claimed(
         "frames_inferred": result.frames_inferred,
         "frames_shown": result.entry.frames_shown,
         "provider": analyzer.provider,
+        "usage": meter.spent_on(claim.item),
     }
     cloud.end(claim, UnitState.DONE, facts=facts, more=[cloud.put_entry(cloud.results_table, item)])
     logger.info("segment committed", **facts)
 
 
-def _fail(cloud: Cloud, claim: Claim, error: BadInput | BadOrder) -> None:
+def _fail(cloud: Cloud, claim: Claim, error: BadInput | BadOrder, meter: Meter) -> None:
     logger.error("segment failed", code=error.failure.code, detail=error.failure.detail)
     try:
-        cloud.end(claim, UnitState.FAILED, failure=failure_to_map(error.failure))
+        facts = {"usage": meter.spent_on(claim.item)}
+        cloud.end(claim, UnitState.FAILED, failure=failure_to_map(error.failure), facts=facts)
     except Superseded:
         logger.warning("segment was taken away")
 
 
-def _load(cloud: Cloud, index: int, order: WorkOrder, media: OrderedMedia) -> Model:
+def _load(cloud: Cloud, index: int, order: WorkOrder, media: OrderedMedia, meter: Meter) -> Model:
     ordered = order.models[index]
     pinned = provider_class_of(order.provider_class)
     folder = os.environ.get(ENGINES_NAME)
-    model = load(
-        manifest_from_json(ordered.manifest),
-        cloud.get_object(ordered.key),
-        provider_class=pinned,
-        engines=Path(folder) if folder else None,
-        shown=(media.width, media.height),
-    )
+    manifest, model_bytes = manifest_from_json(ordered.manifest), cloud.get_object(ordered.key)
+    with meter.loading(manifest.sha256):
+        model = load(
+            manifest,
+            model_bytes,
+            provider_class=pinned,
+            engines=Path(folder) if folder else None,
+            shown=(media.width, media.height),
+        )
     logger.info("model loaded", model=ordered.name, provider=model.provider_class, reason=model.provider_reason)
     if model.provider_class != pinned:
         logger.warning("results get the key of another provider", pinned=pinned, provider=model.provider_class)

@@ -19,6 +19,7 @@ from chalicelib.domain.ids import JobId, TenantId, VideoId
 from chalicelib.domain.media import WholeReason
 from chalicelib.domain.reuse import Made, ReuseReceipt
 from chalicelib.domain.sampling import Sampling
+from chalicelib.domain.usage import JobUsage
 
 
 class JobState(StrEnum):
@@ -139,6 +140,8 @@ class Job:
     """What was not paid again; of a job that has finished."""
     quote: Quote | None = field(default=None, hash=False)
     """What it was to cost, once its video was known."""
+    usage: JobUsage | None = field(default=None, hash=False)
+    """What its workers took, once it has finished."""
 
     @property
     def has_tracks(self) -> bool:
