@@ -21,6 +21,7 @@ class Process:
         self._lock = Lock()
         self._told = 0.0
         self._start: float | None = None
+        self._shared = Usage()
 
     def begin(self) -> None:
         """The first unit of this process was claimed: all before was its start."""
@@ -28,13 +29,23 @@ class Process:
             if self._start is None:
                 self._start = time.process_time()
 
+    @contextmanager
+    def loading(self, sha256: str) -> Iterator[None]:
+        """Time the opening of a model, which the units of a child share."""
+        before = time.thread_time()
+        yield
+        spent = Usage(load={sha256: ModelUsage(time.thread_time() - before, 1)})
+        with self._lock:
+            self._shared += spent
+
     def take(self) -> Usage:
         """What the process spent since this was asked last; with its start, the first time."""
         with self._lock:
             now = time.process_time()
             spent, self._told = now - self._told, now
             start, self._start = self._start or 0.0, 0.0
-            return Usage(cpu=spent, start=start, children=int(start > 0.0))
+            shared, self._shared = self._shared, Usage()
+            return shared + Usage(cpu=spent, start=start, children=int(start > 0.0))
 
 
 PROCESS = Process()
@@ -55,13 +66,6 @@ class Meter:
         """Count it in."""
         with self._lock:
             self._usage += usage
-
-    @contextmanager
-    def loading(self, sha256: str) -> Iterator[None]:
-        """Time a model's opening, by the CPU time of the process: onnxruntime has threads of its own for it."""
-        before = time.process_time()
-        yield
-        self.add(Usage(load={sha256: ModelUsage(time.process_time() - before, 1)}))
 
     def take(self) -> Usage:
         """All that was added since the unit was begun or this was asked last, with what the process spent."""

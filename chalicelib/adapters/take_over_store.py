@@ -49,10 +49,8 @@ class DynamoTakeOverStore:
         }
         # Nobody has said that its results are about to go, or has changed how it ended.
         may_be_taken = "made.recipe = :recipe AND finished_at = :finished_at"
-        recipe, finished_at = (
-            source.made and source.made.recipe,
-            source.finished_at and time_to_text(source.finished_at),
-        )
+        recipe = source.made and source.made.recipe
+        finished_at = source.finished_at and time_to_text(source.finished_at)
         check = {
             **self._key_of(source),
             "ConditionExpression": may_be_taken,
@@ -93,7 +91,11 @@ IS_AS_READ = "version = :seen"
 def sort_results(items: Sequence[Item]) -> StoredResults:
     """Items of a finished job's partition by what they are."""
     return StoredResults(
-        entry_by_segment={item["segment"]: item for item in items if item["kind"] == "INDEX"},
+        entry_by_segment={item["segment"]: item for item in items if _is_entry(item)},
         roots=[item for item in items if item["sk"] in ROOTS],
-        others=[item for item in items if item["kind"] != "INDEX" and item["sk"] not in ROOTS],
+        others=[item for item in items if not _is_entry(item) and item["sk"] not in ROOTS],
     )
+
+
+def _is_entry(item: Item) -> bool:
+    return str(item["sk"]).startswith(table_keys.INDEX_PREFIX)

@@ -1,4 +1,4 @@
-"""What decides the bytes of a job's results: the versions of what makes them, and a digest of all that a worker is told.
+"""What decides the bytes of a job's results: versions of what makes them, and a digest of all that a worker is told.
 
 A block is keyed by its *analysis*, so that blocks answer any job. The rest of what a job leaves (its index, trees,
 tracks and summary) follows from its *recipe*: jobs of one tenant with the same recipe leave the same, byte for byte.

@@ -1,10 +1,10 @@
 """A job that is just like one that has finished takes its results over, without any worker.
 
 What lies in the older job's partition is written to the newer one's: first what nobody looks at before a root or an
-entry of the index names it, then the segments, each committed with its entry, and at last, in one transaction, the roots
-and the end of the job. Every write depends on the job being as it was read, so that nothing is added to one that was
-cancelled or deleted; done again after a crash, it writes the same. Until its end the job has no plan, and readers see
-nothing of it.
+entry of the index names it, then the segments, each committed with its entry, and at last, in one transaction, the
+roots and the end of the job. Every write depends on the job being as it was read, so that nothing is added to one that
+was cancelled or deleted; done again after a crash, it writes the same. Until its end the job has no plan, and readers
+see nothing of it.
 
 The older job may be deleted meanwhile. Who deletes it first says that its results may not be taken over any more
 (`forbid_take_over`), then drops them, then lets go of the blocks. So when the last write finds the job unforbidden,
