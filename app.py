@@ -8,6 +8,7 @@ from chalice.app import Chalice, CloudWatchEvent, Rate
 
 from chalicelib.api import events, telemetry
 from chalicelib.api.catalog import catalog_blueprint
+from chalicelib.api.costs import costs_blueprint
 from chalicelib.api.exports import exports_blueprint
 from chalicelib.api.graphql import lambda_entry
 from chalicelib.api.jobs import jobs_blueprint
@@ -24,6 +25,7 @@ app.register_blueprint(jobs_blueprint)  # start, read, cancel, retry
 app.register_blueprint(results_blueprint)  # detections, tracks
 app.register_blueprint(query_blueprint)  # the query language: of one job, and across videos
 app.register_blueprint(exports_blueprint)  # results as files
+app.register_blueprint(costs_blueprint)  # budgets
 app.register_blueprint(catalog_blueprint)  # models, health, openapi.json, docs
 
 

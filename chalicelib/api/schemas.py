@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
+from chalicelib.api.cost_schemas import JobCostOut, Usd
 from chalicelib.domain.sampling import MAX_PER_SECOND, MAX_WITHIN_SECONDS
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=255)]
@@ -79,6 +80,8 @@ class JobIn(In):
     segment_seconds: Annotated[float, Field(gt=0, le=86_400)] | None = None
     """A hint; segments are whole groups of pictures."""
     tracking: bool = True
+    max_cost_usd: Usd | None = None
+    """What all work for the job may cost at the prices of the list: its analysis, retries, re-tracking and exports."""
 
     @model_validator(mode="after")
     def _names_are_distinct(self) -> JobIn:
@@ -137,6 +140,13 @@ class CompleteIn(In):
         if len({part.part_number for part in self.parts}) != len(self.parts):
             raise ValueError("parts must have distinct part numbers")
         return self
+
+
+class StartJobQuery(In):
+    """Whether to start it."""
+
+    dry_run: bool = False
+    """Answer what it would cost, and start nothing."""
 
 
 class Nothing(In):
@@ -302,6 +312,8 @@ class JobOut(Out):
     reused: ReusedOut | None = None
     """Once it has finished."""
     missing: list[MissingOut] | None = None
+    cost: JobCostOut | None = None
+    """Once its video is known."""
     error: ErrorOut | None = None
 
 

@@ -28,6 +28,7 @@ JOB = {
     "summary?",
     "missing?",
     "error?",
+    "cost?",
 }
 TRACK_VERSION = {
     "version",
@@ -39,6 +40,16 @@ TRACK_VERSION = {
     "tracks?",
     "is_outdated?",
     "error?",
+}
+BUDGET = {
+    "month",
+    "monthly_usd",
+    "cap_usd",
+    "committed_usd",
+    "reserved_usd",
+    "left_usd",
+    "currency",
+    "prices_dated",
 }
 PAGE = {"items", "next_cursor"}
 EXPORT = {
@@ -86,7 +97,7 @@ class Route:
 
 
 START = {"models": ["toy"]}
-JOB_FIELDS = {"models", "sampling?", "score_min?", "labels?", "segment_seconds?", "tracking?"}
+JOB_FIELDS = {"models", "sampling?", "score_min?", "labels?", "segment_seconds?", "tracking?", "max_cost_usd?"}
 SLICE = {"limit", "cursor"}
 
 ROUTES = [
@@ -122,7 +133,7 @@ ROUTES = [
         body_fields={"parts"},
     ),
     Route("DELETE", "/videos/{video_id}/upload", 204),
-    Route("POST", "/videos/{video_id}/jobs", 202, {"job"}, JOB, body=START, body_fields=JOB_FIELDS),
+    Route("POST", "/videos/{video_id}/jobs", 202, {"job"}, JOB, body=START, body_fields=JOB_FIELDS, query={"dry_run"}),
     Route("GET", "/videos/{video_id}/jobs", 200, PAGE, JOB, query=SLICE),
     Route("GET", "/jobs/{job_id}", 200, {"job"}, JOB),
     Route("POST", "/jobs/{job_id}/cancel", 200, {"job"}, JOB, body={}),
@@ -225,6 +236,8 @@ ROUTES = [
         PAGE,
         {"name", "version", "sha256", "task", "labels", "licence", "score_floor", "score_default"},
     ),
+    Route("GET", "/budget", 200, {"budget"}, BUDGET),
+    Route("PUT", "/budget", 200, {"budget"}, BUDGET, body={"monthly_usd": 10}, body_fields={"monthly_usd"}),
     Route("GET", "/health", 200, {"status", "version"}, is_public=True),
     Route("GET", "/openapi.json", 200, is_public=True),
     Route("GET", "/docs", 200, is_public=True),

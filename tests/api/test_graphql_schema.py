@@ -21,7 +21,7 @@ from graphql import (
 from pydantic import BaseModel
 
 from chalicelib.adapters.event_publisher import EVENT_FIELDS, MUTATION_BY_KIND, publication
-from chalicelib.api import query_schemas, schemas, track_schemas
+from chalicelib.api import cost_schemas, query_schemas, schemas, track_schemas
 from chalicelib.api.graphql.limits import PAGE_LIMITS_BY_FIELD
 from chalicelib.api.graphql.resolvers import RESOLVERS, TYPE_BY_KIND
 from chalicelib.api.graphql.words import OPAQUE, to_camel, to_snake
@@ -54,6 +54,12 @@ REST_BY_TYPE: dict[str, type[BaseModel]] = {
     "JobEvent": schemas.JobEventOut,
     "LabelCount": schemas.LabelCountOut,
     "Model": schemas.ModelOut,
+    "JobCost": cost_schemas.JobCostOut,
+    "CpuSeconds": cost_schemas.CpuSecondsOut,
+    "CostParts": cost_schemas.CostPartsOut,
+    "Quote": cost_schemas.QuoteOut,
+    "Budget": cost_schemas.BudgetOut,
+    "BudgetInput": cost_schemas.BudgetIn,
     "VideoCreated": schemas.VideoCreatedOut,
     "Upload": schemas.UploadOut,
     "TrackVersion": track_schemas.TrackVersionOut,
@@ -97,6 +103,10 @@ REST_ONLY = {
     "JobEnvelope",
     "TrackVersionEnvelope",
     "Nothing",
+    "QuoteEnvelope",
+    "BudgetEnvelope",
+    "StartJobQuery",
+    "CostForm",
     "HealthOut",
     "StoredPartOut",
     "StoredPartsOut",
@@ -186,7 +196,7 @@ def test_every_resolver_has_its_field() -> None:
 def test_every_form_and_answer_of_rest_has_its_twin() -> None:
     models = {
         name
-        for name, model in {**vars(schemas), **vars(query_schemas), **vars(track_schemas)}.items()
+        for name, model in {**vars(schemas), **vars(query_schemas), **vars(track_schemas), **vars(cost_schemas)}.items()
         # pydantic leaves its own generic models in the module.
         if isinstance(model, type) and issubclass(model, BaseModel) and name.isidentifier() and model is not BaseModel
     }

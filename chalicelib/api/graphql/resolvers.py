@@ -15,10 +15,11 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from chalicelib.api import catalog, problems, results, schemas
+from chalicelib.api import catalog, costs, problems, results, schemas
 from chalicelib.api import jobs as job_views
 from chalicelib.api import query as query_views
 from chalicelib.api import videos as video_views
+from chalicelib.api.cost_schemas import BudgetIn
 from chalicelib.api.graphql.limits import PAGE_LIMITS_BY_FIELD
 from chalicelib.api.graphql.words import from_graphql, to_camel, to_graphql
 from chalicelib.api.pages import listed_after, next_cursor
@@ -106,6 +107,17 @@ def query_job(call: Call, asked: Asked) -> Fields:
 def search(call: Call, asked: Asked) -> Fields:
     """Query.search."""
     return _found(query_views.search(call, _page(asked, QueryQuery)))
+
+
+def quote_job(call: Call, asked: Asked) -> Fields:
+    """Query.quote."""
+    form = _read(schemas.JobIn, asked.arguments["input"])
+    return to_graphql(job_views.quote_job(call, asked.arguments["videoId"], form).quote)
+
+
+def get_budget(call: Call, _asked: Asked) -> Fields:
+    """Query.budget."""
+    return to_graphql(costs.get_budget(call).budget)
 
 
 # --- fields of videos and jobs ----------------------------------------------------------------------------------------
@@ -197,7 +209,7 @@ def complete_upload(call: Call, asked: Asked) -> Fields:
 def start_job(call: Call, asked: Asked) -> Fields:
     """Mutation.startJob."""
     form = _read(schemas.JobIn, asked.arguments["input"])
-    return _once(call, asked, lambda: to_graphql(job_views.start_job(call, asked.arguments["videoId"], form).job))
+    return _once(call, asked, lambda: to_graphql(job_views.begin_job(call, asked.arguments["videoId"], form).job))
 
 
 def cancel_job(call: Call, asked: Asked) -> Fields:
@@ -212,6 +224,12 @@ def retry_job(call: Call, asked: Asked) -> Fields:
     return _once(
         call, asked, lambda: to_graphql(job_views.retry_job(call, asked.arguments["jobId"], schemas.Nothing()).job)
     )
+
+
+def set_budget(call: Call, asked: Asked) -> Fields:
+    """Mutation.setBudget."""
+    form = _read(BudgetIn, asked.arguments["input"])
+    return _once(call, asked, lambda: to_graphql(costs.set_budget(call, form).budget))
 
 
 def retrack(call: Call, asked: Asked) -> Fields:
@@ -241,6 +259,8 @@ RESOLVERS: dict[tuple[str, str], Resolver] = {
     ("Query", "models"): Resolver(list_models),
     ("Query", "jobQuery"): Resolver(query_job),
     ("Query", "search"): Resolver(search),
+    ("Query", "quote"): Resolver(quote_job),
+    ("Query", "budget"): Resolver(get_budget),
     ("Video", "jobs"): Resolver(many=list_jobs),
     ("Video", "source"): Resolver(get_source),
     ("Job", "video"): Resolver(many=get_videos_of_jobs),
@@ -257,6 +277,7 @@ RESOLVERS: dict[tuple[str, str], Resolver] = {
     ("Mutation", "cancelJob"): Resolver(cancel_job),
     ("Mutation", "retryJob"): Resolver(retry_job),
     ("Mutation", "retrack"): Resolver(retrack),
+    ("Mutation", "setBudget"): Resolver(set_budget),
     ("Mutation", "publishJobEvent"): Resolver(pass_event_on, is_internal=True),
     ("Mutation", "publishDetections"): Resolver(pass_event_on, is_internal=True),
     ("Subscription", "onJobEvent"): Resolver(authorize_subscriber),
