@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -79,10 +80,8 @@ class BudgetMachine(RuleBasedStateMachine):
     def start(self, cap: int | None, losses: list[bool]) -> None:
         video = next(iter(self.world.fakes.memory.videos.values()))
         self.lossy.losses = losses
-        try:
+        with suppress(LimitExceeded, DependencyFailed):
             self.jobs.append(start_job(self.world.ports, video, make_request(max_cost_nano_usd=cap)).job_id)
-        except (LimitExceeded, DependencyFailed):
-            pass
 
     @rule(data=st.data(), fails=st.booleans(), dies=st.booleans())
     def work(self, data: st.DataObject, fails: bool, dies: bool) -> None:
