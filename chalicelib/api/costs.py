@@ -13,6 +13,7 @@ from chalicelib.domain.costs import Parts, Quote
 from chalicelib.domain.errors import Forbidden
 from chalicelib.domain.jobs import Job
 from chalicelib.domain.receipts import actual_parts
+from chalicelib.domain.usage import JobUsage
 from chalicelib.services import budgets
 from chalicelib.services.budgets import MonthBudget
 
@@ -68,6 +69,9 @@ def job_cost_out(job: Job) -> cost_schemas.JobCostOut | None:
     quote, usage = job.quote, job.usage
     if quote is None:
         return None
+    if usage is None and job.reused is not None and job.reused.job_id is not None:
+        # Taken over from another job, without any worker.
+        usage = JobUsage()
     parts, known = quote.parts, dict[str, Any]()
     cpu_seconds = cost_schemas.CpuSecondsOut(quote=round(quote.cpu_seconds, 3))
     if usage is not None and job.is_terminal:

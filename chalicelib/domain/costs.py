@@ -175,11 +175,13 @@ class Quote:
 
 def effort_of_children(work: Work, rates: Rates) -> Effort:
     """Starting the children of an analysis: process, imports, models."""
-    each = rates.get("start:analyze") + sum(rates.get(f"load:{model.sha256}") for model in work.models)
+    # A model is opened by the first cell that lacks its results.
+    opened = [model for model in work.models if model.frames]
+    each = rates.get("start:analyze") + sum(rates.get(f"load:{model.sha256}") for model in opened)
     cpu = work.children * each
     requests = Requests(
         write_units=2.0 * work.children,
-        gets=(2.0 + len(work.models)) * work.children,
+        gets=(2.0 + len(opened)) * work.children,
         functions=float(work.children),
     )
     return _on_lane(work.lane, cpu, wall_seconds=cpu, requests=requests)

@@ -183,7 +183,11 @@ def _start(ports: Ports, job: Job, video: Video) -> Job:
     owner = owner_of(job)
     ports.units.add_segments(owner, units)
     ports.results.add_reference(job.tenant, video.source.content_digest, video.video_id)
-    quote = job.quote or estimate_plan(ports, video, job.request, manifests_of(ports, job), segments)
+    quote = job.quote
+    if quote is None or not quote.children:
+        # Quoted as one that takes results over, and there was nothing to take: workers must be paid for.
+        manifests = manifests_of(ports, job)
+        quote = estimate_plan(ports, video, job.request, manifests, segments, may_take_over=False)
     submission = record_submission(
         ports, owner, OrderKind.ANALYZE, submission_id, children, lane, price=quote.price, job=job
     )
