@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import ceil
 
 from chalice.app import Blueprint
 
-from chalicelib.api import schemas
+from chalicelib.api import event_schemas, schemas
 from chalicelib.api.cost_schemas import QuoteEnvelope
 from chalicelib.api.costs import quote_out
 from chalicelib.api.pages import listed_after, next_cursor
@@ -16,7 +17,8 @@ from chalicelib.api.typed import Answer, Call, Routes
 from chalicelib.domain.budgets import nano_usd
 from chalicelib.domain.jobs import Job, JobRequest
 from chalicelib.domain.sampling import Sampling
-from chalicelib.services import job_events, jobs, quotes, videos
+from chalicelib.domain.tracking import TrackingParameters
+from chalicelib.services import job_events, jobs, pipelines, quotes, videos
 
 jobs_blueprint = Blueprint(__name__)
 routes = Routes(jobs_blueprint)
@@ -44,13 +46,13 @@ def start_job(call: Call, video_id: str, body: schemas.JobIn, query: schemas.Sta
 def begin_job(call: Call, video_id: str, body: schemas.JobIn) -> schemas.JobEnvelope:
     """Start a job."""
     video = videos.get_video(call.ports, call.claims.tenant, video_id)
-    return _envelope(call, jobs.start_job(call.ports, video, job_request(body)))
+    return _envelope(call, jobs.start_job(call.ports, video, job_request(call, body)))
 
 
 def quote_job(call: Call, video_id: str, body: schemas.JobIn) -> QuoteEnvelope:
     """What a job would cost."""
     video = videos.get_video(call.ports, call.claims.tenant, video_id)
-    return QuoteEnvelope(quote=quote_out(quotes.quote_job(call.ports, video, job_request(body))))
+    return QuoteEnvelope(quote=quote_out(quotes.quote_job(call.ports, video, job_request(call, body))))
 
 
 @routes.get("/videos/{video_id}/jobs", summary="List the jobs of a video, newest first", problems=(400, 401, 404))
@@ -90,7 +92,7 @@ def list_segments(call: Call, job_id: str, query: schemas.PageQuery) -> schemas.
 
 
 @routes.get("/jobs/{job_id}/events", summary="List what happened to a job", problems=(400, 401, 404))
-def list_events(call: Call, job_id: str, query: schemas.EventsQuery) -> schemas.JobEventsPage:
+def list_events(call: Call, job_id: str, query: event_schemas.EventsQuery) -> event_schemas.JobEventsPage:
     """Its states, and its segments as their results became readable, in order of `seq`.
 
     Ask again with `after` = the last `seq` that was seen: nothing is missed and nothing comes twice. A segment's
@@ -101,7 +103,7 @@ def list_events(call: Call, job_id: str, query: schemas.EventsQuery) -> schemas.
     after = listed_after(call, scope, query.cursor)
     found = job_events.list_events(call.ports, job, query.after if after is None else int(after), query.limit)
     cursor = next_cursor(call, scope, [str(event.seq) for event in found], query.limit)
-    return schemas.JobEventsPage(items=[job_event_out(call.ports, event) for event in found], next_cursor=cursor)
+    return event_schemas.JobEventsPage(items=[job_event_out(call.ports, event) for event in found], next_cursor=cursor)
 
 
 @routes.post("/jobs/{job_id}/cancel", summary="Cancel a job", problems=(400, 401, 404, 409))
@@ -120,8 +122,21 @@ def retry_job(call: Call, job_id: str, body: schemas.Nothing) -> schemas.JobEnve
     return _envelope(call, jobs.retry_job(call.ports, job))
 
 
-def job_request(form: schemas.JobIn) -> JobRequest:
-    """What a client asked for, as the domain has it."""
+def job_request(call: Call, form: schemas.JobIn) -> JobRequest:
+    """What a client asked for, as the domain has it; a pipeline is looked up.
+
+    Raises:
+        InvalidRequest: there is no such pipeline.
+    """
+    max_cost = None if form.max_cost_usd is None else nano_usd(form.max_cost_usd)
+    if form.pipeline is None:
+        return replace(analysis_request(form), promote=form.promote, max_cost_nano_usd=max_cost)
+    pipeline = pipelines.resolve_pipeline(call.ports, call.claims.tenant, form.pipeline)
+    return replace(pipeline.job_request, promote=form.promote, max_cost_nano_usd=max_cost)
+
+
+def analysis_request(form: schemas.AnalysisIn, *, tracker: TrackingParameters | None = None) -> JobRequest:
+    """What is told of an analysis, as the domain has it."""
     return JobRequest(
         models=tuple(form.models),
         sampling=Sampling.from_json(form.sampling.model_dump(exclude_none=True)),
@@ -129,7 +144,7 @@ def job_request(form: schemas.JobIn) -> JobRequest:
         labels=tuple(form.labels or ()),
         segment_seconds=fraction(form.segment_seconds),
         tracking=form.tracking,
-        max_cost_nano_usd=None if form.max_cost_usd is None else nano_usd(form.max_cost_usd),
+        tracker=tracker,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 from fractions import Fraction
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
@@ -68,8 +68,8 @@ class KeyframesIn(In):
 SamplingForm = Annotated[EveryFrameIn | PerSecondIn | KeyframesIn, Field(discriminator="kind")]
 
 
-class JobIn(In):
-    """An analysis to be done."""
+class AnalysisIn(In):
+    """What an analysis does: in a job, or under the name of a pipeline."""
 
     models: Annotated[list[Text], Field(min_length=1, max_length=8, examples=[["nanodet-g"]])]
     sampling: SamplingForm = EveryFrameIn(kind="every_frame")
@@ -80,13 +80,33 @@ class JobIn(In):
     segment_seconds: Annotated[float, Field(gt=0, le=86_400)] | None = None
     """A hint; segments are whole groups of pictures."""
     tracking: bool = True
+
+    @model_validator(mode="after")
+    def _names_are_distinct(self) -> Self:
+        if len(set(self.models)) != len(self.models):
+            raise ValueError("models must be distinct")
+        return self
+
+
+class JobIn(AnalysisIn):
+    """An analysis to be done: that of a pipeline, or what is told here."""
+
+    models: list[Text] = Field(default_factory=list, min_length=1, max_length=8, examples=[["nanodet-g"]])
+    """To be left out when there is a pipeline, and only then."""
+    pipeline: Annotated[str, StringConstraints(min_length=1, max_length=80)] | None = None
+    """`people` (its newest version) or `people@3`, instead of all that says what to do."""
+    promote: bool = True
+    """Whether `latest` of the video and pipeline moves to the job when it ends with results."""
     max_cost_usd: Usd | None = None
     """What all work for the job may cost at the prices of the list: its analysis, retries, re-tracking and exports."""
 
     @model_validator(mode="after")
-    def _names_are_distinct(self) -> JobIn:
-        if len(set(self.models)) != len(self.models):
-            raise ValueError("models must be distinct")
+    def _is_of_a_pipeline_or_told(self) -> Self:
+        told = sorted(self.model_fields_set & AnalysisIn.model_fields.keys())
+        if self.pipeline is not None and told:
+            raise ValueError(f"a pipeline says what to do: leave {', '.join(told)} out")
+        if self.pipeline is None and not self.models:
+            raise ValueError("models (or a pipeline) must be given")
         return self
 
 
@@ -113,32 +133,6 @@ class VideoIn(In):
                 raise ValueError("source is taken as it is: leave filename, size_bytes and sha256 out")
         elif self.filename is None or self.size_bytes is None:
             raise ValueError("filename and size_bytes are required for an upload (or source for an import)")
-        return self
-
-
-class PartsIn(In):
-    """Which parts to have signed."""
-
-    part_numbers: Annotated[list[int], Field(min_length=1, max_length=100)]
-    sha256_by_part: dict[int, HexSha256] | None = None
-
-
-class UploadedPartIn(In):
-    """A part that was sent."""
-
-    part_number: Annotated[int, Field(ge=1, le=10_000)]
-    etag: Text
-
-
-class CompleteIn(In):
-    """All parts of an upload."""
-
-    parts: Annotated[list[UploadedPartIn], Field(min_length=1, max_length=10_000)]
-
-    @model_validator(mode="after")
-    def _parts_are_distinct(self) -> CompleteIn:
-        if len({part.part_number for part in self.parts}) != len(self.parts):
-            raise ValueError("parts must have distinct part numbers")
         return self
 
 
@@ -179,13 +173,6 @@ class TracksQuery(PageQuery):
     from_: Annotated[Seconds | None, Field(alias="from")] = None
     to: Seconds | None = None
     version: Version | None = None
-
-
-class EventsQuery(PageQuery):
-    """Which events of a job: those after one that was seen."""
-
-    after: Annotated[int, Field(ge=0)] = 0
-    """The last `seq` that was seen; a cursor goes on from its own."""
 
 
 class ErrorOut(Out):
@@ -235,11 +222,23 @@ class UploadOut(Out):
 
 
 class ModelRefOut(Out):
-    """The exact model that was used."""
+    """The exact model that was used.
+
+    Of one whose `task` is `classification`, detections are labels of frames: their box is the whole frame, and they are
+    on no track.
+    """
 
     name: str
     version: str
     sha256: str
+    task: str
+
+
+class PipelineRefOut(Out):
+    """The version of a pipeline that a job is of."""
+
+    name: str
+    version: int
 
 
 class PlanOut(Out):
@@ -298,6 +297,10 @@ class JobOut(Out):
     job_id: str
     video_id: str
     state: str
+    pipeline: PipelineRefOut | None
+    """Null: what to do was told in the request."""
+    promote: bool
+    """Whether `latest` moves to it when it ends with results."""
     models: list[ModelRefOut]
     sampling: dict[str, Any]
     score_min: float | None = None
@@ -337,35 +340,6 @@ class JobEnvelope(Out):
     job: JobOut
 
 
-class PartOut(Out):
-    """A presigned part: PUT its bytes with exactly these headers."""
-
-    part_number: int
-    url: str
-    headers: dict[str, str]
-
-
-class PartsOut(Out):
-    """Presigned parts."""
-
-    items: list[PartOut]
-
-
-class StoredPartOut(Out):
-    """A part that S3 has."""
-
-    part_number: int
-    etag: str
-    size_bytes: int
-
-
-class StoredPartsOut(Out):
-    """The parts that S3 has."""
-
-    items: list[StoredPartOut]
-    next_cursor: str | None
-
-
 class SourceOut(Out):
     """Where the source plays from."""
 
@@ -389,7 +363,7 @@ class SegmentOut(Out):
 
 
 class DetectionOut(Out):
-    """One detection: a box in pixels of the frame as shown, origin top left."""
+    """One detection: a box in pixels of the frame as shown, origin top left; all of it for a label of the frame."""
 
     pts: int
     timebase: str
@@ -414,38 +388,6 @@ class TrackOut(Out):
     last_seconds: float
     frames: int
     score_max: float
-
-
-class LabelCountOut(Out):
-    """How often a label was found: all that is stored, down to the model's `score_floor`."""
-
-    label: str
-    detections: int
-    score_max: float
-
-
-class JobEventOut(Out):
-    """Something that happened to a job: a new state, or a segment whose results can be read.
-
-    `seq` counts from 1 without a gap.
-    """
-
-    seq: int
-    job_id: str
-    video_id: str
-    kind: str
-    created_at: str
-    state: str | None = None
-    error: ErrorOut | None = None
-    segment_index: int | None = None
-    start_pts: int | None = None
-    end_pts: int | None = None
-    start_seconds: float | None = None
-    end_seconds: float | None = None
-    labels: list[LabelCountOut] | None = None
-    """Most detections first, 200 at most."""
-    detections_cursor: str | None = None
-    """With it, a list of detections without filters begins at this segment."""
 
 
 class ModelOut(Out):
@@ -503,13 +445,6 @@ class TracksPage(Out):
     """A page of tracks in order of their first frame."""
 
     items: list[TrackOut]
-    next_cursor: str | None
-
-
-class JobEventsPage(Out):
-    """A page of events in order of `seq`."""
-
-    items: list[JobEventOut]
     next_cursor: str | None
 
 

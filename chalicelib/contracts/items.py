@@ -6,6 +6,7 @@ stream's filter reads.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from fractions import Fraction
 from typing import Any
@@ -16,12 +17,14 @@ from chalicelib.domain.costs import Quote
 from chalicelib.domain.errors import ErrorCode, Failure
 from chalicelib.domain.events import CommittedRange, JobEvent, JobEventKind, LabelCount
 from chalicelib.domain.ids import JobId, SubmissionId, TenantId, VideoId
-from chalicelib.domain.jobs import Job, JobRequest, JobState, MissingRange, ModelRef, PlanFacts
+from chalicelib.domain.jobs import Job, JobRequest, JobState, MissingRange, ModelRef, PipelineRef, PlanFacts
 from chalicelib.domain.media import Media, WholeReason
+from chalicelib.domain.models import ModelTask
 from chalicelib.domain.reuse import Made, ReuseReceipt
 from chalicelib.domain.sampling import Sampling
 from chalicelib.domain.segments import Segment
 from chalicelib.domain.side_steps import SideStep
+from chalicelib.domain.tracking import TrackingParameters
 from chalicelib.domain.units import Lane, Unit, UnitKind, UnitState
 from chalicelib.domain.usage import NOTHING, JobUsage, Usage
 from chalicelib.domain.videos import Index, Source, Upload, UploadKind, Video, VideoState
@@ -99,7 +102,6 @@ def video_from_item(item: Item) -> Video:
 def job_to_item(job: Job, due_at: datetime | None) -> Item:
     """JOB."""
     pk = table_keys.partition(job.tenant, job.job_id)
-    request = job.request
     return {
         "pk": pk,
         "sk": table_keys.JOB,
@@ -107,16 +109,8 @@ def job_to_item(job: Job, due_at: datetime | None) -> Item:
         "version": job.version,
         "state": job.state,
         "video_id": job.video_id,
-        "request": {
-            "models": list(request.models),
-            "sampling": request.sampling.to_json(),
-            "score_min": request.score_min,
-            "labels": list(request.labels),
-            "segment_seconds": str(request.segment_seconds) if request.segment_seconds is not None else None,
-            "tracking": request.tracking,
-            **({"max_cost": request.max_cost_nano_usd} if request.max_cost_nano_usd is not None else {}),
-        },
-        "models": [{"name": ref.name, "version": ref.version, "sha256": ref.sha256} for ref in job.models],
+        "request": request_to_map(job.request),
+        "models": models_to_list(job.models),
         "created_at": time_to_text(job.created_at),
         "deadline_at": time_to_text(job.deadline_at),
         "plan": {"segments": job.plan.segments, "cells": job.plan.cells, "reason": job.plan.reason}
@@ -138,23 +132,14 @@ def job_to_item(job: Job, due_at: datetime | None) -> Item:
 def job_from_item(item: Item) -> Job:
     """The job of a JOB item."""
     tenant, job_id = table_keys.parse_partition(item["pk"])
-    request, plan = item["request"], item.get("plan")
-    segment_seconds = request["segment_seconds"]
+    plan = item.get("plan")
     return Job(
         tenant=TenantId(tenant),
         job_id=JobId(job_id),
         video_id=VideoId(item["video_id"]),
         state=JobState(item["state"]),
-        request=JobRequest(
-            models=tuple(request["models"]),
-            sampling=Sampling.from_json(request["sampling"]),
-            score_min=request["score_min"],
-            labels=tuple(request["labels"]),
-            segment_seconds=Fraction(segment_seconds) if segment_seconds is not None else None,
-            tracking=request["tracking"],
-            max_cost_nano_usd=request.get("max_cost"),
-        ),
-        models=tuple(ModelRef(**ref) for ref in item["models"]),
+        request=request_from_map(item["request"]),
+        models=models_from_list(item["models"]),
         created_at=time_from_text(item["created_at"]),
         deadline_at=time_from_text(item["deadline_at"]),
         plan=PlanFacts(plan["segments"], plan["cells"], WholeReason(plan["reason"]) if plan["reason"] else None)
@@ -171,6 +156,55 @@ def job_from_item(item: Item) -> Job:
         quote=Quote.from_json(item["quote"]) if item.get("quote") else None,
         usage=JobUsage.from_json(item["usage"]) if item.get("usage") else None,
     )
+
+
+def request_to_map(request: JobRequest) -> Item:
+    """JobRequest as an attribute; what release 0.1 did not have is there only when it was asked for."""
+    more: Item = {}
+    if request.tracker is not None:
+        more["tracker"] = request.tracker.to_json()
+    if request.pipeline is not None:
+        more["pipeline"] = {"name": request.pipeline.name, "version": request.pipeline.version}
+    if not request.promote:
+        more["promote"] = False
+    if request.max_cost_nano_usd is not None:
+        more["max_cost"] = request.max_cost_nano_usd
+    return {
+        "models": list(request.models),
+        "sampling": request.sampling.to_json(),
+        "score_min": request.score_min,
+        "labels": list(request.labels),
+        "segment_seconds": str(request.segment_seconds) if request.segment_seconds is not None else None,
+        "tracking": request.tracking,
+        **more,
+    }
+
+
+def request_from_map(form: Item) -> JobRequest:
+    """JobRequest from an attribute."""
+    segment_seconds, tracker, pipeline = form["segment_seconds"], form.get("tracker"), form.get("pipeline")
+    return JobRequest(
+        models=tuple(form["models"]),
+        sampling=Sampling.from_json(form["sampling"]),
+        score_min=form["score_min"],
+        labels=tuple(form["labels"]),
+        segment_seconds=Fraction(segment_seconds) if segment_seconds is not None else None,
+        tracking=form["tracking"],
+        tracker=TrackingParameters.from_json(tracker) if tracker is not None else None,
+        pipeline=PipelineRef(**pipeline) if pipeline else None,
+        promote=form.get("promote", True),
+        max_cost_nano_usd=form.get("max_cost"),
+    )
+
+
+def models_to_list(models: Sequence[ModelRef]) -> list[Item]:
+    """Exact models as an attribute."""
+    return [model_ref_to_map(ref) for ref in models]
+
+
+def models_from_list(form: Sequence[Item]) -> tuple[ModelRef, ...]:
+    """Exact models from an attribute."""
+    return tuple(model_ref_from_map(ref) for ref in form)
 
 
 def unit_to_item(pk: str, sk: str, unit: Unit, segment: Segment | None = None) -> Item:
@@ -317,6 +351,18 @@ def event_from_item(item: Item) -> JobEvent:
         if committed
         else None,
     )
+
+
+def model_ref_to_map(ref: ModelRef) -> Item:
+    """ModelRef as an attribute; a task that is not there is detection."""
+    form = {"name": ref.name, "version": ref.version, "sha256": ref.sha256}
+    return form if ref.task is ModelTask.DETECTION else {**form, "task": ref.task}
+
+
+def model_ref_from_map(form: Item) -> ModelRef:
+    """ModelRef from an attribute."""
+    task = ModelTask(form.get("task", ModelTask.DETECTION))
+    return ModelRef(form["name"], form["version"], form["sha256"], task)
 
 
 def media_to_map(media: Media) -> Item:

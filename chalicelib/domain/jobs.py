@@ -17,9 +17,14 @@ from chalicelib.domain.costs import Quote
 from chalicelib.domain.errors import Failure
 from chalicelib.domain.ids import JobId, TenantId, VideoId
 from chalicelib.domain.media import WholeReason
+from chalicelib.domain.models import ModelTask
 from chalicelib.domain.reuse import Made, ReuseReceipt
 from chalicelib.domain.sampling import Sampling
+from chalicelib.domain.tracking import TrackingParameters
 from chalicelib.domain.usage import JobUsage
+
+DEFAULT_PIPELINE = "default"
+"""What jobs without a pipeline are versions for."""
 
 
 class JobState(StrEnum):
@@ -38,6 +43,7 @@ class JobState(StrEnum):
     CANCELLED = "CANCELLED"
 
 
+STATES_WITH_RESULTS = frozenset({JobState.SUCCEEDED, JobState.PARTIAL})
 TERMINAL_JOB_STATES = frozenset({JobState.SUCCEEDED, JobState.PARTIAL, JobState.FAILED, JobState.CANCELLED})
 
 
@@ -48,6 +54,15 @@ class ModelRef:
     name: str
     version: str
     sha256: str
+    task: ModelTask = ModelTask.DETECTION
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineRef:
+    """The version of a pipeline that a job is of."""
+
+    name: str
+    version: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +78,12 @@ class JobRequest:
     tracking: bool = True
     max_cost_nano_usd: int | None = None
     """What all work for the job may cost at the model's prices; None: as much as is asked for."""
+    tracker: TrackingParameters | None = None
+    """What the finish tracks with; None: its defaults."""
+    pipeline: PipelineRef | None = None
+    """Whose request this is: its models are those of that version, whatever their names mean by now."""
+    promote: bool = True
+    """Whether `latest` of the video and pipeline moves to the job when it ends with results."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +163,16 @@ class Job:
     """What it was to cost, once its video was known."""
     usage: JobUsage | None = field(default=None, hash=False)
     """What its workers took, once it has finished."""
+
+    @property
+    def pipeline(self) -> PipelineRef | None:
+        """The version of a pipeline that it is of, if it is of one."""
+        return self.request.pipeline
+
+    @property
+    def pipeline_name(self) -> str:
+        """What it is a version of its video's results for."""
+        return self.request.pipeline.name if self.request.pipeline else DEFAULT_PIPELINE
 
     @property
     def has_tracks(self) -> bool:

@@ -18,15 +18,17 @@ from chalicelib.contracts.items import time_to_text
 from chalicelib.domain.errors import Conflict, InvalidRequest, NotFound
 from chalicelib.domain.exports import FACTS_BY_FORMAT, ExportRequest
 from chalicelib.domain.ids import is_id
-from chalicelib.domain.jobs import Job
+from chalicelib.domain.jobs import STATES_WITH_RESULTS, Job
+from chalicelib.domain.models import ModelTask
 from chalicelib.domain.side_steps import SideStep, SideStepState, StepName
 from chalicelib.domain.units import UnitKind
 from chalicelib.services.dispatch import owner_of
 from chalicelib.services.ports import Ports
-from chalicelib.services.side_steps import STATES_WITH_RESULTS, start_side_step
+from chalicelib.services.side_steps import start_side_step
 from chalicelib.services.tracks import get_track_version
 
 BY_TIME = ", ".join(sorted(name for name, facts in FACTS_BY_FORMAT.items() if not facts.needs_frame_numbers))
+WITH_FRAME_LABELS = ", ".join(sorted(name for name, facts in FACTS_BY_FORMAT.items() if facts.takes_frame_labels))
 ENDED_BADLY = frozenset({SideStepState.FAILED, SideStepState.CANCELLED})
 
 
@@ -128,6 +130,13 @@ def _check_format(ports: Ports, job: Job, request: ExportRequest) -> None:
         raise Conflict(
             f"job {job.job_id} must have finished with results but is {job.state}",
             hint="Wait until the job is SUCCEEDED or PARTIAL",
+        )
+    asked = [model for model in job.models if not request.models or model.name in request.models]
+    if not request.facts.takes_frame_labels and all(model.task is not ModelTask.DETECTION for model in asked):
+        raise Conflict(
+            f"{request.format} is a format of boxes, but {', '.join(model.name for model in asked)} only label whole"
+            " frames",
+            hint=f"Export it as {WITH_FRAME_LABELS}",
         )
     if request.facts.needs_tracks and not job.has_tracks:
         raise Conflict(

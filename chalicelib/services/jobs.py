@@ -12,7 +12,7 @@ from chalicelib.contracts.work_order import OrderKind
 from chalicelib.domain.budgets import Price
 from chalicelib.domain.errors import Conflict, DependencyFailed, InvalidRequest, NotFound
 from chalicelib.domain.ids import JobId, SubmissionId, TenantId, VideoId, is_id
-from chalicelib.domain.jobs import Job, JobRequest, JobState, ModelRef, Progress
+from chalicelib.domain.jobs import Job, JobRequest, JobState, ModelRef, PipelineRef, Progress
 from chalicelib.domain.models import TASKS_OF_JOBS, Manifest
 from chalicelib.domain.segments import Segment
 from chalicelib.domain.units import MAX_ATTEMPTS, Unit, UnitKind, UnitState
@@ -33,13 +33,13 @@ def start_job(ports: Ports, video: Video, request: JobRequest) -> Job:
     """Record a job for `video`, which starts as soon as the video is known.
 
     Raises:
-        Conflict: the video was rejected.
+        Conflict: the video was rejected, or a model of the request's pipeline is gone.
         InvalidRequest: a model or label that does not exist.
         LimitExceeded: it would cost more than it may; nothing was recorded.
     """
     if video.state is VideoState.REJECTED and video.failure:
         raise Conflict(f"video {video.video_id} was rejected: {video.failure.detail}", hint=video.failure.hint)
-    manifests = resolve_models(ports, request)
+    manifests = resolve_models(ports, video.tenant, request)
     quote = estimate_job(ports, video, request, manifests) if video.state is VideoState.READY else None
     check(ports, video.tenant, quote.cost_nano_usd if quote else 0, job_cap=request.max_cost_nano_usd)
     now = ports.clock.now()
@@ -49,7 +49,7 @@ def start_job(ports: Ports, video: Video, request: JobRequest) -> Job:
         video_id=video.video_id,
         state=JobState.PENDING,
         request=request,
-        models=tuple(ModelRef(model.name, model.version, model.sha256) for model in manifests),
+        models=pin_models(manifests),
         created_at=now,
         # The wait for an upload has its own end; the job's clock starts when the bytes may be there.
         deadline_at=max(now, video.upload.expires_at) + timedelta(seconds=ports.limits.job_seconds),
@@ -63,15 +63,18 @@ def start_job(ports: Ports, video: Video, request: JobRequest) -> Job:
     return job
 
 
-def resolve_models(ports: Ports, request: JobRequest) -> Sequence[Manifest]:
-    """The manifests that a request names, after checking that it can be done.
+def resolve_models(ports: Ports, tenant: TenantId, request: JobRequest) -> Sequence[Manifest]:
+    """The manifests that a request names, or that its pipeline has, after checking that it can be done.
 
     Raises:
+        Conflict: a model of the pipeline was removed or replaced.
         InvalidRequest: an unknown model, one of a task that jobs cannot run, or a label that none of the models has.
     """
+    if request.pipeline is not None:
+        return _models_of_pipeline(ports, tenant, request.pipeline)
     manifests = []
     for name in request.models:
-        manifest = ports.models.get(name)
+        manifest = _find_model(ports, tenant, name)
         if manifest is None:
             known = ", ".join(model.name for model in ports.models.list())
             raise InvalidRequest(
@@ -88,6 +91,11 @@ def resolve_models(ports: Ports, request: JobRequest) -> Sequence[Manifest]:
     if unknown:
         raise InvalidRequest(f"no model of this job has the labels {unknown}", hint="GET /models lists every label")
     return manifests
+
+
+def pin_models(manifests: Sequence[Manifest]) -> tuple[ModelRef, ...]:
+    """The exact models of a job or pipeline."""
+    return tuple(ModelRef(model.name, model.version, model.sha256, model.task) for model in manifests)
 
 
 def get_job(ports: Ports, tenant: TenantId, job_id: str) -> Job:
@@ -248,6 +256,28 @@ def retry_job(ports: Ports, job: Job) -> Job:
     )
     retried = ports.jobs.save(replace(fresh, state=JobState.FINISHING), due_after(ports))
     return _send_again(ports, retried, submission)
+
+
+def _models_of_pipeline(ports: Ports, tenant: TenantId, ref: PipelineRef) -> Sequence[Manifest]:
+    """The models that were pinned when the version was made, which checked all else."""
+    pipeline = ports.pipelines.get(tenant, ref.name, ref.version)
+    if pipeline is None:
+        raise InvalidRequest(f"there is no pipeline {ref.name}@{ref.version}", hint="GET /pipelines lists them")
+    manifests = []
+    for pinned in pipeline.models:
+        manifest = _find_model(ports, tenant, pinned.name)
+        if manifest is None or manifest.sha256 != pinned.sha256:
+            raise Conflict(
+                f"model {pinned.name} {pinned.version} ({pinned.sha256[:12]}) of pipeline {ref.name}@{ref.version} was "
+                "removed or replaced",
+                hint="POST /pipelines with the same content makes a version with what the model is now",
+            )
+        manifests.append(manifest)
+    return manifests
+
+
+def _find_model(ports: Ports, tenant: TenantId, name: str) -> Manifest | None:  # noqa: ARG001  names are of all
+    return ports.models.get(name)
 
 
 def _retry_segments(ports: Ports, job: Job, count: int) -> Job:

@@ -17,4 +17,4 @@ def quote_job(ports: Ports, video: Video, request: JobRequest) -> Quote:
         Conflict: the video has not been probed.
         InvalidRequest: a model or label that does not exist.
     """
-    return estimate_job(ports, video, request, resolve_models(ports, request))
+    return estimate_job(ports, video, request, resolve_models(ports, video.tenant, request))

@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime
 
-from chalicelib.domain.models import Manifest, ModelTask, input_size, manifest_from_json
+from chalicelib.domain.models import TASKS_OF_JOBS, Manifest, ModelTask, input_size, manifest_from_json
 from gpu_batch.compiler.network import MAX_MODEL_BYTES, ORT_ERRORS
 from gpu_batch.compiler.refusal import ModelRefused, refuse_if_any
 from gpu_batch.errors import BadOrder
@@ -98,7 +98,7 @@ def _run_all(folder: Path, manifest: Manifest) -> tuple[list[str], dict[str, flo
     cpu_ms: dict[str, float] = {}
     reasons: list[str] = []
     try:
-        if manifest.task is ModelTask.DETECTION:
+        if manifest.task in TASKS_OF_JOBS:
             # The worker's own way to open a model: digest, safety, warm-up.
             load_folder(folder)
         session = open_session(folder / "model.onnx")

@@ -21,7 +21,17 @@ from graphql import (
 from pydantic import BaseModel
 
 from chalicelib.adapters.event_publisher import EVENT_FIELDS, MUTATION_BY_KIND, publication
-from chalicelib.api import cost_schemas, query_schemas, schemas, track_schemas
+from chalicelib.api import (
+    cost_schemas,
+    diff_schemas,
+    event_schemas,
+    pipeline_schemas,
+    query_schemas,
+    schemas,
+    track_schemas,
+    upload_schemas,
+    version_schemas,
+)
 from chalicelib.api.graphql.limits import PAGE_LIMITS_BY_FIELD
 from chalicelib.api.graphql.resolvers import RESOLVERS, TYPE_BY_KIND
 from chalicelib.api.graphql.words import OPAQUE, to_camel, to_snake
@@ -48,11 +58,13 @@ REST_BY_TYPE: dict[str, type[BaseModel]] = {
     "Plan": schemas.PlanOut,
     "Progress": schemas.ProgressOut,
     "Missing": schemas.MissingOut,
+    "Reused": schemas.ReusedOut,
+    "ModelReuse": schemas.ModelReuseOut,
     "Segment": schemas.SegmentOut,
     "Detection": schemas.DetectionOut,
     "Track": schemas.TrackOut,
-    "JobEvent": schemas.JobEventOut,
-    "LabelCount": schemas.LabelCountOut,
+    "JobEvent": event_schemas.JobEventOut,
+    "LabelCount": event_schemas.LabelCountOut,
     "Model": schemas.ModelOut,
     "JobCost": cost_schemas.JobCostOut,
     "CpuSeconds": cost_schemas.CpuSecondsOut,
@@ -71,28 +83,59 @@ REST_BY_TYPE: dict[str, type[BaseModel]] = {
     "PairItem": query_schemas.PairItemOut,
     "BucketItem": query_schemas.BucketItemOut,
     "DwellItem": query_schemas.DwellItemOut,
+    "Diff": diff_schemas.DiffOut,
+    "DiffSums": diff_schemas.DiffSumsOut,
+    "DiffLabel": diff_schemas.DiffLabelOut,
+    "DiffBucket": diff_schemas.DiffBucketOut,
+    "DiffFrames": diff_schemas.DiffFramesOut,
+    "DiffMissing": diff_schemas.DiffMissingOut,
+    "Change": diff_schemas.ChangeOut,
+    "SeenDetection": diff_schemas.SeenDetectionOut,
+    "ChangeConnection": diff_schemas.ChangesPage,
     "PairSide": query_schemas.PairSideOut,
     "Crossing": query_schemas.CrossingOut,
-    "Part": schemas.PartOut,
+    "PipelineRef": schemas.PipelineRefOut,
+    "Pipeline": pipeline_schemas.PipelineOut,
+    "PipelineConnection": pipeline_schemas.PipelinesPage,
+    "PipelineInput": pipeline_schemas.PipelineIn,
+    "Tracker": track_schemas.TrackerOut,
+    "TrackerInput": track_schemas.TrackerIn,
+    "ResultVersion": version_schemas.ResultVersionOut,
+    "ResultVersionConnection": version_schemas.ResultVersionsPage,
+    "Move": version_schemas.MoveOut,
+    "PromoteInput": version_schemas.PromoteIn,
+    "RollBackInput": version_schemas.RollBackIn,
+    "Part": upload_schemas.PartOut,
     "VideoConnection": schemas.VideosPage,
     "JobConnection": schemas.JobsPage,
     "SegmentConnection": schemas.SegmentsPage,
     "DetectionConnection": schemas.DetectionsPage,
     "TrackConnection": schemas.TracksPage,
-    "JobEventConnection": schemas.JobEventsPage,
+    "JobEventConnection": event_schemas.JobEventsPage,
     "ModelConnection": schemas.ModelsPage,
     "FoundConnection": query_schemas.FoundTracksOut,
-    "PartConnection": schemas.PartsOut,
+    "PartConnection": upload_schemas.PartsOut,
     "CreateUploadInput": schemas.VideoIn,
     "SourceInput": schemas.SourceIn,
-    "SignPartsInput": schemas.PartsIn,
-    "CompleteUploadInput": schemas.CompleteIn,
-    "UploadedPartInput": schemas.UploadedPartIn,
+    "SignPartsInput": upload_schemas.PartsIn,
+    "CompleteUploadInput": upload_schemas.CompleteIn,
+    "UploadedPartInput": upload_schemas.UploadedPartIn,
     "StartJobInput": schemas.JobIn,
-    "JobEventInput": schemas.JobEventOut,
+    "JobEventInput": event_schemas.JobEventOut,
     "ErrorInput": schemas.ErrorOut,
-    "LabelCountInput": schemas.LabelCountOut,
+    "LabelCountInput": event_schemas.LabelCountOut,
 }
+FORMS = (
+    schemas,
+    cost_schemas,
+    diff_schemas,
+    event_schemas,
+    pipeline_schemas,
+    query_schemas,
+    track_schemas,
+    upload_schemas,
+    version_schemas,
+)
 REST_ONLY = {
     # A union in REST's forms, one type here.
     "EveryFrameIn",
@@ -102,6 +145,15 @@ REST_ONLY = {
     "VideoEnvelope",
     "JobEnvelope",
     "TrackVersionEnvelope",
+    "PipelineEnvelope",
+    "ResultVersionEnvelope",
+    # What a job and a pipeline have in common.
+    "AnalysisIn",
+    # Read through the job that `Video.version` gives.
+    "VersionDetectionsPage",
+    "VersionTracksPage",
+    "VersionDetectionsQuery",
+    "VersionTracksQuery",
     "Nothing",
     "QuoteEnvelope",
     "BudgetEnvelope",
@@ -116,8 +168,11 @@ REST_ONLY = {
     *(name for name in vars(query_schemas) if name.startswith("Found")),
     # Arguments, which are compared below.
     "QueryQuery",
+    "DiffQuery",
+    "DiffChangesQuery",
     "PageQuery",
     "EventsQuery",
+    "VersionsQuery",
     "DetectionsQuery",
     "TracksQuery",
     "In",
@@ -125,18 +180,23 @@ REST_ONLY = {
 }
 ARGUMENTS: dict[tuple[str, str], type[BaseModel]] = {
     ("Query", "videos"): schemas.PageQuery,
-    ("Query", "jobEvents"): schemas.EventsQuery,
+    ("Query", "jobEvents"): event_schemas.EventsQuery,
     ("Query", "jobQuery"): query_schemas.QueryQuery,
     ("Query", "search"): query_schemas.QueryQuery,
+    ("Query", "pipelines"): schemas.PageQuery,
+    ("Pipeline", "versions"): schemas.PageQuery,
+    ("Query", "jobChanges"): diff_schemas.DiffChangesQuery,
     ("Video", "jobs"): schemas.PageQuery,
+    ("Video", "versions"): version_schemas.VersionsQuery,
     ("Job", "segments"): schemas.PageQuery,
     ("Job", "detections"): schemas.DetectionsQuery,
     ("Job", "tracks"): schemas.TracksQuery,
-    ("Job", "events"): schemas.EventsQuery,
+    ("Job", "events"): event_schemas.EventsQuery,
 }
 FOUND = {member.name for member in SDL.schema.type_map["Found"].types}  # type: ignore[attr-defined]
 MORE_FIELDS = {
-    "Video": {"jobs", "source"},
+    "Video": {"jobs", "source", "version", "versions"},
+    "Pipeline": {"versions"},
     "Job": {"video", "segments", "detections", "tracks", "events", "trackVersions"},
 }
 """What a graph has and a list of fields has not."""
@@ -196,7 +256,8 @@ def test_every_resolver_has_its_field() -> None:
 def test_every_form_and_answer_of_rest_has_its_twin() -> None:
     models = {
         name
-        for name, model in {**vars(schemas), **vars(query_schemas), **vars(track_schemas), **vars(cost_schemas)}.items()
+        for module in FORMS
+        for name, model in vars(module).items()
         # pydantic leaves its own generic models in the module.
         if isinstance(model, type) and issubclass(model, BaseModel) and name.isidentifier() and model is not BaseModel
     }
@@ -226,7 +287,13 @@ def test_a_field_is_never_null_where_rest_always_has_it(name: str) -> None:
 def test_a_list_takes_what_rest_takes(place: tuple[str, str]) -> None:
     kind: Any = SCHEMA.type_map[place[0]]
     named = {to_camel(field.alias or name) for name, field in ARGUMENTS[place].model_fields.items()}
-    assert set(kind.fields[place[1]].args) - {"jobId"} == named
+    assert set(kind.fields[place[1]].args) - {"jobId", "otherJobId"} == named
+
+
+def test_a_diff_takes_what_rest_takes() -> None:
+    kind: Any = SCHEMA.type_map["Query"]
+    named = {to_camel(name) for name in diff_schemas.DiffQuery.model_fields}
+    assert set(kind.fields["jobDiff"].args) == named | {"jobId", "otherJobId"}
 
 
 def test_every_list_that_can_grow_is_cut_into_pages() -> None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, cast
 
 import av
 
@@ -145,7 +145,7 @@ def _run(tenant: Tenant, path: Path, case: Case) -> tuple[str, Json, Json]:
 def _scale(source: Path, target: Path, codec: str, size: tuple[int, int]) -> None:
     """The first 100 frames of a clip at another size."""
     with av.open(str(source)) as opened, av.open(str(target), "w") as output:
-        stream = output.add_stream(codec, rate=25)
+        stream = cast("av.VideoStream", output.add_stream(codec, rate=25))
         stream.width, stream.height = size
         stream.pix_fmt = "yuv420p"
         stream.codec_context.thread_count = 1

@@ -18,8 +18,10 @@ from chalicelib.adapters.idempotency_store import DynamoIdempotencyStore
 from chalicelib.adapters.job_store import DynamoJobStore
 from chalicelib.adapters.ledger_store import DynamoLedgerStore
 from chalicelib.adapters.model_registry import DynamoModelRegistry
+from chalicelib.adapters.pipeline_store import DynamoPipelineStore
 from chalicelib.adapters.rate_store import DynamoRateStore
 from chalicelib.adapters.result_store import DynamoResultStore
+from chalicelib.adapters.result_version_store import DynamoResultVersionStore
 from chalicelib.adapters.submission_store import DynamoSubmissionStore
 from chalicelib.adapters.table import Table
 from chalicelib.adapters.take_over_store import DynamoTakeOverStore
@@ -171,6 +173,8 @@ def aws_deployment(wrap: Callable[[Any], Any] = lambda client: client) -> Deploy
         submissions=DynamoSubmissionStore(meta),
         due=DynamoDueIndex(meta),
         models=DynamoModelRegistry(meta),
+        pipelines=DynamoPipelineStore(meta),
+        versions=DynamoResultVersionStore(meta),
         results=DynamoResultStore(results),
         take_overs=DynamoTakeOverStore(meta, results),
         idempotency=DynamoIdempotencyStore(meta),

@@ -53,7 +53,7 @@ class BudgetMachine(RuleBasedStateMachine):
         super().__init__()
         self.world = World()
         self.lossy = Unreliable(self.world.fakes.ledgers)
-        self.world.ports = replace(self.world.ports, ledgers=self.lossy)  # type: ignore[arg-type]
+        self.world.ports = replace(self.world.ports, ledgers=self.lossy)
         self.world.cells = 3
         self.jobs: list[JobId] = []
         self.most_allowed: dict[str, int | None] = {}

@@ -60,10 +60,18 @@ def test_a_model_that_does_not_exist_is_refused_with_those_that_do() -> None:
 
 def test_a_model_of_a_task_that_jobs_cannot_run_is_refused_at_the_start() -> None:
     world = World()
+    task = ModelTask.CLIP_CLASSIFICATION
+    world.fakes.models.register(make_manifest("deeds", task=task, max_detections=None, nms_iou=None, clip_frames=8))
+    with pytest.raises(InvalidRequest, match="'deeds' must be for classification or detection but is for clip_class"):
+        start_job(world.ports, world.uploaded(), make_request(models=("toy", "deeds")))
+
+
+def test_a_job_may_have_detectors_and_classifiers_and_says_which_is_which() -> None:
+    world = World()
     task = ModelTask.CLASSIFICATION
     world.fakes.models.register(make_manifest("scenes", task=task, max_detections=None, nms_iou=None))
-    with pytest.raises(InvalidRequest, match="'scenes' must be for detection but is for classification"):
-        start_job(world.ports, world.uploaded(), make_request(models=("toy", "scenes")))
+    job = start_job(world.ports, world.uploaded(), make_request(models=("toy", "scenes")))
+    assert [(ref.name, ref.task) for ref in world.job(job).models] == [("toy", "detection"), ("scenes", task)]
 
 
 def test_a_label_of_none_of_the_models_is_refused() -> None:

@@ -31,7 +31,7 @@ from gpu_batch.errors import BadInput, BadOrder, Drained
 from gpu_batch.finish import SEGMENTS_PER_CHECKPOINT, run_finish
 from gpu_batch.lease import Stop
 from tests.contracts.block_makers import FrameOf, make_block
-from tests.models.makers import a_manifest
+from tests.models.makers import a_classifier_manifest, a_manifest
 from tests.worker.memory_cloud import MemoryCloud, facts_of
 
 TIMEBASE = Fraction(1, 25)
@@ -248,6 +248,16 @@ def test_a_job_without_tracking_has_no_tracks() -> None:
     assert cloud.items("results", "TRACKIDS") == []
 
 
+def test_labels_of_frames_are_summed_up_but_on_no_track() -> None:
+    manifest = a_classifier_manifest(labels=MANIFEST.labels)
+    cloud = a_cloud(4)
+    finish(cloud, an_order(4, models=(OrderedModel("colours", "model", manifest.to_json()),)))
+    assert (tracks_of(cloud), cloud.items("results", "TRACKIDS")) == ([], [])
+    summary = outcome_of(cloud)["summary"]
+    (label,) = summary["labels"]
+    assert (summary["tracks"], label["label"], label["detections"]) == (0, "person", 4 * FRAMES)
+
+
 def test_frames_are_counted_before_every_segment() -> None:
     cloud = a_cloud(4)
     finish(cloud, an_order(4))
@@ -370,3 +380,22 @@ def test_a_finish_that_was_taken_away_ends_without_a_word() -> None:
 def test_an_order_to_finish_without_media_is_a_bad_order() -> None:
     with pytest.raises(BadOrder, match="media facts"):
         finish(MemoryCloud(), an_order(2, media=None))
+
+
+def test_a_finish_tracks_as_it_is_told() -> None:
+    """The dog scores 0.2, far below the model's threshold, so that by default nobody follows it."""
+    cloud, told = a_cloud(4), a_cloud(4)
+    finish(cloud, an_order(4))
+    finish(told, an_order(4, parameters={"tracking": {"score_high": 0.15, "labels": ["dog"]}}))
+    assert [track.label for track in tracks_of(cloud)] == ["person"]
+    assert [track.label for track in tracks_of(told)] == ["dog"]
+
+
+def test_a_finish_that_is_told_how_to_track_goes_on_from_where_it_was_broken_off() -> None:
+    order = an_order(parameters={"tracking": {"score_high": 0.15, "confirm_hits": 4}})
+    whole, broken = a_cloud(), a_cloud()
+    finish(whole, order)
+    with pytest.raises(Drained):
+        finish(broken, order, stop_when_read(broken, table_keys.segment(20)))
+    finish(broken, order)
+    assert result_of(broken) == result_of(whole)

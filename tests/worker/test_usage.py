@@ -71,7 +71,12 @@ def test_a_model_s_opening_is_told_by_whoever_ends_next() -> None:
 
 def test_threads_add_to_one_meter() -> None:
     meter = Meter(Process())
-    threads = [threading.Thread(target=lambda: [meter.add(Usage(frames=1)) for _ in range(200)]) for _ in range(8)]
+
+    def work() -> None:
+        for _ in range(200):
+            meter.add(Usage(frames=1))
+
+    threads = [threading.Thread(target=work) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:

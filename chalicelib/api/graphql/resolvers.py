@@ -10,28 +10,42 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from chalicelib.api import catalog, costs, problems, results, schemas
+from chalicelib.api import (
+    catalog,
+    costs,
+    event_schemas,
+    pipelines,
+    problems,
+    results,
+    schemas,
+    upload_schemas,
+    versions,
+)
+from chalicelib.api import diff as diff_views
 from chalicelib.api import jobs as job_views
 from chalicelib.api import query as query_views
 from chalicelib.api import videos as video_views
 from chalicelib.api.cost_schemas import BudgetIn
+from chalicelib.api.diff_schemas import DiffChangesQuery, DiffQuery
 from chalicelib.api.graphql.limits import PAGE_LIMITS_BY_FIELD
 from chalicelib.api.graphql.words import from_graphql, to_camel, to_graphql
 from chalicelib.api.pages import listed_after, next_cursor
+from chalicelib.api.pipeline_schemas import PipelineIn
 from chalicelib.api.present import job_out, video_out
 from chalicelib.api.query_schemas import QueryPageOut, QueryQuery
 from chalicelib.api.track_schemas import TracksIn
 from chalicelib.api.typed import Call
+from chalicelib.api.version_schemas import PromoteIn, RollBackIn, VersionDetectionsQuery, VersionsQuery
 from chalicelib.domain.errors import DomainError, InvalidRequest, NotFound
 from chalicelib.domain.ids import VideoId
 from chalicelib.domain.jobs import Job, JobState, Progress
 from chalicelib.domain.query.ast import ResultKind
-from chalicelib.services import jobs, videos
+from chalicelib.services import jobs, result_versions, videos
 from chalicelib.services.idempotency import answer_once
 from chalicelib.services.ports import Owner, StoredAnswer
 
@@ -91,12 +105,26 @@ def get_job(call: Call, asked: Asked) -> Fields:
 def list_events(call: Call, asked: Asked) -> Fields:
     """Query.jobEvents and Job.events."""
     job_id = asked.source.get("jobId") or asked.arguments["jobId"]
-    return to_graphql(job_views.list_events(call, job_id, _page(asked, schemas.EventsQuery)))
+    return to_graphql(job_views.list_events(call, job_id, _page(asked, event_schemas.EventsQuery)))
 
 
 def list_models(call: Call, _asked: Asked) -> Fields:
     """Query.models."""
     return to_graphql(catalog.list_models(call))
+
+
+def list_pipelines(call: Call, asked: Asked) -> Fields:
+    """Query.pipelines."""
+    return to_graphql(pipelines.list_pipelines(call, _page(asked)))
+
+
+def get_pipeline(call: Call, asked: Asked) -> Fields:
+    """Query.pipeline."""
+    name, version = asked.arguments["name"], asked.arguments.get("version")
+    if version is not None:
+        return to_graphql(pipelines.get_pipeline(call, name, str(version)).pipeline)
+    (newest,) = pipelines.list_pipeline_versions(call, name, schemas.PageQuery(limit=1)).items
+    return to_graphql(newest)
 
 
 def query_job(call: Call, asked: Asked) -> Fields:
@@ -120,6 +148,18 @@ def get_budget(call: Call, _asked: Asked) -> Fields:
     return to_graphql(costs.get_budget(call).budget)
 
 
+def diff_jobs(call: Call, asked: Asked) -> Fields:
+    """Query.jobDiff."""
+    form = _read(DiffQuery, _without_ids(asked))
+    return to_graphql(diff_views.diff_jobs(call, asked.arguments["jobId"], asked.arguments["otherJobId"], form))
+
+
+def list_changes(call: Call, asked: Asked) -> Fields:
+    """Query.jobChanges."""
+    page = _page(replace(asked, arguments=_without_ids(asked)), DiffChangesQuery)
+    return to_graphql(diff_views.list_changes(call, asked.arguments["jobId"], asked.arguments["otherJobId"], page))
+
+
 # --- fields of videos and jobs ----------------------------------------------------------------------------------------
 
 
@@ -136,6 +176,24 @@ def list_jobs(call: Call, several: Sequence[Asked]) -> Answers:
 def get_source(call: Call, asked: Asked) -> Fields:
     """Video.source."""
     return to_graphql(video_views.get_source(call, asked.source["videoId"]))
+
+
+def get_version(call: Call, asked: Asked) -> Fields:
+    """Video.version."""
+    given = {"version": asked.arguments.get("alias"), "pipeline": asked.arguments.get("pipeline")}
+    form = _read(VersionDetectionsQuery, {name: value for name, value in given.items() if value is not None})
+    video = videos.get_video(call.ports, call.claims.tenant, asked.source["videoId"])
+    return _job_fields(result_versions.get_version(call.ports, video, form.version, form.pipeline))
+
+
+def list_versions(call: Call, asked: Asked) -> Fields:
+    """Video.versions."""
+    return to_graphql(versions.list_result_versions(call, asked.source["videoId"], _page(asked, VersionsQuery)))
+
+
+def list_pipeline_versions(call: Call, asked: Asked) -> Fields:
+    """Pipeline.versions."""
+    return to_graphql(pipelines.list_pipeline_versions(call, asked.source["name"], _page(asked)))
 
 
 def get_videos_of_jobs(call: Call, several: Sequence[Asked]) -> Answers:
@@ -194,13 +252,13 @@ def create_upload(call: Call, asked: Asked) -> Fields:
 
 def sign_parts(call: Call, asked: Asked) -> Fields:
     """Mutation.signParts."""
-    form = _read(schemas.PartsIn, asked.arguments["input"])
+    form = _read(upload_schemas.PartsIn, asked.arguments["input"])
     return _once(call, asked, lambda: to_graphql(video_views.sign_parts(call, asked.arguments["videoId"], form)))
 
 
 def complete_upload(call: Call, asked: Asked) -> Fields:
     """Mutation.completeUpload."""
-    form = _read(schemas.CompleteIn, asked.arguments["input"])
+    form = _read(upload_schemas.CompleteIn, asked.arguments["input"])
     return _once(
         call, asked, lambda: to_graphql(video_views.complete_upload(call, asked.arguments["videoId"], form).video)
     )
@@ -238,6 +296,26 @@ def retrack(call: Call, asked: Asked) -> Fields:
     return _once(call, asked, lambda: to_graphql(results.start_tracks(call, asked.arguments["jobId"], form).tracks))
 
 
+def make_pipeline(call: Call, asked: Asked) -> Fields:
+    """Mutation.makePipeline."""
+    form = _read(PipelineIn, asked.arguments["input"])
+    return _once(call, asked, lambda: to_graphql(pipelines.make_pipeline(call, form).pipeline))
+
+
+def promote(call: Call, asked: Asked) -> Fields:
+    """Mutation.promote."""
+    video_id, alias = asked.arguments["videoId"], asked.arguments["alias"]
+    form = _read(PromoteIn, asked.arguments["input"])
+    return _once(call, asked, lambda: to_graphql(versions.promote(call, video_id, alias, form).version))
+
+
+def roll_back(call: Call, asked: Asked) -> Fields:
+    """Mutation.rollBack."""
+    video_id, alias = asked.arguments["videoId"], asked.arguments["alias"]
+    form = _read(RollBackIn, asked.arguments["input"])
+    return _once(call, asked, lambda: to_graphql(versions.roll_back(call, video_id, alias, form).version))
+
+
 def pass_event_on(_call: Call, asked: Asked) -> Fields:
     """Mutation.publishJobEvent and publishDetections: subscribers get what the service published."""
     return dict(asked.arguments["event"])
@@ -257,12 +335,19 @@ RESOLVERS: dict[tuple[str, str], Resolver] = {
     ("Query", "job"): Resolver(get_job),
     ("Query", "jobEvents"): Resolver(list_events),
     ("Query", "models"): Resolver(list_models),
+    ("Query", "pipelines"): Resolver(list_pipelines),
+    ("Query", "pipeline"): Resolver(get_pipeline),
     ("Query", "jobQuery"): Resolver(query_job),
     ("Query", "search"): Resolver(search),
     ("Query", "quote"): Resolver(quote_job),
     ("Query", "budget"): Resolver(get_budget),
+    ("Query", "jobDiff"): Resolver(diff_jobs),
+    ("Query", "jobChanges"): Resolver(list_changes),
     ("Video", "jobs"): Resolver(many=list_jobs),
     ("Video", "source"): Resolver(get_source),
+    ("Video", "version"): Resolver(get_version),
+    ("Video", "versions"): Resolver(list_versions),
+    ("Pipeline", "versions"): Resolver(list_pipeline_versions),
     ("Job", "video"): Resolver(many=get_videos_of_jobs),
     ("Job", "progress"): Resolver(get_progress),
     ("Job", "segments"): Resolver(list_segments),
@@ -278,6 +363,9 @@ RESOLVERS: dict[tuple[str, str], Resolver] = {
     ("Mutation", "retryJob"): Resolver(retry_job),
     ("Mutation", "retrack"): Resolver(retrack),
     ("Mutation", "setBudget"): Resolver(set_budget),
+    ("Mutation", "makePipeline"): Resolver(make_pipeline),
+    ("Mutation", "promote"): Resolver(promote),
+    ("Mutation", "rollBack"): Resolver(roll_back),
     ("Mutation", "publishJobEvent"): Resolver(pass_event_on, is_internal=True),
     ("Mutation", "publishDetections"): Resolver(pass_event_on, is_internal=True),
     ("Subscription", "onJobEvent"): Resolver(authorize_subscriber),
@@ -335,6 +423,11 @@ def _page(asked: Asked, form: type[Any] = schemas.PageQuery) -> Any:
     if page.limit > limits.most:
         raise InvalidRequest(f"limit: must be at most {limits.most} in this list but got {page.limit}")
     return page
+
+
+def _without_ids(asked: Asked) -> Mapping[str, Any]:
+    """What is asked of two jobs."""
+    return {name: value for name, value in asked.arguments.items() if name not in ("jobId", "otherJobId")}
 
 
 def _read(form: type[Form], arguments: Mapping[str, Any]) -> Form:
