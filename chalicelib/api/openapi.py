@@ -18,7 +18,20 @@ from pydantic import BaseModel, ConfigDict
 from pydantic.json_schema import models_json_schema
 
 from chalicelib import VERSION
-from chalicelib.api import catalog, costs, diff, exports, jobs, pipelines, problems, query, results, versions, videos
+from chalicelib.api import (
+    catalog,
+    costs,
+    diff,
+    exports,
+    jobs,
+    models,
+    pipelines,
+    problems,
+    query,
+    results,
+    versions,
+    videos,
+)
 from chalicelib.api.typed import RouteSpec
 from chalicelib.domain.errors import TITLE_BY_CODE, ErrorCode, Failure
 
@@ -33,6 +46,7 @@ TAG_BY_MODULE = {
     "queries": query,
     "exports": exports,
     "costs": costs,
+    "models": models,
     "service": catalog,
 }
 EXAMPLE_BY_STATUS = {

@@ -401,6 +401,8 @@ class ModelOut(Out):
     licence: str
     score_floor: float
     score_default: float
+    state: str | None = None
+    """Of the caller's own: READY."""
 
 
 class HealthOut(Out):
@@ -445,13 +447,6 @@ class TracksPage(Out):
     """A page of tracks in order of their first frame."""
 
     items: list[TrackOut]
-    next_cursor: str | None
-
-
-class ModelsPage(Out):
-    """Every model."""
-
-    items: list[ModelOut]
     next_cursor: str | None
 
 

@@ -50,21 +50,8 @@ def video_to_item(video: Video, due_at: datetime | None) -> Item:
         "content_type": video.content_type,
         "created_at": time_to_text(video.created_at),
         "sha256": video.sha256,
-        "upload": {
-            "kind": video.upload.kind,
-            "expires_at": time_to_text(video.upload.expires_at),
-            "upload_id": video.upload.upload_id,
-            "part_size_bytes": video.upload.part_size_bytes,
-            "part_count": video.upload.part_count,
-        },
-        "source": {
-            "bucket": video.source.bucket,
-            "key": video.source.key,
-            "size_bytes": video.source.size_bytes,
-            "etag": video.source.etag,
-            "version_id": video.source.version_id,
-            "content_digest": video.source.content_digest,
-        },
+        "upload": upload_to_map(video.upload),
+        "source": source_to_map(video.source),
         "media": media_to_map(video.media) if video.media else None,
         "index": index_to_map(video.index) if video.index else None,
         "failure": failure_to_map(video.failure),
@@ -75,7 +62,6 @@ def video_to_item(video: Video, due_at: datetime | None) -> Item:
 def video_from_item(item: Item) -> Video:
     """The video of a VIDEO item."""
     tenant, video_id = table_keys.parse_partition(item["pk"])
-    upload, source = item["upload"], item["source"]
     return Video(
         tenant=TenantId(tenant),
         video_id=VideoId(video_id),
@@ -83,14 +69,8 @@ def video_from_item(item: Item) -> Video:
         state=VideoState(item["state"]),
         created_at=time_from_text(item["created_at"]),
         content_type=item["content_type"],
-        upload=Upload(
-            UploadKind(upload["kind"]),
-            time_from_text(upload["expires_at"]),
-            upload["upload_id"],
-            upload["part_size_bytes"],
-            upload["part_count"],
-        ),
-        source=Source(**source),
+        upload=upload_from_map(item["upload"]),
+        source=source_from_map(item["source"]),
         sha256=item["sha256"],
         media=media_from_map(item["media"]) if item.get("media") else None,
         index=index_from_map(item["index"]) if item.get("index") else None,
@@ -242,7 +222,7 @@ def unit_to_item(pk: str, sk: str, unit: Unit, segment: Segment | None = None) -
 
 def unit_from_item(item: Item) -> Unit:
     """The unit of a SEGMENT or STEP item."""
-    kinds = {table_keys.PROBE: UnitKind.PROBE, table_keys.FINISH: UnitKind.FINISH}
+    kinds = {table_keys.PROBE: UnitKind.PROBE, table_keys.FINISH: UnitKind.FINISH, table_keys.ADMIT: UnitKind.ADMIT}
     side = table_keys.parse_side_step(item["sk"])
     return Unit(
         kind=UnitKind(side[0]) if side else kinds.get(item["sk"], UnitKind.SEGMENT),
@@ -351,6 +331,39 @@ def event_from_item(item: Item) -> JobEvent:
         if committed
         else None,
     )
+
+
+def upload_to_map(upload: Upload) -> Item:
+    """Upload as an attribute."""
+    return {
+        "kind": upload.kind,
+        "expires_at": time_to_text(upload.expires_at),
+        "upload_id": upload.upload_id,
+        "part_size_bytes": upload.part_size_bytes,
+        "part_count": upload.part_count,
+    }
+
+
+def upload_from_map(form: Item) -> Upload:
+    """Upload from an attribute."""
+    return Upload(**{**form, "kind": UploadKind(form["kind"]), "expires_at": time_from_text(form["expires_at"])})
+
+
+def source_to_map(source: Source) -> Item:
+    """Source as an attribute."""
+    return {
+        "bucket": source.bucket,
+        "key": source.key,
+        "size_bytes": source.size_bytes,
+        "etag": source.etag,
+        "version_id": source.version_id,
+        "content_digest": source.content_digest,
+    }
+
+
+def source_from_map(form: Item) -> Source:
+    """Source from an attribute."""
+    return Source(**form)
 
 
 def model_ref_to_map(ref: ModelRef) -> Item:

@@ -230,6 +230,13 @@ def effort_of_probe(rates: Rates) -> Effort:
     return _on_lane(Lane.CPU, cpu, wall_seconds=cpu, requests=requests)
 
 
+def effort_of_admission(rates: Rates) -> Effort:
+    """Compiling and trying a model: a guess on the safe side, which nothing has measured."""
+    cpu = rates.get("start:probe") + rates.get("admit")
+    requests = Requests(write_units=20.0, read_units=8.0, puts=4.0, gets=4.0, functions=4.0)
+    return _on_lane(Lane.CPU, cpu, wall_seconds=cpu, requests=requests)
+
+
 def effort_of_side_step(work: Work, kind: UnitKind, rates: Rates) -> Effort:
     """One more version of the tracks, or an export; one that draws decodes and encodes, and is not told apart."""
     finish = effort_of_finish(work, rates)

@@ -172,8 +172,7 @@ def _only_unit(ports: Ports, submission: Submission) -> Unit | None:
     if submission.step is not None:
         step = ports.units.get_side_step(submission.owner, submission.step)
         return step.unit if step else None
-    kind = UnitKind.PROBE if submission.kind is OrderKind.PROBE else UnitKind.FINISH
-    return ports.units.get(submission.owner, kind)
+    return ports.units.get(submission.owner, UnitKind(submission.kind.upper()))
 
 
 def _refusal(verdict: Verdict, nano_usd: int, ledger: Ledger, month: str) -> LimitExceeded:

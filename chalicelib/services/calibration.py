@@ -19,7 +19,7 @@ def learn(ports: Ports, job: Job) -> None:
     if job.state not in (JobState.SUCCEEDED, JobState.PARTIAL) or job.usage is None or job.plan is None:
         return
     video = ports.videos.get(job.tenant, job.video_id)
-    manifests = [ports.models.get(ref.name) for ref in job.models]
+    manifests = [ports.models.get(job.tenant, ref.sha256) for ref in job.models]
     known = [manifest for manifest in manifests if manifest is not None]
     work = work_of(ports, video, job.request.sampling, known, segments=job.plan.segments) if video else None
     if video is None or work is None or len(known) < len(manifests):

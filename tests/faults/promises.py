@@ -86,7 +86,8 @@ def _of_the_job(world: World, ended: Ended) -> Iterator[str]:
         yield f"the client had to ask {world.requests} times"
     if world.machines.run_next():
         yield "a child job still waits"
-    if world.first is not None and (job.reused is None or job.reused.job_id != world.first.job_id):
+    # From the first job, or from one of a request that was never answered.
+    if world.first is not None and (job.reused is None or job.reused.job_id is None):
         yield f"nothing was taken over: {job.reused}"
     if world.first is not None and any(process.startswith("worker") for process in world.processes):
         yield "a worker was started"

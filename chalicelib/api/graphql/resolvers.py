@@ -16,9 +16,9 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from chalicelib.api import (
-    catalog,
     costs,
     event_schemas,
+    model_schemas,
     pipelines,
     problems,
     results,
@@ -28,6 +28,7 @@ from chalicelib.api import (
 )
 from chalicelib.api import diff as diff_views
 from chalicelib.api import jobs as job_views
+from chalicelib.api import models as model_views
 from chalicelib.api import query as query_views
 from chalicelib.api import videos as video_views
 from chalicelib.api.cost_schemas import BudgetIn
@@ -108,9 +109,14 @@ def list_events(call: Call, asked: Asked) -> Fields:
     return to_graphql(job_views.list_events(call, job_id, _page(asked, event_schemas.EventsQuery)))
 
 
-def list_models(call: Call, _asked: Asked) -> Fields:
+def list_models(call: Call, asked: Asked) -> Fields:
     """Query.models."""
-    return to_graphql(catalog.list_models(call))
+    return to_graphql(model_views.list_models(call, _page(asked)))
+
+
+def get_model(call: Call, asked: Asked) -> Fields:
+    """Query.model."""
+    return to_graphql(model_views.get_model(call, asked.arguments["name"]).model)
 
 
 def list_pipelines(call: Call, asked: Asked) -> Fields:
@@ -228,7 +234,7 @@ def list_segments(call: Call, asked: Asked) -> Fields:
 
 def find_detections(call: Call, asked: Asked) -> Fields:
     """Job.detections."""
-    return to_graphql(results.find_detections(call, asked.source["jobId"], _page(asked, schemas.DetectionsQuery)))
+    return to_graphql(results.detections_page(call, asked.source["jobId"], _page(asked, schemas.DetectionsQuery)))
 
 
 def find_tracks(call: Call, asked: Asked) -> Fields:
@@ -296,6 +302,19 @@ def retrack(call: Call, asked: Asked) -> Fields:
     return _once(call, asked, lambda: to_graphql(results.start_tracks(call, asked.arguments["jobId"], form).tracks))
 
 
+def create_model(call: Call, asked: Asked) -> Fields:
+    """Mutation.createModel."""
+    form = _read(model_schemas.ModelIn, asked.arguments["input"])
+    return _once(call, asked, lambda: to_graphql(model_views.create_model(call, form)))
+
+
+def move_model_alias(call: Call, asked: Asked) -> Fields:
+    """Mutation.moveModelAlias."""
+    form = _read(model_schemas.AliasIn, asked.arguments["input"])
+    name, alias = asked.arguments["name"], asked.arguments["alias"]
+    return _once(call, asked, lambda: to_graphql(model_views.move_alias(call, name, alias, form).alias))
+
+
 def make_pipeline(call: Call, asked: Asked) -> Fields:
     """Mutation.makePipeline."""
     form = _read(PipelineIn, asked.arguments["input"])
@@ -335,6 +354,7 @@ RESOLVERS: dict[tuple[str, str], Resolver] = {
     ("Query", "job"): Resolver(get_job),
     ("Query", "jobEvents"): Resolver(list_events),
     ("Query", "models"): Resolver(list_models),
+    ("Query", "model"): Resolver(get_model),
     ("Query", "pipelines"): Resolver(list_pipelines),
     ("Query", "pipeline"): Resolver(get_pipeline),
     ("Query", "jobQuery"): Resolver(query_job),
@@ -363,6 +383,8 @@ RESOLVERS: dict[tuple[str, str], Resolver] = {
     ("Mutation", "retryJob"): Resolver(retry_job),
     ("Mutation", "retrack"): Resolver(retrack),
     ("Mutation", "setBudget"): Resolver(set_budget),
+    ("Mutation", "createModel"): Resolver(create_model),
+    ("Mutation", "moveModelAlias"): Resolver(move_model_alias),
     ("Mutation", "makePipeline"): Resolver(make_pipeline),
     ("Mutation", "promote"): Resolver(promote),
     ("Mutation", "rollBack"): Resolver(roll_back),
