@@ -9,6 +9,7 @@ from typing import Any
 from pydantic_core import to_json
 
 from chalicelib.api import event_schemas, pipeline_schemas, schemas, track_schemas, version_schemas
+from chalicelib.api.costs import job_cost_out
 from chalicelib.contracts.blocks import SCORE_UNITS
 from chalicelib.contracts.items import time_to_text
 from chalicelib.contracts.tracks import TrackRow
@@ -101,6 +102,7 @@ def job_out(job: Job, progress: Progress) -> schemas.JobOut:
             finished_at=time_to_text(job.finished_at) if job.finished_at else None,
             summary=job.summary,
             reused=job.reused and reused_out(job, job.reused),
+            cost=job_cost_out(job),
             missing=missing or None,
             error=error_out(job.failure),
         ),
@@ -185,9 +187,12 @@ def detections_out(found: Sequence[FoundDetection], next_cursor: str | None) -> 
     return schemas.DetectionsPage.model_validate({"items": _all_fields_of(found), "next_cursor": next_cursor})
 
 
-def detections_json(found: Sequence[FoundDetection], next_cursor: str | None) -> str:
-    """The JSON of `detections_out`, the same bytes, without making an object of the wire for every detection."""
-    return to_json({"items": _all_fields_of(found), "next_cursor": next_cursor}).decode()
+def detections_json(found: Sequence[FoundDetection], next_cursor: str | None, **before: str) -> str:
+    """The JSON of a page of detections, without making an object of the wire for every detection.
+
+    The same bytes as those of `detections_out`, or of a page that has other fields `before` its items.
+    """
+    return to_json({**before, "items": _all_fields_of(found), "next_cursor": next_cursor}).decode()
 
 
 def detection_out(found: FoundDetection) -> schemas.DetectionOut:

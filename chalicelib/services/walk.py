@@ -18,6 +18,7 @@ from chalicelib.contracts.blocks import BlockRef
 from chalicelib.contracts.track_ids import TrackIds
 from chalicelib.domain.errors import NotFound
 from chalicelib.domain.jobs import Job
+from chalicelib.domain.models import ModelTask
 from chalicelib.domain.videos import Video
 from chalicelib.services.decoded_blocks import decoded_block
 from chalicelib.services.index_reader import IndexedSegment, IndexReader
@@ -175,7 +176,8 @@ class Walk:
                 raise NotFound(f"results of job {job.job_id} were removed", hint="Start a new job on this video")
             self._bodies[wanted] = packed[wanted.ref.sk]
         if self._has_tracks:
-            self._read_track_ids(batch)
+            # Labels of whole frames are on no track, so there is nothing to read.
+            self._read_track_ids([block for block in batch if job.models[block.model].task is ModelTask.DETECTION])
 
     def _read_track_ids(self, batch: Sequence[_Wanted]) -> None:
         """The ids of these blocks: one item for a segment and model, unless it holds very many rows."""

@@ -7,7 +7,7 @@ from fractions import Fraction
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.api import schemas
+from chalicelib.api import schemas, version_schemas
 from chalicelib.api.present import detections_json, detections_out
 from chalicelib.services.results import FoundDetection
 
@@ -23,8 +23,6 @@ detections = st.builds(
     box=st.tuples(quarters, quarters, quarters, quarters),
     track_id=st.none() | st.integers(1, 2**32 - 1),
 )
-
-
 timebases = st.builds(Fraction, st.integers(1, 10**6), st.integers(1, 10**9))
 
 
@@ -35,5 +33,9 @@ def test_a_page_is_written_as_its_model_would_write_it(
     found = [one._replace(timebase=timebase) for one in found]
     written = detections_json(found, cursor)
     assert written == detections_out(found, cursor).model_dump_json(exclude_unset=True)
+    version = version_schemas.VersionDetectionsPage(
+        job_id="job_1", items=detections_out(found, None).items, next_cursor=cursor
+    )
+    assert detections_json(found, cursor, job_id="job_1") == version.model_dump_json(exclude_unset=True)
     # And so it is what the OpenAPI document says.
     schemas.DetectionsPage.model_validate_json(written)

@@ -366,7 +366,7 @@ def test_both_models_are_listed_with_the_digest_of_their_file(journey: Journey) 
     sizes = journey.records.objects("models/")
     assert set(models) == {"nanodet-g", "ssdlite-mobilenet-v2"}
     assert all(object_keys.model_key(model["sha256"]) in sizes for model in models.values())
-    assert journey.job["models"] == [{name: models[MODEL][name] for name in ("name", "version", "sha256")}]
+    assert journey.job["models"] == [{name: models[MODEL][name] for name in ("name", "version", "sha256", "task")}]
 
 
 def test_health_openapi_and_docs_need_no_token(stack: LocalStack) -> None:
