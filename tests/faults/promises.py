@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from chalicelib.adapters import clients
@@ -127,13 +128,15 @@ def _of_its_events(world: World, job: Job) -> Iterator[str]:
 
 
 def _of_its_video(world: World, job: Job) -> Iterator[str]:
-    """The job is the latest of its video, and became it once, whether or not the stream told of its end."""
+    """Each job that succeeded became the latest of its video, in their order and once; the stream may not have told."""
     if job.state is not JobState.SUCCEEDED:
         return
+    jobs = world.get(f"/videos/{job.video_id}/jobs")["items"]
+    succeeded = sorted(one["job_id"] for one in jobs if one["state"] == JobState.SUCCEEDED)
     versions = world.get(f"/videos/{job.video_id}/versions")["items"]
     moves = [(one["alias"], move["from_job_id"], move["to_job_id"]) for one in versions for move in one["moves"]]
-    if moves != [("latest", None, job.job_id)]:
-        yield f"the versions of the video moved: {moves}"
+    if moves != [("latest", *pair) for pair in pairwise([None, *succeeded])]:
+        yield f"the versions of the video moved: {moves}, where {succeeded} succeeded"
 
 
 def _of_the_tables(world: World) -> Iterator[str]:

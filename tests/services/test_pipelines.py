@@ -51,7 +51,7 @@ def test_other_content_is_the_next_version() -> None:
     assert list(list_versions(world.ports, TENANT, "people", None, 9)) == made[::-1]
 
 
-def test_a_model_that_was_replaced_makes_the_next_version_and_leaves_the_last_as_it_is() -> None:
+def test_a_name_that_means_another_model_makes_the_next_version_and_leaves_the_last_as_it_is() -> None:
     world = World()
     first = make(world)
     world.fakes.models.register(make_manifest(version="2", sha256="b" * 64))
@@ -171,13 +171,28 @@ def test_a_job_of_a_pipeline_does_what_its_version_says() -> None:
     assert (job.models, job.request.score_min, job.request.labels) == (pipeline.models, 0.7, ("dog",))
 
 
-def test_a_job_of_a_pipeline_whose_model_was_replaced_is_refused() -> None:
-    """It must never run another model than the version says."""
+def test_a_job_of_a_pipeline_runs_the_model_of_its_version_when_the_name_means_another() -> None:
     world = World()
     video, pipeline = world.ready(2), make(world)
     world.fakes.models.register(make_manifest(version="2", sha256="b" * 64))
-    with pytest.raises(Conflict, match="removed or replaced"):
+    assert [model.sha256 for model in start_job(world.ports, video, pipeline.job_request).models] == ["a" * 64]
+    assert [model.sha256 for model in start_job(world.ports, video, make_request()).models] == ["b" * 64]
+
+
+def test_a_job_of_a_pipeline_whose_model_was_removed_is_refused() -> None:
+    """It must never run another model than the version says."""
+    world = World()
+    video, pipeline = world.ready(2), make(world)
+    world.fakes.models.unregister(make_manifest())
+    world.fakes.models.register(make_manifest(version="2", sha256="b" * 64))
+    with pytest.raises(Conflict, match="of pipeline people@1 was removed"):
         start_job(world.ports, video, pipeline.job_request)
+
+
+def test_a_model_that_is_named_in_other_words_makes_no_other_version() -> None:
+    world = World()
+    first = make(world)
+    assert make(world, models=("toy@1",)) == first
 
 
 def finish_order(world: World) -> WorkOrder:
