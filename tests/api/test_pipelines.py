@@ -162,6 +162,9 @@ def test_a_version_keeps_its_models_when_their_names_mean_others(service: Servic
     make(service)
     service.fakes.models.register(make_manifest(version="2", sha256="b" * 64))
     assert service.call("GET", "/pipelines/people/versions/1").json["pipeline"]["models"][0]["sha256"] == "a" * 64
+    started = start(service, pipeline="people")
+    assert (started.status, started.json["job"]["models"][0]["sha256"]) == (202, "a" * 64)
+    service.fakes.models.unregister(make_manifest())
     assert start(service, pipeline="people").status == 409
     assert make(service).json["pipeline"]["version"] == 2
     assert start(service, pipeline="people").json["job"]["models"][0]["sha256"] == "b" * 64
