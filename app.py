@@ -8,6 +8,7 @@ from chalice.app import Chalice, CloudWatchEvent, Rate
 
 from chalicelib.api import events, telemetry
 from chalicelib.api.catalog import catalog_blueprint
+from chalicelib.api.costs import costs_blueprint
 from chalicelib.api.diff import diff_blueprint
 from chalicelib.api.exports import exports_blueprint
 from chalicelib.api.graphql import lambda_entry
@@ -31,6 +32,7 @@ app.register_blueprint(versions_blueprint)  # a video's results by alias; promot
 app.register_blueprint(diff_blueprint)  # two jobs beside each other
 app.register_blueprint(query_blueprint)  # the query language: of one job, and across videos
 app.register_blueprint(exports_blueprint)  # results as files
+app.register_blueprint(costs_blueprint)  # budgets
 app.register_blueprint(models_blueprint)  # models that jobs can name, and registering one's own
 app.register_blueprint(catalog_blueprint)  # health, openapi.json, docs
 

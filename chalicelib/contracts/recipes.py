@@ -74,7 +74,4 @@ def recipe_of(order: WorkOrder, analyses: Sequence[str]) -> str:
         # In a view, their order means nothing.
         "labels": sorted(order.labels),
     }
-    # Of a finish: what the tracker is told. To be told nothing is to track by default.
-    if tracker := (order.parameters or {}).get("tracking"):
-        form["tracker"] = tracker
     return hashlib.sha256(json.dumps(form, sort_keys=True, separators=(",", ":")).encode()).hexdigest()

@@ -21,6 +21,7 @@ from chalicelib.domain.videos import Source
 from chalicelib.services.advance import due_after
 from chalicelib.services.dispatch import owner_of, record_submission, send
 from chalicelib.services.ports import Ports, VersionConflict
+from chalicelib.services.pricing import price_admission
 from chalicelib.services.tickets import UploadTicket, make_ticket, next_check, open_post, settle_upload
 
 logger = Logger(service="reelscan", child=True)
@@ -126,7 +127,8 @@ def advance_model(ports: Ports, tenant: TenantId, model_id: ModelId) -> None:
         return
     unit = Unit(UnitKind.ADMIT, 0, UnitState.OPEN, submission=ADMISSION, lane=Lane.CPU)
     if ports.units.open_step(owner, unit):
-        send(ports, record_submission(ports, owner, OrderKind.ADMIT, ADMISSION, ((0,),), Lane.CPU))
+        price = price_admission(ports, owner.tenant)
+        send(ports, record_submission(ports, owner, OrderKind.ADMIT, ADMISSION, ((0,),), Lane.CPU, price=price))
 
 
 def _check_limits(new: NewModel) -> None:

@@ -75,7 +75,7 @@ def find_detections(
     position = read_cursor(key, job.tenant, scope, cursor) if cursor else None
     walk = Walk(ports, job, video, row_filter_of(ports, job, query, timebase))
     rows = list(islice(walk.rows(position), limit))
-    found = [_to_found(job, timebase, row) for row in rows]
+    found = _to_found(job, timebase, rows)
     is_cut = len(rows) == limit or walk.is_exhausted
     return found, make_cursor(key, job.tenant, scope, walk.position) if is_cut else None
 
@@ -192,15 +192,18 @@ def _manifest(ports: Ports, tenant: TenantId, ref: ModelRef) -> Manifest:
     return manifest
 
 
-def _to_found(job: Job, timebase: Fraction, row: Row) -> FoundDetection:
-    x1, y1, x2, y2 = row.box
-    return FoundDetection(
-        row.pts,
-        timebase,
-        row.frame_index,
-        job.models[row.model_index].name,
-        row.label,
-        -row.minus_score / SCORE_UNITS,
-        (x1 / BOX_UNITS, y1 / BOX_UNITS, x2 / BOX_UNITS, y2 / BOX_UNITS),
-        row.track_id or None,
-    )
+def _to_found(job: Job, timebase: Fraction, rows: Sequence[Row]) -> list[FoundDetection]:
+    models = [model.name for model in job.models]
+    return [
+        FoundDetection(
+            pts,
+            timebase,
+            frame_index,
+            models[model_index],
+            label,
+            -minus_score / SCORE_UNITS,
+            (x1 / BOX_UNITS, y1 / BOX_UNITS, x2 / BOX_UNITS, y2 / BOX_UNITS),
+            track_id or None,
+        )
+        for pts, _, minus_score, label, (x1, y1, x2, y2), model_index, track_id, frame_index in rows
+    ]

@@ -31,6 +31,7 @@ JOB = {
     "reused?",
     "missing?",
     "error?",
+    "cost?",
 }
 DETECTION = {"pts", "timebase", "time_seconds", "frame_index", "model", "label", "score", "box", "track_id?"}
 TRACK = {
@@ -54,6 +55,16 @@ TRACK_VERSION = {
     "tracks?",
     "is_outdated?",
     "error?",
+}
+BUDGET = {
+    "month",
+    "monthly_usd",
+    "cap_usd",
+    "committed_usd",
+    "reserved_usd",
+    "left_usd",
+    "currency",
+    "prices_dated",
 }
 MODEL_VERSION = {
     "name",
@@ -145,7 +156,7 @@ class Route:
 
 START = {"models": ["toy"]}
 ANALYSIS_FIELDS = {"models", "sampling?", "score_min?", "labels?", "segment_seconds?", "tracking?"}
-JOB_FIELDS = {*ANALYSIS_FIELDS - {"models"}, "models?", "pipeline?", "promote?"}
+JOB_FIELDS = {*ANALYSIS_FIELDS - {"models"}, "models?", "pipeline?", "promote?", "max_cost_usd?"}
 SLICE = {"limit", "cursor"}
 
 ROUTES = [
@@ -181,7 +192,7 @@ ROUTES = [
         body_fields={"parts"},
     ),
     Route("DELETE", "/videos/{video_id}/upload", 204),
-    Route("POST", "/videos/{video_id}/jobs", 202, {"job"}, JOB, body=START, body_fields=JOB_FIELDS),
+    Route("POST", "/videos/{video_id}/jobs", 202, {"job"}, JOB, body=START, body_fields=JOB_FIELDS, query={"dry_run"}),
     Route("GET", "/videos/{video_id}/jobs", 200, PAGE, JOB, query=SLICE),
     Route("GET", "/jobs/{job_id}", 200, {"job"}, JOB),
     Route("POST", "/jobs/{job_id}/cancel", 200, {"job"}, JOB, body={}),
@@ -359,6 +370,8 @@ ROUTES = [
         {"name", "version", "sha256", "task", "labels", "licence", "score_floor", "score_default", "state?"},
         query=SLICE,
     ),
+    Route("GET", "/budget", 200, {"budget"}, BUDGET),
+    Route("PUT", "/budget", 200, {"budget"}, BUDGET, body={"monthly_usd": 10}, body_fields={"monthly_usd"}),
     Route(
         "POST",
         "/models",

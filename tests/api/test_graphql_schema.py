@@ -22,6 +22,7 @@ from pydantic import BaseModel
 
 from chalicelib.adapters.event_publisher import EVENT_FIELDS, MUTATION_BY_KIND, publication
 from chalicelib.api import (
+    cost_schemas,
     diff_schemas,
     event_schemas,
     model_schemas,
@@ -66,6 +67,12 @@ REST_BY_TYPE: dict[str, type[BaseModel]] = {
     "JobEvent": event_schemas.JobEventOut,
     "LabelCount": event_schemas.LabelCountOut,
     "Model": schemas.ModelOut,
+    "JobCost": cost_schemas.JobCostOut,
+    "CpuSeconds": cost_schemas.CpuSecondsOut,
+    "CostParts": cost_schemas.CostPartsOut,
+    "Quote": cost_schemas.QuoteOut,
+    "Budget": cost_schemas.BudgetOut,
+    "BudgetInput": cost_schemas.BudgetIn,
     "VideoCreated": schemas.VideoCreatedOut,
     "Upload": schemas.UploadOut,
     "TrackVersion": track_schemas.TrackVersionOut,
@@ -134,6 +141,7 @@ REST_BY_TYPE: dict[str, type[BaseModel]] = {
 }
 FORMS = (
     schemas,
+    cost_schemas,
     diff_schemas,
     event_schemas,
     model_schemas,
@@ -165,6 +173,10 @@ REST_ONLY = {
     "VersionDetectionsQuery",
     "VersionTracksQuery",
     "Nothing",
+    "QuoteEnvelope",
+    "BudgetEnvelope",
+    "StartJobQuery",
+    "CostForm",
     "HealthOut",
     "StoredPartOut",
     "StoredPartsOut",

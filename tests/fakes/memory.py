@@ -58,7 +58,7 @@ class Memory:
         units = (self.segments, self.units, self.side_steps, self.submissions)
         for part in (*records, *units, self.events, self.versions):
             part.pop(owner, None)
-        for due in [due for due in self.due if due.owner == owner]:
+        for due in [due for due in self.due if due.owner == owner and not due.is_costs]:
             del self.due[due]
         for kind in UnitKind:
             self.opened_as.pop((owner, kind), None)

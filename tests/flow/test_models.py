@@ -52,7 +52,7 @@ def test_a_model_is_registered_and_finds_things_and_is_nothing_to_others(
 
     job_id = tenant.analyze(bikes, model="random-net@prod", sampling=KEYFRAMES)
     job = tenant.succeed(job_id)
-    assert job["models"] == [{"name": "random-net", "version": "1", "sha256": version["sha256"]}]
+    assert job["models"] == [{"name": "random-net", "version": "1", "sha256": version["sha256"], "task": "detection"}]
     rows = tenant.all_items(job_id)
     assert rows
     assert {row["model"] for row in rows} == {"random-net"}

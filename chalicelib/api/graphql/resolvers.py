@@ -15,8 +15,8 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from chalicelib.api import diff as diff_views
 from chalicelib.api import (
+    costs,
     event_schemas,
     model_schemas,
     pipelines,
@@ -26,10 +26,12 @@ from chalicelib.api import (
     upload_schemas,
     versions,
 )
+from chalicelib.api import diff as diff_views
 from chalicelib.api import jobs as job_views
 from chalicelib.api import models as model_views
 from chalicelib.api import query as query_views
 from chalicelib.api import videos as video_views
+from chalicelib.api.cost_schemas import BudgetIn
 from chalicelib.api.diff_schemas import DiffChangesQuery, DiffQuery
 from chalicelib.api.graphql.limits import PAGE_LIMITS_BY_FIELD
 from chalicelib.api.graphql.words import from_graphql, to_camel, to_graphql
@@ -141,6 +143,17 @@ def search(call: Call, asked: Asked) -> Fields:
     return _found(query_views.search(call, _page(asked, QueryQuery)))
 
 
+def quote_job(call: Call, asked: Asked) -> Fields:
+    """Query.quote."""
+    form = _read(schemas.JobIn, asked.arguments["input"])
+    return to_graphql(job_views.quote_job(call, asked.arguments["videoId"], form).quote)
+
+
+def get_budget(call: Call, _asked: Asked) -> Fields:
+    """Query.budget."""
+    return to_graphql(costs.get_budget(call).budget)
+
+
 def diff_jobs(call: Call, asked: Asked) -> Fields:
     """Query.jobDiff."""
     form = _read(DiffQuery, _without_ids(asked))
@@ -221,7 +234,7 @@ def list_segments(call: Call, asked: Asked) -> Fields:
 
 def find_detections(call: Call, asked: Asked) -> Fields:
     """Job.detections."""
-    return to_graphql(results.find_detections(call, asked.source["jobId"], _page(asked, schemas.DetectionsQuery)))
+    return to_graphql(results.detections_page(call, asked.source["jobId"], _page(asked, schemas.DetectionsQuery)))
 
 
 def find_tracks(call: Call, asked: Asked) -> Fields:
@@ -260,7 +273,7 @@ def complete_upload(call: Call, asked: Asked) -> Fields:
 def start_job(call: Call, asked: Asked) -> Fields:
     """Mutation.startJob."""
     form = _read(schemas.JobIn, asked.arguments["input"])
-    return _once(call, asked, lambda: to_graphql(job_views.start_job(call, asked.arguments["videoId"], form).job))
+    return _once(call, asked, lambda: to_graphql(job_views.begin_job(call, asked.arguments["videoId"], form).job))
 
 
 def cancel_job(call: Call, asked: Asked) -> Fields:
@@ -275,6 +288,12 @@ def retry_job(call: Call, asked: Asked) -> Fields:
     return _once(
         call, asked, lambda: to_graphql(job_views.retry_job(call, asked.arguments["jobId"], schemas.Nothing()).job)
     )
+
+
+def set_budget(call: Call, asked: Asked) -> Fields:
+    """Mutation.setBudget."""
+    form = _read(BudgetIn, asked.arguments["input"])
+    return _once(call, asked, lambda: to_graphql(costs.set_budget(call, form).budget))
 
 
 def retrack(call: Call, asked: Asked) -> Fields:
@@ -340,6 +359,8 @@ RESOLVERS: dict[tuple[str, str], Resolver] = {
     ("Query", "pipeline"): Resolver(get_pipeline),
     ("Query", "jobQuery"): Resolver(query_job),
     ("Query", "search"): Resolver(search),
+    ("Query", "quote"): Resolver(quote_job),
+    ("Query", "budget"): Resolver(get_budget),
     ("Query", "jobDiff"): Resolver(diff_jobs),
     ("Query", "jobChanges"): Resolver(list_changes),
     ("Video", "jobs"): Resolver(many=list_jobs),
@@ -361,6 +382,7 @@ RESOLVERS: dict[tuple[str, str], Resolver] = {
     ("Mutation", "cancelJob"): Resolver(cancel_job),
     ("Mutation", "retryJob"): Resolver(retry_job),
     ("Mutation", "retrack"): Resolver(retrack),
+    ("Mutation", "setBudget"): Resolver(set_budget),
     ("Mutation", "createModel"): Resolver(create_model),
     ("Mutation", "moveModelAlias"): Resolver(move_model_alias),
     ("Mutation", "makePipeline"): Resolver(make_pipeline),
