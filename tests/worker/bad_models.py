@@ -111,7 +111,8 @@ def slow(net: NetworkWriter) -> str:
 
 
 def random(net: NetworkWriter) -> str:
-    return plus(net, net.node("RandomNormal", shape=[1], scale=1.0))
+    # A number for each label: the same one for all of them would be nothing behind a softmax.
+    return plus(net, net.node("RandomNormal", shape=[1, LABELS], scale=1.0))
 
 
 def whole_batch(net: NetworkWriter) -> str:
