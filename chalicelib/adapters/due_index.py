@@ -9,10 +9,13 @@ from typing import Any
 from chalicelib.adapters.table import ConditionFailed, Table
 from chalicelib.contracts import table_keys
 from chalicelib.contracts.attribute_values import item_to_wire
-from chalicelib.domain.ids import TenantId, is_id
+from chalicelib.domain.ids import TenantId
 from chalicelib.domain.side_steps import StepName
 from chalicelib.domain.units import UnitKind
 from chalicelib.services.ports import Due, Owner
+
+SORT_KEY_BY_PREFIX = {"vid": table_keys.VIDEO, "job": table_keys.JOB, "mdl": table_keys.MODEL}
+"""What is due of an owner, by the kind of its id."""
 
 
 class DynamoDueIndex:
@@ -47,12 +50,16 @@ class DynamoDueIndex:
 
 def _due(pk: str, sk: str) -> Due:
     tenant, name = table_keys.parse_partition(pk)
+    if name.startswith(table_keys.COSTS_PREFIX):
+        return Due(Owner(TenantId(tenant), name.removeprefix(table_keys.COSTS_PREFIX)), is_costs=True)
     side = table_keys.parse_side_step(sk)
     return Due(Owner(TenantId(tenant), name), StepName(UnitKind(side[0]), side[1]) if side else None)
 
 
 def _key(due: Due) -> dict[str, str]:
+    if due.is_costs:
+        return table_keys.total_key(due.owner.tenant, due.owner.name)
     pk = table_keys.partition(due.owner.tenant, due.owner.name)
     if due.step is not None:
         return {"pk": pk, "sk": table_keys.side_step(due.step.kind, due.step.name)}
-    return {"pk": pk, "sk": table_keys.VIDEO if is_id("vid", due.owner.name) else table_keys.JOB}
+    return {"pk": pk, "sk": SORT_KEY_BY_PREFIX[due.owner.name.partition("_")[0]]}

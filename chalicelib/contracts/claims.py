@@ -3,7 +3,7 @@
 Both sides use them: the worker claims, keeps, commits, fails and releases; the service requeues, gives up and cancels.
 Every function returns keyword arguments of `update_item`, or entries of `transact_write_items`, of the low-level
 client. A unit's item holds (among what its kind needs): state, attempt, attempts_allowed, fence, lease_until,
-claimed_by, submission, child, lane, failure.
+claimed_by, claimed_for, submission, child, lane, failure.
 
     OPEN → CLAIMED                          claim: attempt += 1, new fence, lease
     CLAIMED → CLAIMED                       heartbeat; or claim, when the lease ran out
@@ -28,6 +28,12 @@ from chalicelib.domain.units import SIDE_KINDS, Unit, UnitKind, UnitState
 
 Request = dict[str, Any]
 
+STEP_KEY_BY_KIND = {
+    UnitKind.PROBE: table_keys.PROBE,
+    UnitKind.FINISH: table_keys.FINISH,
+    UnitKind.ADMIT: table_keys.ADMIT,
+}
+"""Sort keys of the units of which there is one in a partition."""
 CLOCK_SKEW_SECONDS = 5.0
 """A lease is over only when it ended this long ago by our clock.
 
@@ -52,7 +58,7 @@ class UnitKey:
             return table_keys.segment(self.index)
         if self.kind in SIDE_KINDS:
             return table_keys.side_step(self.kind, self.name)
-        return table_keys.PROBE if self.kind is UnitKind.PROBE else table_keys.FINISH
+        return STEP_KEY_BY_KIND[self.kind]
 
     def to_wire(self) -> dict[str, dict[str, Any]]:
         """The key for the low-level client."""
@@ -72,7 +78,8 @@ def claim(table: str, key: UnitKey, *, fence: str, claimed_by: str, now: float, 
         "TableName": table,
         "Key": key.to_wire(),
         "UpdateExpression": "SET #state = :claimed, attempt = attempt + :one, fence = :fence, "
-        "lease_until = :until, claimed_by = :by",
+        # What was started of a submission is paid for (services/budgets.py).
+        "lease_until = :until, claimed_by = :by, claimed_for = submission",
         "ConditionExpression": f"{is_free} AND {has_attempts}",
         "ExpressionAttributeNames": {"#state": "state"},
         "ExpressionAttributeValues": item_to_wire(
@@ -103,19 +110,26 @@ def heartbeat(table: str, key: UnitKey, *, fence: str, now: float, lease_seconds
     }
 
 
-def release(table: str, key: UnitKey, *, fence: str, refund: int, failure: Item | None) -> Request:
-    """Give the unit back; `refund` = 1 when the attempt was cut short by the machine and not by the work."""
+def release(
+    table: str, key: UnitKey, *, fence: str, refund: int, failure: Item | None, usage: Item | None = None
+) -> Request:
+    """Give the unit back; `refund` = 1 when the attempt was cut short by the machine and not by the work.
+
+    `usage` is what all attempts so far took, when that is known (domain/usage.py).
+    """
     return {
         "TableName": table,
         "Key": key.to_wire(),
-        "UpdateExpression": "SET #state = :open, attempts_allowed = attempts_allowed + :refund, failure = :failure "
-        "REMOVE lease_until",
+        "UpdateExpression": "SET #state = :open, attempts_allowed = attempts_allowed + :refund, failure = :failure"
+        + (", #usage = :usage" if usage else "")
+        + " REMOVE lease_until",
         "ConditionExpression": HOLDS_CLAIM,
-        "ExpressionAttributeNames": {"#state": "state"},
+        "ExpressionAttributeNames": {"#state": "state", **({"#usage": "usage"} if usage else {})},
         "ExpressionAttributeValues": {
             ":open": to_wire(UnitState.OPEN),
             ":refund": to_wire(refund),
             ":failure": to_wire(failure),
+            **({":usage": to_wire(usage)} if usage else {}),
             **_claim_values(fence),
         },
     }

@@ -13,6 +13,7 @@ from typing import Any
 
 from chalicelib.contracts import table_keys
 from chalicelib.contracts.attribute_values import Item
+from chalicelib.domain.costs import Quote
 from chalicelib.domain.errors import ErrorCode, Failure
 from chalicelib.domain.events import CommittedRange, JobEvent, JobEventKind, LabelCount
 from chalicelib.domain.ids import JobId, SubmissionId, TenantId, VideoId
@@ -25,6 +26,7 @@ from chalicelib.domain.segments import Segment
 from chalicelib.domain.side_steps import SideStep
 from chalicelib.domain.tracking import TrackingParameters
 from chalicelib.domain.units import Lane, Unit, UnitKind, UnitState
+from chalicelib.domain.usage import NOTHING, JobUsage, Usage
 from chalicelib.domain.videos import Index, Source, Upload, UploadKind, Video, VideoState
 
 
@@ -48,21 +50,8 @@ def video_to_item(video: Video, due_at: datetime | None) -> Item:
         "content_type": video.content_type,
         "created_at": time_to_text(video.created_at),
         "sha256": video.sha256,
-        "upload": {
-            "kind": video.upload.kind,
-            "expires_at": time_to_text(video.upload.expires_at),
-            "upload_id": video.upload.upload_id,
-            "part_size_bytes": video.upload.part_size_bytes,
-            "part_count": video.upload.part_count,
-        },
-        "source": {
-            "bucket": video.source.bucket,
-            "key": video.source.key,
-            "size_bytes": video.source.size_bytes,
-            "etag": video.source.etag,
-            "version_id": video.source.version_id,
-            "content_digest": video.source.content_digest,
-        },
+        "upload": upload_to_map(video.upload),
+        "source": source_to_map(video.source),
         "media": media_to_map(video.media) if video.media else None,
         "index": index_to_map(video.index) if video.index else None,
         "failure": failure_to_map(video.failure),
@@ -73,7 +62,6 @@ def video_to_item(video: Video, due_at: datetime | None) -> Item:
 def video_from_item(item: Item) -> Video:
     """The video of a VIDEO item."""
     tenant, video_id = table_keys.parse_partition(item["pk"])
-    upload, source = item["upload"], item["source"]
     return Video(
         tenant=TenantId(tenant),
         video_id=VideoId(video_id),
@@ -81,14 +69,8 @@ def video_from_item(item: Item) -> Video:
         state=VideoState(item["state"]),
         created_at=time_from_text(item["created_at"]),
         content_type=item["content_type"],
-        upload=Upload(
-            UploadKind(upload["kind"]),
-            time_from_text(upload["expires_at"]),
-            upload["upload_id"],
-            upload["part_size_bytes"],
-            upload["part_count"],
-        ),
-        source=Source(**source),
+        upload=upload_from_map(item["upload"]),
+        source=source_from_map(item["source"]),
         sha256=item["sha256"],
         media=media_from_map(item["media"]) if item.get("media") else None,
         index=index_from_map(item["index"]) if item.get("index") else None,
@@ -121,6 +103,8 @@ def job_to_item(job: Job, due_at: datetime | None) -> Item:
         **({"tracks_version": job.tracks_version} if job.tracks_version else {}),
         **({"made": made_to_map(job.made)} if job.made else {}),
         **({"reused": job.reused.to_json()} if job.reused else {}),
+        **({"quote": job.quote.to_json()} if job.quote else {}),
+        **({"usage": job.usage.to_json()} if job.usage else {}),
         **due_attributes(pk, due_at),
     }
 
@@ -149,6 +133,8 @@ def job_from_item(item: Item) -> Job:
         tracks_version=item.get("tracks_version", 0),
         made=made_from_map(item.get("made")),
         reused=ReuseReceipt.from_json(item["reused"]) if item.get("reused") else None,
+        quote=Quote.from_json(item["quote"]) if item.get("quote") else None,
+        usage=JobUsage.from_json(item["usage"]) if item.get("usage") else None,
     )
 
 
@@ -161,6 +147,8 @@ def request_to_map(request: JobRequest) -> Item:
         more["pipeline"] = {"name": request.pipeline.name, "version": request.pipeline.version}
     if not request.promote:
         more["promote"] = False
+    if request.max_cost_nano_usd is not None:
+        more["max_cost"] = request.max_cost_nano_usd
     return {
         "models": list(request.models),
         "sampling": request.sampling.to_json(),
@@ -185,6 +173,7 @@ def request_from_map(form: Item) -> JobRequest:
         tracker=TrackingParameters.from_json(tracker) if tracker is not None else None,
         pipeline=PipelineRef(**pipeline) if pipeline else None,
         promote=form.get("promote", True),
+        max_cost_nano_usd=form.get("max_cost"),
     )
 
 
@@ -225,13 +214,15 @@ def unit_to_item(pk: str, sk: str, unit: Unit, segment: Segment | None = None) -
         "failure": failure_to_map(unit.failure),
         **({"provider": unit.provider} if unit.provider else {}),
         **({"analyses": list(unit.analyses)} if unit.analyses else {}),
+        **({"claimed_for": unit.claimed_for} if unit.claimed_for else {}),
+        **({"usage": unit.usage.to_json()} if unit.usage != NOTHING else {}),
         **cover,
     }
 
 
 def unit_from_item(item: Item) -> Unit:
     """The unit of a SEGMENT or STEP item."""
-    kinds = {table_keys.PROBE: UnitKind.PROBE, table_keys.FINISH: UnitKind.FINISH}
+    kinds = {table_keys.PROBE: UnitKind.PROBE, table_keys.FINISH: UnitKind.FINISH, table_keys.ADMIT: UnitKind.ADMIT}
     side = table_keys.parse_side_step(item["sk"])
     return Unit(
         kind=UnitKind(side[0]) if side else kinds.get(item["sk"], UnitKind.SEGMENT),
@@ -249,6 +240,8 @@ def unit_from_item(item: Item) -> Unit:
         failure=failure_from_map(item.get("failure")),
         provider=item.get("provider", ""),
         analyses=tuple(item.get("analyses", ())),
+        claimed_for=SubmissionId(item.get("claimed_for", "")),
+        usage=Usage.from_json(item.get("usage")),
     )
 
 
@@ -338,6 +331,39 @@ def event_from_item(item: Item) -> JobEvent:
         if committed
         else None,
     )
+
+
+def upload_to_map(upload: Upload) -> Item:
+    """Upload as an attribute."""
+    return {
+        "kind": upload.kind,
+        "expires_at": time_to_text(upload.expires_at),
+        "upload_id": upload.upload_id,
+        "part_size_bytes": upload.part_size_bytes,
+        "part_count": upload.part_count,
+    }
+
+
+def upload_from_map(form: Item) -> Upload:
+    """Upload from an attribute."""
+    return Upload(**{**form, "kind": UploadKind(form["kind"]), "expires_at": time_from_text(form["expires_at"])})
+
+
+def source_to_map(source: Source) -> Item:
+    """Source as an attribute."""
+    return {
+        "bucket": source.bucket,
+        "key": source.key,
+        "size_bytes": source.size_bytes,
+        "etag": source.etag,
+        "version_id": source.version_id,
+        "content_digest": source.content_digest,
+    }
+
+
+def source_from_map(form: Item) -> Source:
+    """Source from an attribute."""
+    return Source(**form)
 
 
 def model_ref_to_map(ref: ModelRef) -> Item:

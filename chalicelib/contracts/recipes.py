@@ -31,6 +31,7 @@ _NO_PART_OF_IT = (
     "tenant",
     "video_id",
     "job_id",
+    "model_id",
     "submission",
     "source",
     "lease_seconds",

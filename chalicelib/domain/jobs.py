@@ -13,6 +13,7 @@ from datetime import datetime
 from enum import StrEnum
 from fractions import Fraction
 
+from chalicelib.domain.costs import Quote
 from chalicelib.domain.errors import Failure
 from chalicelib.domain.ids import JobId, TenantId, VideoId
 from chalicelib.domain.media import WholeReason
@@ -20,6 +21,7 @@ from chalicelib.domain.models import ModelTask
 from chalicelib.domain.reuse import Made, ReuseReceipt
 from chalicelib.domain.sampling import Sampling
 from chalicelib.domain.tracking import TrackingParameters
+from chalicelib.domain.usage import JobUsage
 
 DEFAULT_PIPELINE = "default"
 """What jobs without a pipeline are versions for."""
@@ -74,6 +76,8 @@ class JobRequest:
     segment_seconds: Fraction | None = None
     """A hint for the planner; segments are whole cells."""
     tracking: bool = True
+    max_cost_nano_usd: int | None = None
+    """What all work for the job may cost at the model's prices; None: as much as is asked for."""
     tracker: TrackingParameters | None = None
     """What the finish tracks with; None: its defaults."""
     pipeline: PipelineRef | None = None
@@ -155,6 +159,10 @@ class Job:
     """How its results came about, when they may be taken over by a job that is alike (`services/take_over.py`)."""
     reused: ReuseReceipt | None = None
     """What was not paid again; of a job that has finished."""
+    quote: Quote | None = field(default=None, hash=False)
+    """What it was to cost, once its video was known."""
+    usage: JobUsage | None = field(default=None, hash=False)
+    """What its workers took, once it has finished."""
 
     @property
     def pipeline(self) -> PipelineRef | None:

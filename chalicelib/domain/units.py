@@ -1,4 +1,4 @@
-"""The unit of work that a worker claims: a probe, a segment, a finish, or a side step of a finished job.
+"""The unit of work that a worker claims: a probe, a segment, a finish, an admission, or a side step of a finished job.
 
 One protocol serves all of them: claim with a lease and a fencing token, heartbeat, then commit, fail or release.
 `attempt` counts claims, and is counted before the work, so that work which kills its worker ends after
@@ -7,11 +7,12 @@ One protocol serves all of them: claim with a lease and a fencing token, heartbe
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from chalicelib.domain.errors import Failure
 from chalicelib.domain.ids import SubmissionId
+from chalicelib.domain.usage import NOTHING, Usage
 
 MAX_ATTEMPTS = 3
 """Claims of one unit before it is given up, unless a retry was asked for.
@@ -33,6 +34,8 @@ class UnitKind(StrEnum):
     """One more version of a job's tracks."""
     EXPORT = "EXPORT"
     """One export of a job's results."""
+    ADMIT = "ADMIT"
+    """The admission of an uploaded model."""
 
 
 SIDE_KINDS = frozenset({UnitKind.TRACKS, UnitKind.EXPORT})
@@ -89,6 +92,10 @@ class Unit:
     with commas, by model, where they differ. Said by the worker that did it."""
     analyses: tuple[str, ...] = ()
     """Of a segment that is done, by model: what its blocks are keyed by. Said likewise; empty where it was not."""
+    claimed_for: SubmissionId = NO_SUBMISSION
+    """The submission whose worker claimed it last."""
+    usage: Usage = field(default=NOTHING, hash=False)
+    """What its attempts took, as far as they could tell."""
 
     @property
     def is_terminal(self) -> bool:

@@ -119,7 +119,8 @@ def _check_names(ports: Ports, job: Job, request: ExportRequest) -> None:
     names = [model.name for model in job.models]
     if unknown := [name for name in request.models if name not in names]:
         raise InvalidRequest(f"models must be of the job, which has {', '.join(names)}, but got {', '.join(unknown)}")
-    manifests = [ports.models.get(name) for name in request.models or names]
+    refs = [model for model in job.models if model.name in (request.models or names)]
+    manifests = [ports.models.get(job.tenant, ref.sha256) for ref in refs]
     known = {label for manifest in manifests if manifest for label in manifest.labels}
     if wrong := [label for label in request.labels if label not in known]:
         raise InvalidRequest(f"labels must be known to the job's models but got {', '.join(wrong)}")

@@ -18,16 +18,19 @@ from chalicelib.contracts.job_index import IndexEntry
 from chalicelib.contracts.summary_tree import Node
 from chalicelib.contracts.tracks import TrackRow
 from chalicelib.contracts.work_order import OrderKind
+from chalicelib.domain.budgets import FREE, Price
 from chalicelib.domain.errors import Conflict, Failure
 from chalicelib.domain.ids import JobId, SubmissionId, TenantId, VideoId
 from chalicelib.domain.jobs import Job
 from chalicelib.domain.media import Pts
-from chalicelib.domain.models import Manifest
+from chalicelib.domain.prices import Prices
 from chalicelib.domain.segments import Segment
 from chalicelib.domain.side_steps import SideStep, StepName
 from chalicelib.domain.units import Lane, Unit, UnitKind, UnitState
 from chalicelib.domain.videos import Video
+from chalicelib.services.cost_ports import LedgerStore, RateStore
 from chalicelib.services.event_ports import EventPublisher, EventStore
+from chalicelib.services.model_ports import ModelRegistry
 from chalicelib.services.object_port import ObjectStore
 from chalicelib.services.shared_reads import SharedReads
 from chalicelib.services.take_over_port import TakeOverStore
@@ -40,11 +43,11 @@ class VersionConflict(Conflict):
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """Whose units, submissions and due date: one video (for its probe) or one job."""
+    """Whose units, submissions and due date: one video (for its probe), one job, or one model (for its admission)."""
 
     tenant: TenantId
     name: str
-    """A video id or a job id."""
+    """A video id, a job id or a model id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,8 @@ class Due:
 
     owner: Owner
     step: StepName | None = None
+    is_costs: bool = False
+    """What was reserved for it, which outlives it."""
 
 
 class SubmissionState(StrEnum):
@@ -79,6 +84,12 @@ class Submission:
     batch_job_id: str = ""
     step: StepName | None = None
     """The side step that it is for, if it is for one."""
+    price: Price = FREE
+    """What it may cost, as of its recording."""
+    job_cap_nano_usd: int | None = None
+    """What all of its job may cost; None: as much as is asked for."""
+    is_started_once: bool = False
+    """Batch must not start a child again that was cut short; said when it is sent, and not stored."""
 
 
 class Clock(Protocol):
@@ -275,18 +286,6 @@ class DueIndex(Protocol):
         ...
 
 
-class ModelRegistry(Protocol):
-    """MODEL items."""
-
-    def get(self, name: str) -> Manifest | None:
-        """The model of that name."""
-        ...
-
-    def list(self) -> Sequence[Manifest]:
-        """All models, by name."""
-        ...
-
-
 class ResultStore(Protocol):
     """Table `results`, for reading; the worker writes it."""
 
@@ -439,6 +438,10 @@ class Limits:
     analyze_lane: Lane
     import_buckets: tuple[str, ...]
     cursor_key: bytes
+    is_spot: bool = True
+    """Whether workers run on Spot machines, and are priced so."""
+    monthly_nano_usd: int | None = None
+    """What a month of a tenant may cost that set no cap of its own; None: as much as is asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -462,6 +465,9 @@ class Ports:
     idempotency: IdempotencyStore
     events: EventStore
     publisher: EventPublisher
+    ledgers: LedgerStore
+    rates: RateStore
+    prices: Prices
     tokens: TokenVerifier
     polled: SharedReads
     """Jobs that clients poll, by (tenant, job id)."""

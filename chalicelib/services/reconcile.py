@@ -8,24 +8,31 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 from aws_lambda_powertools import Logger
 
 from chalicelib.domain.errors import DomainError, ErrorCode, Failure
-from chalicelib.domain.ids import JobId, SubmissionId, VideoId, is_id
+from chalicelib.domain.ids import JobId, ModelId, SubmissionId, VideoId, is_id
+from chalicelib.domain.model_versions import ModelState
 from chalicelib.domain.side_steps import StepName
 from chalicelib.domain.units import Unit, UnitKind, UnitState
 from chalicelib.domain.videos import VideoState
 from chalicelib.services.advance import advance_job, advance_video, due_after
+from chalicelib.services.budgets import SETTLE_SECONDS, settle
 from chalicelib.services.dispatch import resubmit
+from chalicelib.services.model_uploads import advance_model, check_model_upload
 from chalicelib.services.orphans import LOG_HINT, hand_on_orphans, resend_unsent
 from chalicelib.services.ports import Due, Owner, Ports
 from chalicelib.services.side_steps import find_open_step
-from chalicelib.services.uploads import check_upload, next_upload_check
+from chalicelib.services.tickets import next_check
+from chalicelib.services.uploads import check_upload
 
 logger = Logger(service="reelscan", child=True)
 
 DUE_PER_PASS = 200
+ONLY_UNIT_BY_PREFIX = {"vid": UnitKind.PROBE, "mdl": UnitKind.ADMIT}
+"""The unit of owners that have but one, by the kind of their ids."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +54,13 @@ def settle_child(ports: Ports, ended: EndedChild) -> None:
     if submission is not None and submission.step is not None:
         step = find_open_step(ports, owner, submission.step)
         _hand_on_what_is_left(ports, ended, [step.unit] if step else [])
+        settle(ports, owner)
         return
     _hand_on_what_is_left(ports, ended, open_units(ports, owner))
     advance(ports, owner)
+    if is_id("mdl", owner.name):
+        # Videos and jobs are settled where they end.
+        settle(ports, owner)
 
 
 def reconcile(ports: Ports) -> int:
@@ -59,9 +70,12 @@ def reconcile(ports: Ports) -> int:
     """
     found = ports.due.list_due(ports.clock.now(), DUE_PER_PASS)
     for due in found:
-        ports.due.postpone(due, due_after(ports))
+        after = timedelta(seconds=SETTLE_SECONDS)
+        ports.due.postpone(due, ports.clock.now() + after if due.is_costs else due_after(ports))
         try:
-            if due.step is None:
+            if due.is_costs:
+                settle(ports, due.owner)
+            elif due.step is None:
                 reconcile_owner(ports, due.owner)
             else:
                 reconcile_side_step(ports, due.owner, due.step)
@@ -71,12 +85,17 @@ def reconcile(ports: Ports) -> int:
 
 
 def reconcile_owner(ports: Ports, owner: Owner) -> None:
-    """Bring one video or job to where it should be."""
+    """Bring one video, job or model to where it should be."""
     if is_id("vid", owner.name):
         video = ports.videos.get(owner.tenant, VideoId(owner.name))
         if video is not None and video.state is VideoState.AWAITING_UPLOAD:
-            ports.due.postpone(Due(owner), max(next_upload_check(ports, video), due_after(ports)))
+            ports.due.postpone(Due(owner), max(next_check(ports, video.upload), due_after(ports)))
             check_upload(ports, video)
+    if is_id("mdl", owner.name):
+        version = ports.models.get_record(owner.tenant, ModelId(owner.name))
+        if version is not None and version.state is ModelState.AWAITING_UPLOAD:
+            ports.due.postpone(Due(owner), max(next_check(ports, version.upload), due_after(ports)))
+            check_model_upload(ports, version)
     resend_unsent(ports, owner, open_units(ports, owner))
     hand_on_orphans(ports, owner, open_units(ports, owner))
     advance(ports, owner)
@@ -85,16 +104,18 @@ def reconcile_owner(ports: Ports, owner: Owner) -> None:
 def reconcile_side_step(ports: Ports, owner: Owner, name: StepName) -> None:
     """Bring one side step to where it should be."""
     step = find_open_step(ports, owner, name)
-    if step is not None:
+    if step is None:
+        settle(ports, owner)
+    else:
         resend_unsent(ports, owner, [step.unit])
         hand_on_orphans(ports, owner, [step.unit])
 
 
 def open_units(ports: Ports, owner: Owner) -> Sequence[Unit]:
     """Units of this owner that are not terminal."""
-    if is_id("vid", owner.name):
-        probe = ports.units.get(owner, UnitKind.PROBE)
-        return [probe] if probe and not probe.is_terminal else []
+    if kind := ONLY_UNIT_BY_PREFIX.get(owner.name.partition("_")[0]):
+        only = ports.units.get(owner, kind)
+        return [only] if only and not only.is_terminal else []
     finish = ports.units.get(owner, UnitKind.FINISH)
     return [*ports.units.list_open(owner), *([finish] if finish and not finish.is_terminal else [])]
 
@@ -103,6 +124,8 @@ def advance(ports: Ports, owner: Owner) -> None:
     """Let the owner take its next step."""
     if is_id("vid", owner.name):
         advance_video(ports, owner.tenant, VideoId(owner.name))
+    elif is_id("mdl", owner.name):
+        advance_model(ports, owner.tenant, ModelId(owner.name))
     else:
         advance_job(ports, owner.tenant, JobId(owner.name))
 

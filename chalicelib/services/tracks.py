@@ -149,7 +149,8 @@ def _version_of(job: Job, step: SideStep) -> TrackVersion:
 
 
 def _check_labels(ports: Ports, job: Job, parameters: TrackingParameters) -> None:
-    known = {label for ref in job.models if (manifest := ports.models.get(ref.name)) for label in manifest.labels}
+    manifests = [ports.models.get(job.tenant, ref.sha256) for ref in job.models]
+    known = {label for manifest in manifests if manifest for label in manifest.labels}
     unknown = [label for label in parameters.labels if label not in known]
     if known and unknown:
         raise InvalidRequest(f"no model of this job has the labels {unknown}", hint="GET /models lists every label")

@@ -1,8 +1,8 @@
 """A model of one's own, from scikit-learn to queries: clusters of handwritten digits, found again in a video.
 
-    .venv/bin/python -m docs.examples.kmeans_digits prepare out/kmeans      cluster, export, compile; a clip of digits
-    make local MODELS=out/kmeans/models                                     in another terminal
-    .venv/bin/python -m docs.examples.kmeans_digits analyze out/kmeans      upload, analyse, compare
+    make local                                                              in another terminal
+    .venv/bin/python -m docs.examples.kmeans_digits prepare out/kmeans      cluster and export; a clip of digits
+    .venv/bin/python -m docs.examples.kmeans_digits analyze out/kmeans      register, upload, analyse, compare
 
 k-means knows no digits, only pictures that are alike: nobody tells it which are which. The last step says how far its
 clusters are digits, and that the service finds what scikit-learn finds. docs/examples/kmeans.md goes through it.
@@ -11,8 +11,8 @@ clusters are digits, and that the service finds what scikit-learn finds. docs/ex
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
-import subprocess
 import sys
 import time
 from collections import Counter
@@ -31,8 +31,20 @@ from sklearn.datasets import load_digits
 from client.service import TERMINAL_STATES, Json, Service
 from client.upload import send_file
 
-MODEL = "kmeans-digits"
 CLUSTERS = 10
+MANIFEST: Json = {
+    "name": "kmeans-digits",
+    "version": "1",
+    "task": "classification",
+    "adapter": "logits",
+    "labels": [f"cluster {number}" for number in range(CLUSTERS)],
+    "input": {"policy": "stretch", "mean": [0, 0, 0], "std": [1, 1, 1]},
+    "score_floor": 0.01,
+    "score_default": 0.1,
+    "licence": "BSD-3-Clause",
+    "source": "k-means of scikit-learn's digits",
+}
+"""What the worker has to know of the network: pictures of 0..1 go in, at whatever aspect, and logits come out."""
 SIDE = 8
 """Pixels of a digit, across and down."""
 LEVELS = 16
@@ -41,6 +53,8 @@ ENLARGED = 16
 """A pixel of a digit is a square of so many pixels of the clip."""
 FRAMES_PER_DIGIT = 8
 """Each of them another person's; at as many frames a second, so a digit lasts for a second."""
+
+POLL_SECONDS = 0.2
 
 # What is around the clusters: a picture of 0..1 becomes the 64 numbers that they were made of …
 BEFORE = f"""
@@ -81,13 +95,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def prepare(folder: Path) -> None:
-    """Make the model, and a clip on which it can be tried."""
+    """Make the network, and a clip on which it can be tried."""
     folder.mkdir(parents=True, exist_ok=True)
     pictures, digits = load_digits(return_X_y=True)
     clusters = KMeans(n_clusters=CLUSTERS, n_init=4, random_state=0).fit(pictures)
-    (folder / "net.onnx").write_bytes(export(clusters).SerializeToString())
-    (folder / "labels.txt").write_text("".join(f"cluster {number}\n" for number in range(CLUSTERS)))
-    compile_to_canonical_form(folder)
+    (folder / "net.onnx").write_bytes(export(clusters).SerializeToString(deterministic=True))
 
     chosen = np.concatenate([np.flatnonzero(digits == digit)[:FRAMES_PER_DIGIT] for digit in range(10)])
     write_clip(folder / "digits.mp4", pictures[chosen])
@@ -96,7 +108,7 @@ def prepare(folder: Path) -> None:
         for digit, cluster in zip(digits[chosen], clusters.predict(pictures[chosen]), strict=True)
     ]
     (folder / "frames.json").write_text(json.dumps(frames))
-    print(f"{folder / 'models'} has the model, {folder / 'digits.mp4'} {len(frames)} frames of digits")
+    print(f"{folder} has a network (net.onnx) and {len(frames)} frames of digits (digits.mp4)")
 
 
 def export(clusters: KMeans) -> onnx.ModelProto:
@@ -110,15 +122,6 @@ def export(clusters: KMeans) -> onnx.ModelProto:
     before, after = onnx.parser.parse_model(BEFORE), onnx.parser.parse_model(AFTER)
     network = onnx.compose.merge_models(before, nearest, [("pixels", "clusters_X")], outputs=["clusters_scores"])
     return onnx.compose.merge_models(network, after, [("clusters_scores", "distances")])
-
-
-def compile_to_canonical_form(folder: Path) -> None:
-    """What anybody does with an exported classifier; `python -m gpu_batch.compiler add --help` has the options."""
-    command = (
-        f"add {folder}/net.onnx --adapter logits --name {MODEL} --labels {folder}/labels.txt --out {folder}/models"
-    )
-    options = "--resize stretch --mean 0,0,0 --std 1,1,1 --score-floor 0.01 --score-default 0.1 --licence BSD-3-Clause"
-    subprocess.run([sys.executable, "-m", "gpu_batch.compiler", *command.split(), *options.split()], check=True)
 
 
 def write_clip(path: Path, pictures: npt.NDArray[np.float64]) -> None:
@@ -137,6 +140,7 @@ def write_clip(path: Path, pictures: npt.NDArray[np.float64]) -> None:
 def analyze(folder: Path, base_url: str, token: str) -> int:
     """Have the clip analysed, and say what was found; 0 when the clusters are what they were for scikit-learn."""
     with Service(base_url, token) as service:
+        register(service, folder / "net.onnx")
         job = run_job(service, folder / "digits.mp4")
         rows = list(service.all_detections(job["job_id"]))
     found = best_by_frame(rows)
@@ -152,15 +156,30 @@ def analyze(folder: Path, base_url: str, token: str) -> int:
     return 0 if same >= 0.95 * len(frames) else 1
 
 
+def register(service: Service, network: Path) -> None:
+    """Have the network compiled, tried and made known by its name. To do it again changes nothing."""
+    content = network.read_bytes()
+    created = service.create_model(network.name, len(content), hashlib.sha256(content).hexdigest(), MANIFEST)
+    if "upload" in created:
+        send_file(service, "", created["upload"], network, lambda _: None)
+    while True:
+        (version,) = service.get_model(MANIFEST["name"])["versions"]
+        if version["state"] in ("READY", "REJECTED"):
+            break
+        time.sleep(POLL_SECONDS)
+    if version["state"] == "REJECTED":
+        raise SystemExit("the model was refused: " + "; ".join(version.get("reasons", [version["error"]["detail"]])))
+
+
 def run_job(service: Service, clip: Path) -> Json:
     """The job that classifies every frame of the clip, once it has ended well."""
-    created = service.create_video(clip.name, clip.stat().st_size, {"models": [MODEL]})
+    created = service.create_video(clip.name, clip.stat().st_size, {"models": [MANIFEST["name"]]})
     send_file(service, created["video"]["video_id"], created["upload"], clip, lambda _: None)
     while True:
         job, wait_seconds = service.get_job(created["job"]["job_id"])
         if job["state"] in TERMINAL_STATES:
             break
-        time.sleep(min(wait_seconds, 0.5))
+        time.sleep(min(wait_seconds, POLL_SECONDS))
     if job["state"] != "SUCCEEDED":
         raise SystemExit(f"the job must succeed but is {job['state']}: {job.get('error') or job.get('missing')}")
     return job

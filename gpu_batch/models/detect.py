@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from chalicelib.domain.models import MAX_LABELS_PER_FRAME, InputSize, Manifest, ModelTask, input_size
+from gpu_batch.meter import ModelClock
 from gpu_batch.models.inputs import ModelInput, prepare_input
 from gpu_batch.models.loader import Model
 from gpu_batch.models.planes import Device
@@ -60,11 +61,16 @@ def detect(model: Model, frame: av.VideoFrame, rotation: int) -> Rows:
     return detect_frames([model], [frame], rotation)[0][0]
 
 
-def detect_frames(models: Sequence[Model], frames: Sequence[av.VideoFrame], rotation: int) -> list[tuple[Rows, ...]]:
-    """The rows of each frame, by model. Each frame is brought once to each size that some model asks for."""
+def detect_frames(
+    models: Sequence[Model], frames: Sequence[av.VideoFrame], rotation: int, clock: ModelClock | None = None
+) -> list[tuple[Rows, ...]]:
+    """The rows of each frame, by model. Each frame is brought once to each size that some model asks for.
+
+    `clock` is told what each of it took.
+    """
     shown = [_shown_size(frame, rotation) for frame in frames]
     inputs: dict[InputKey, ModelInput] = {}
-    rows_by_model = [_run(model, frames, shown, rotation, inputs) for model in models]
+    rows_by_model = [_run(model, frames, shown, rotation, inputs, clock or ModelClock()) for model in models]
     return [tuple(rows[index] for rows in rows_by_model) for index in range(len(frames))]
 
 
@@ -78,6 +84,7 @@ def _run(
     shown: Sequence[tuple[int, int]],
     rotation: int,
     inputs: dict[InputKey, ModelInput],
+    clock: ModelClock,
 ) -> list[Rows]:
     """The rows of each frame; `inputs` is what was prepared before, and is added to."""
     sizes = [input_size(model.manifest, *one) for one in shown]
@@ -85,6 +92,7 @@ def _run(
         key = index, size, model.in_place_on
         if key not in inputs:
             inputs[key] = prepare_input(frame, rotation, size, model.in_place_on)
+    clock.prepared()
     rows: list[Rows] = []
     # A video may change its size on the way; what runs together has one.
     for size, group in groupby(range(len(frames)), key=lambda index: sizes[index]):
@@ -96,6 +104,7 @@ def _run(
                 _rows_of(model.manifest, [output[at] for output in outputs], size, shown[index])
                 for at, index in enumerate(batch)
             ]
+        clock.inferred(model.digest, size.input_w * size.input_h, len(members))
     return rows
 
 

@@ -8,6 +8,7 @@ from datetime import datetime
 from chalicelib.domain.events import JobEvent
 from chalicelib.domain.ids import SubmissionId, TenantId
 from chalicelib.domain.jobs import Job
+from chalicelib.domain.model_versions import ModelVersion
 from chalicelib.domain.pipelines import Pipeline
 from chalicelib.domain.result_versions import ResultVersion
 from chalicelib.domain.segments import Segment
@@ -26,6 +27,7 @@ class Memory:
 
     videos: dict[Owner, Video] = field(default_factory=dict)
     jobs: dict[Owner, Job] = field(default_factory=dict)
+    models: dict[Owner, ModelVersion] = field(default_factory=dict)
     due: dict[Due, datetime] = field(default_factory=dict)
     segments: dict[Owner, dict[int, Segment]] = field(default_factory=dict)
     units: dict[Owner, dict[UnitName, Unit]] = field(default_factory=dict)
@@ -52,10 +54,11 @@ class Memory:
 
     def forget(self, owner: Owner) -> None:
         """Drop the owner's partition."""
+        records = (self.videos, self.jobs, self.models)
         units = (self.segments, self.units, self.side_steps, self.submissions)
-        for part in (self.videos, self.jobs, *units, self.events, self.versions):
+        for part in (*records, *units, self.events, self.versions):
             part.pop(owner, None)
-        for due in [due for due in self.due if due.owner == owner]:
+        for due in [due for due in self.due if due.owner == owner and not due.is_costs]:
             del self.due[due]
         for kind in UnitKind:
             self.opened_as.pop((owner, kind), None)

@@ -81,12 +81,12 @@ class MemoryCloud(Cloud):
     def keep(self, claim: Claim, *, lease_seconds: float) -> None:
         self._held(claim)["lease_until"] = self.time + lease_seconds
 
-    def release(self, claim: Claim, *, is_drained: bool, failure: Item) -> None:
+    def release(self, claim: Claim, *, is_drained: bool, failure: Item, usage: Item | None = None) -> None:
         try:
             item = self._held(claim)
         except Superseded:
             return
-        item.update(state=UnitState.OPEN, failure=failure)
+        item.update(state=UnitState.OPEN, failure=failure, **({"usage": usage} if usage else {}))
         item["attempts_allowed"] += int(is_drained)
 
     def end(

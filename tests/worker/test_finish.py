@@ -116,11 +116,11 @@ def outcome_of(cloud: MemoryCloud) -> Item:
 
 
 def result_of(cloud: MemoryCloud) -> dict[str, Any]:
-    """Everything that a finish leaves, but for when."""
+    """Everything that a finish leaves, but for when, and what it took."""
     written = {
         sk: item for (pk, sk), item in cloud.tables["results"].items() if pk == "acme#job_1" and "INDEX" not in sk
     }
-    return {"outcome": outcome_of(cloud) | {"finished_at": ""}, "written": written}
+    return {"outcome": outcome_of(cloud) | {"finished_at": "", "usage": {}}, "written": written}
 
 
 def tracks_of(cloud: MemoryCloud) -> list[TrackRow]:
