@@ -122,7 +122,9 @@ def test_one_more_model_decodes_once_and_runs_alone(tenant: Tenant, records: Rec
     assert sum(line["cells"] for line in decoded) == CELLS
     assert job["reused"]["models"] == [{"name": FAST_MODEL} | NEVER_PAID, {"name": OTHER_MODEL} | PAID]
     mine = [item for item in tenant.all_items(job["job_id"]) if item["model"] == FAST_MODEL]
-    assert [without(item, "track_id") for item in mine] == [without(item, "track_id") for item in tenant.all_items(first["job_id"])]
+    assert [without(item, "track_id") for item in mine] == [
+        without(item, "track_id") for item in tenant.all_items(first["job_id"])
+    ]
 
 
 def test_a_job_of_which_all_is_stored_opens_no_model_and_reads_no_video(
