@@ -14,7 +14,16 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from client.report import MEGABYTE, describe_progress, show_cost, show_error, show_failure, show_findings, show_gaps, show_query
+from client.report import (
+    MEGABYTE,
+    describe_progress,
+    show_cost,
+    show_error,
+    show_failure,
+    show_findings,
+    show_gaps,
+    show_query,
+)
 from client.service import TERMINAL_STATES, Json, Service, ServiceError
 from client.stills import choose_stills, save_stills
 from client.terminal import Terminal
