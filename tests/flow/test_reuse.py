@@ -62,11 +62,13 @@ def test_a_job_like_one_that_has_succeeded_is_over_with_its_answer(
     tenant: Tenant, records: Records, first: Json, measure: Measure
 ) -> None:
     took: list[float] = []
+    jobs = [first]
     for _ in range(3):
         started = time.perf_counter()
-        second = start(tenant, first["video_id"], JOB)
+        jobs.append(start(tenant, first["video_id"], JOB))
         took.append(time.perf_counter() - started)
-        assert second["state"] == "SUCCEEDED"
+    assert [job["state"] for job in jobs] == ["SUCCEEDED"] * 4
+    before, second = jobs[-2:]
     measure(f"a job that takes another's results over was answered after {min(took) * 1000:.0f} ms, of three")
     assert min(took) < 1
     assert (submissions(records, second["job_id"]), records.log_lines(second["job_id"])) == (set(), [])
@@ -75,7 +77,7 @@ def test_a_job_like_one_that_has_succeeded_is_over_with_its_answer(
     assert readings(tenant, second["job_id"]) == readings(tenant, first["job_id"])
     model = {"name": FAST_MODEL}
     assert first["reused"] == PAID | {"models": [model | PAID]}
-    assert second["reused"] == NEVER_PAID | {"job_id": first["job_id"], "models": [model | NEVER_PAID]}
+    assert second["reused"] == NEVER_PAID | {"job_id": before["job_id"], "models": [model | NEVER_PAID]}
 
 
 def test_its_exports_have_the_same_bytes(tenant: Tenant, first: Json) -> None:
