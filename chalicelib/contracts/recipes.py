@@ -73,5 +73,7 @@ def recipe_of(order: WorkOrder, analyses: Sequence[str]) -> str:
         "score_min": None if order.score_min is None else float(order.score_min),
         # In a view, their order means nothing.
         "labels": sorted(order.labels),
+        # Of a finish: what the tracker is told. To be told nothing is to track by default.
+        "parameters": {name: told for name, told in (order.parameters or {}).items() if told},
     }
     return hashlib.sha256(json.dumps(form, sort_keys=True, separators=(",", ":")).encode()).hexdigest()

@@ -14,6 +14,7 @@ from chalicelib.domain.jobs import Job, JobRequest, JobState, MissingRange, Mode
 from chalicelib.domain.media import Media, WholeReason
 from chalicelib.domain.pipelines import Pipeline
 from chalicelib.domain.result_versions import End, Move, MoveKind, ResultVersion
+from chalicelib.domain.reuse import Made, ModelReuse, ReuseReceipt
 from chalicelib.domain.sampling import Sampling, SamplingKind
 from chalicelib.domain.side_steps import SideStep
 from chalicelib.domain.tracking import TrackingParameters
@@ -115,6 +116,13 @@ jobs = st.builds(
     missing=st.lists(st.builds(MissingRange, seconds, seconds, failures), max_size=3).map(tuple),
     failure=st.none() | failures,
     version=naturals,
+    made=st.none() | st.builds(Made, texts, st.lists(texts, max_size=3).map(tuple)),
+    reused=st.none()
+    | st.builds(
+        ReuseReceipt,
+        st.lists(st.builds(ModelReuse, naturals, naturals, naturals, naturals), max_size=3).map(tuple),
+        st.none() | job_ids,
+    ),
 )
 
 
@@ -188,6 +196,7 @@ def units(kind: UnitKind, names: st.SearchStrategy[str] = NO_NAME) -> st.SearchS
         failure=st.none() | failures,
         name=names,
         provider=st.sampled_from(["", "cpu", "cuda,cpu"]),
+        analyses=st.lists(texts, max_size=3).map(tuple),
     )
 
 

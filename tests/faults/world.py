@@ -177,7 +177,8 @@ class World:
 
     def _post(self) -> Any:
         """Ask as a client does: the same request with the same key, until there is an answer."""
-        path, form, expected = "/videos", {**REQUEST, "size_bytes": len(toy_clip())}, 201
+        form: Any = {**REQUEST, "size_bytes": len(toy_clip())}
+        path, expected = "/videos", 201
         if self.first is not None:
             path, form, expected = f"/videos/{self.first.video_id}/jobs", REQUEST["analyze"], 202
         body = json.dumps(form).encode()

@@ -53,7 +53,7 @@ def readings(tenant: Tenant, job_id: str) -> list[Any]:
     return [
         canonical(tenant.all_items(job_id)),
         canonical(list(tenant.pages(f"/jobs/{job_id}/tracks"))),
-        canonical(page["items"]),
+        canonical([without(item, "job_id", "video_id") for item in page["items"]]),
         segments,
     ]
 
@@ -62,11 +62,13 @@ def test_a_job_like_one_that_has_succeeded_is_over_with_its_answer(
     tenant: Tenant, records: Records, first: Json, measure: Measure
 ) -> None:
     took: list[float] = []
+    jobs = [first]
     for _ in range(3):
         started = time.perf_counter()
-        second = start(tenant, first["video_id"], JOB)
+        jobs.append(start(tenant, first["video_id"], JOB))
         took.append(time.perf_counter() - started)
-        assert second["state"] == "SUCCEEDED"
+    assert [job["state"] for job in jobs] == ["SUCCEEDED"] * 4
+    before, second = jobs[-2:]
     measure(f"a job that takes another's results over was answered after {min(took) * 1000:.0f} ms, of three")
     assert min(took) < 1
     assert (submissions(records, second["job_id"]), records.log_lines(second["job_id"])) == (set(), [])
@@ -75,7 +77,7 @@ def test_a_job_like_one_that_has_succeeded_is_over_with_its_answer(
     assert readings(tenant, second["job_id"]) == readings(tenant, first["job_id"])
     model = {"name": FAST_MODEL}
     assert first["reused"] == PAID | {"models": [model | PAID]}
-    assert second["reused"] == NEVER_PAID | {"job_id": first["job_id"], "models": [model | NEVER_PAID]}
+    assert second["reused"] == NEVER_PAID | {"job_id": before["job_id"], "models": [model | NEVER_PAID]}
 
 
 def test_its_exports_have_the_same_bytes(tenant: Tenant, first: Json) -> None:
@@ -122,7 +124,9 @@ def test_one_more_model_decodes_once_and_runs_alone(tenant: Tenant, records: Rec
     assert sum(line["cells"] for line in decoded) == CELLS
     assert job["reused"]["models"] == [{"name": FAST_MODEL} | NEVER_PAID, {"name": OTHER_MODEL} | PAID]
     mine = [item for item in tenant.all_items(job["job_id"]) if item["model"] == FAST_MODEL]
-    assert [without_track(item) for item in mine] == [without_track(item) for item in tenant.all_items(first["job_id"])]
+    assert [without(item, "track_id") for item in mine] == [
+        without(item, "track_id") for item in tenant.all_items(first["job_id"])
+    ]
 
 
 def test_a_job_of_which_all_is_stored_opens_no_model_and_reads_no_video(
@@ -146,5 +150,5 @@ def test_another_tenant_with_the_same_file_is_a_first_comer(
     assert job["summary"] == first["summary"]
 
 
-def without_track(item: Json) -> Json:
-    return {name: value for name, value in item.items() if name != "track_id"}
+def without(item: Json, *names: str) -> Json:
+    return {name: value for name, value in item.items() if name not in names}

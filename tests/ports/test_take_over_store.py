@@ -136,7 +136,7 @@ def test_a_job_whose_results_may_be_going_is_not_taken_over(ports: Ports, source
         ports.jobs.delete(source)
     else:
         changes = {"made": None} if how == "forbidden" else {"finished_at": FAR}
-        ports.jobs.save(replace(source, **changes), None)  # type: ignore[arg-type]
+        ports.jobs.save(replace(source, **changes), None)
     assert not ports.take_overs.finish(an_end(target), source, stored.roots, [a_taken(stored, 0)])
     assert is_untouched(ports, target)
     assert ports.jobs.get(target.tenant, target.job_id) == target
