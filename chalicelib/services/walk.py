@@ -11,15 +11,15 @@ import heapq
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from typing import Any
 
 from chalicelib.contracts import table_keys
-from chalicelib.contracts.blocks import Block, BlockRef, unpack_block
+from chalicelib.contracts.blocks import BlockRef
 from chalicelib.contracts.track_ids import TrackIds
 from chalicelib.domain.errors import NotFound
 from chalicelib.domain.jobs import Job
 from chalicelib.domain.videos import Video
+from chalicelib.services.decoded_blocks import decoded_block
 from chalicelib.services.index_reader import IndexedSegment, IndexReader
 from chalicelib.services.ports import Ports
 from chalicelib.services.rows import Place, Row, RowFilter, matching_rows
@@ -28,8 +28,6 @@ from chalicelib.services.track_reader import TrackReader
 BLOCKS_PER_PAGE = 16
 """Of 64 KB at most: 8 read units each, and what their track ids take."""
 BLOCKS_PER_READ = 8
-BLOCKS_KEPT = 32
-"""Decoded, in one process: half a megabyte each, where blocks are full."""
 
 
 class Walk:
@@ -146,7 +144,7 @@ class Walk:
             # Small reads first: most pages end within a block or two.
             self._batch_size = min(self._batch_size * 2, BLOCKS_PER_READ)
         place = wanted.popleft()
-        block = _decoded(self._bodies.pop(place))
+        block = decoded_block(self._bodies.pop(place))
         ids = self._track_ids.get((place.segment, place.model))
         return matching_rows(
             block,
@@ -196,12 +194,6 @@ class _Wanted:
     """Among the blocks of its model in the segment."""
     first_frame_index: int | None
     """Of its cell."""
-
-
-@lru_cache(maxsize=BLOCKS_KEPT)
-def _decoded(packed: bytes) -> Block:
-    """The block, which pages that follow each other often share."""
-    return unpack_block(packed)
 
 
 def _place(form: list[Any] | None) -> Place | None:
