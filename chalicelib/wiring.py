@@ -19,6 +19,7 @@ from chalicelib.adapters.result_store import DynamoResultStore
 from chalicelib.adapters.submission_store import DynamoSubmissionStore
 from chalicelib.adapters.system import RandomIds, SystemClock
 from chalicelib.adapters.table import Table
+from chalicelib.adapters.take_over_store import DynamoTakeOverStore
 from chalicelib.adapters.tokens import JwksTokenVerifier
 from chalicelib.adapters.unit_store import DynamoUnitStore
 from chalicelib.adapters.video_store import DynamoVideoStore
@@ -52,6 +53,7 @@ def _ports_of_environment() -> Ports:
 def make_ports(settings: Settings) -> Ports:
     """The ports on AWS."""
     meta = Table(clients.dynamodb(), settings.meta_table)
+    results = Table(clients.dynamodb(), settings.results_table)
     clock = SystemClock()
     return Ports(
         clock=clock,
@@ -62,7 +64,8 @@ def make_ports(settings: Settings) -> Ports:
         submissions=DynamoSubmissionStore(meta),
         due=DynamoDueIndex(meta),
         models=DynamoModelRegistry(meta),
-        results=DynamoResultStore(Table(clients.dynamodb(), settings.results_table)),
+        results=DynamoResultStore(results),
+        take_overs=DynamoTakeOverStore(meta, results),
         objects=S3ObjectStore(clients.s3(), settings.bucket),
         batch=AwsBatch(clients.batch(), settings.queue_by_lane, settings.job_definition_by_lane),
         idempotency=DynamoIdempotencyStore(meta),

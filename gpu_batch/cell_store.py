@@ -60,13 +60,13 @@ class CellStore:
     ) -> None:
         self._cloud = cloud
         self._pk = table_keys.partition(tenant, content_digest)
-        self._analysis = analysis
+        self.analysis = analysis
         self._labels = labels
         self._timebase = timebase
 
     def find(self, cells: Sequence[int]) -> dict[int, CellResult]:
         """Results that are stored already, by cell."""
-        keys = [(self._pk, table_keys.block_head(self._analysis, cell)) for cell in cells]
+        keys = [(self._pk, table_keys.block_head(self.analysis, cell)) for cell in cells]
         items = self._cloud.get_many(self._cloud.results_table, keys)
         results = (CellResult.from_item(item) for item in items.values())
         return {result.cell: result for result in results}
@@ -76,10 +76,10 @@ class CellStore:
         block = to_block(analyzed.frames, self._labels, self._timebase)
         packed = split_blocks(block) if block else []
         refs: list[BlockRef] = []
-        head_sk = table_keys.block_head(self._analysis, analyzed.cell)
+        head_sk = table_keys.block_head(self.analysis, analyzed.cell)
         for number, (block, body) in enumerate(packed):
             sha256 = hashlib.sha256(body).hexdigest()
-            sk = table_keys.block_part(self._analysis, analyzed.cell, sha256) if number else head_sk
+            sk = table_keys.block_part(self.analysis, analyzed.cell, sha256) if number else head_sk
             refs.append(make_ref(block, body, sk))
         parts = [
             {"pk": self._pk, "sk": ref.sk, "kind": "BLOCK_PART", "body": body}

@@ -33,6 +33,7 @@ from gpu_batch.errors import BadInput, BadOrder
 from gpu_batch.job_results import JobResults, ResultBlock
 from gpu_batch.lease import Stop, holding
 from gpu_batch.log import logger
+from gpu_batch.receipt import ReceiptFold
 from gpu_batch.summary import SummaryFold
 from gpu_batch.track_writer import TrackWriter
 
@@ -102,6 +103,7 @@ class _Finish:
         sampling = order.parsed_sampling
         self._thinned = sampling if sampling.within_seconds is not None else None
         self._tree = TreeFold(len(manifests))
+        self._receipt = ReceiptFold(len(manifests))
         self._progress = _Progress()
         self._restore()
 
@@ -114,7 +116,7 @@ class _Finish:
             if entry is None:
                 self._miss(segment, unit)
             else:
-                self._take(results, entry, int(unit.get("frames_inferred", 0)))
+                self._take(results, entry, unit)
             self._progress.next_segment += 1
             if self._progress.next_segment % SEGMENTS_PER_CHECKPOINT == 0:
                 self._save()
@@ -147,14 +149,17 @@ class _Finish:
             "missing": missing,
             "failure": missing[0]["failure"] if missing else None,
             "finished_at": time_to_text(datetime.now(UTC)),
+            "made": self._receipt.made(self._order),
+            "reused": self._receipt.receipt(),
         }
 
-    def _take(self, results: JobResults, entry: IndexEntry, frames_inferred: int) -> None:
+    def _take(self, results: JobResults, entry: IndexEntry, unit: Item) -> None:
         progress = self._progress
+        self._receipt.push(entry, unit)
         frames_before = None if progress.segments_failed else progress.frames_shown
         self._put_nodes(table_keys.SEGMENT_TREE, self._tree.push(summarize_segment(entry, frames_before)))
         progress.frames_shown += entry.frames_shown
-        progress.frames_inferred += frames_inferred
+        progress.frames_inferred += int(unit.get("frames_inferred", 0))
         for model in range(len(entry.cells_by_model)):
             for found in results.blocks(entry, model):
                 self._push(found)
@@ -180,6 +185,7 @@ class _Finish:
 
     def _miss(self, segment: Segment, unit: Item) -> None:
         self._progress.segments_failed += 1
+        self._receipt.miss()
         unknown = Failure(ErrorCode.INTERNAL, f"segment {segment.index} has no results", "Retry the job")
         self._note_missing(segment.start_pts, segment.end_pts, failure_from_map(unit.get("failure")) or unknown)
 
@@ -207,6 +213,7 @@ class _Finish:
             "summary": self._summary.state,
             "tree": self._tree.state(),
             "tracks": self._tracks.state(),
+            "receipt": self._receipt.state(),
         }
         self._cloud.put_object(self._checkpoint_key, zlib.compress(json.dumps(state).encode()))
 
@@ -222,4 +229,5 @@ class _Finish:
         self._summary.state = state["summary"]
         self._tree.restore(state["tree"])
         self._tracks.restore(state["tracks"])
+        self._receipt.restore(state.get("receipt"))
         logger.info("finish goes on", segment_index=self._progress.next_segment)

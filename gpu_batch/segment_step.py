@@ -25,7 +25,8 @@ from gpu_batch.errors import BadInput, BadOrder
 from gpu_batch.lease import Stop, holding
 from gpu_batch.log import logger
 from gpu_batch.models.engines import ENGINES_NAME
-from gpu_batch.models.loader import Model, load
+from gpu_batch.models.loader import Model, expected_class, load
+from gpu_batch.models.on_demand import ModelOnDemand
 from gpu_batch.models.providers import provider_class_of
 
 THREADS_PER_SESSION = 2
@@ -37,7 +38,8 @@ GPU_SESSIONS = 4
 def run_segments(cloud: Cloud, order: WorkOrder, indices: Sequence[int], *, claimed_by: str, stop: Stop) -> None:
     """Analyse these segments of an order, but for those that somebody else has or had.
 
-    Sessions take segments side by side, each with a decoder of its own; all share the models.
+    Sessions take segments side by side, each with a decoder of its own; all share the models. Where everything is
+    stored, no model is opened and no byte of the video is read.
 
     Raises:
         BadInput: a segment cannot be analysed, ever; that is recorded, and the others were done.
@@ -76,7 +78,7 @@ class _Child:
         self._stop = stop
         self._cells = unpack_cells(cloud.get_object(media.cells_key))
         self._lock = Lock()
-        self._models: list[Model] = []
+        self._models: list[ModelOnDemand] = []
 
     def run_session(self, keys: Sequence[UnitKey], threads: int) -> list[BadInput | BadOrder]:
         """Claim, analyse and commit segments one by one; what failed for good, and was recorded."""
@@ -85,11 +87,12 @@ class _Child:
         with ExitStack() as until_end:
 
             def make_analyzer() -> Analyzer:
-                models = self._load_models()
+                models = self._share_models()
                 analyzer = Analyzer(self._cloud, self._order, models, self._cells, threads=threads)
                 return until_end.enter_context(closing(analyzer))
 
-            # Models are loaded under the first claim, so that a model that kills its worker is counted against it.
+            # Made under the first claim, and a model is opened under the first claim that needs it, so that one that
+            # kills its worker is counted against it.
             get_analyzer = cache(make_analyzer)
             for key in keys:
                 claim = self._claim(key)
@@ -111,11 +114,13 @@ class _Child:
         logger.info("segment claimed" if claim else "segment is not to be had")
         return claim
 
-    def _load_models(self) -> list[Model]:
+    def _share_models(self) -> list[ModelOnDemand]:
         with self._lock:
             if not self._models:
                 order = self._order
-                self._models = [_load(self._cloud, index, order, self._media) for index in range(len(order.models))]
+                self._models = [
+                    _on_demand(self._cloud, index, order, self._media) for index in range(len(order.models))
+                ]
             return self._models
 
 
@@ -139,13 +144,14 @@ def _run_claimed(
 ) -> None:
     with holding(cloud, claim, order, stop) as check:
         check()
-        analyzer = get_analyzer()
-        result = analyzer.analyze(segment_from_item(claim.item), check, following)
+        result = get_analyzer().analyze(segment_from_item(claim.item), check, following)
     item = result.entry.to_item(order.tenant, order.job_id)
     facts = {
         "frames_inferred": result.frames_inferred,
         "frames_shown": result.entry.frames_shown,
-        "provider": analyzer.provider,
+        "provider": result.provider,
+        "analyses": list(result.analyses),
+        "reuse": [list(of_model) for of_model in result.reuse],
     }
     cloud.end(claim, UnitState.DONE, facts=facts, more=[cloud.put_entry(cloud.results_table, item)])
     logger.info("segment committed", **facts)
@@ -159,21 +165,22 @@ def _fail(cloud: Cloud, claim: Claim, error: BadInput | BadOrder) -> None:
         logger.warning("segment was taken away")
 
 
-def _load(cloud: Cloud, index: int, order: WorkOrder, media: OrderedMedia) -> Model:
+def _on_demand(cloud: Cloud, index: int, order: WorkOrder, media: OrderedMedia) -> ModelOnDemand:
     ordered = order.models[index]
-    pinned = provider_class_of(order.provider_class)
+    manifest, pinned = manifest_from_json(ordered.manifest), provider_class_of(order.provider_class)
     folder = os.environ.get(ENGINES_NAME)
-    model = load(
-        manifest_from_json(ordered.manifest),
-        cloud.get_object(ordered.key),
-        provider_class=pinned,
-        engines=Path(folder) if folder else None,
-        shown=(media.width, media.height),
-    )
-    logger.info("model loaded", model=ordered.name, provider=model.provider_class, reason=model.provider_reason)
-    if model.provider_class != pinned:
-        logger.warning("results get the key of another provider", pinned=pinned, provider=model.provider_class)
-    return model
+    engines, shown = Path(folder) if folder else None, (media.width, media.height)
+
+    def open_model() -> Model:
+        content = cloud.get_object(ordered.key)
+        model = load(manifest, content, provider_class=pinned, engines=engines, shown=shown)
+        logger.info("model loaded", model=ordered.name, provider=model.provider_class, reason=model.provider_reason)
+        if model.provider_class != pinned:
+            logger.warning("results get the key of another provider", pinned=pinned, provider=model.provider_class)
+        return model
+
+    expected = expected_class(manifest, provider_class=pinned, engines=engines, shown=shown)
+    return ModelOnDemand(manifest, expected, open_model)
 
 
 def _vcpus() -> int:

@@ -69,6 +69,11 @@ class DynamoResultStore:
         pk = table_keys.partition(tenant, content_digest)
         self._results.put({"pk": pk, "sk": table_keys.content_reference(video_id), "kind": "REF"})
 
+    def list_references(self, tenant: TenantId, content_digest: str, limit: int) -> Sequence[VideoId]:
+        pk = table_keys.partition(tenant, content_digest)
+        items = self._results.query(pk, table_keys.content_reference(""), limit=limit, backwards=True)
+        return [VideoId(item["sk"].partition("#")[2]) for item in items]
+
     def drop_job(self, tenant: TenantId, job_id: JobId) -> None:
         self._drop_partition(table_keys.partition(tenant, job_id))
 

@@ -15,6 +15,7 @@ from chalicelib.domain.events import CommittedRange, JobEvent
 from chalicelib.domain.jobs import Job, Progress
 from chalicelib.domain.media import Media
 from chalicelib.domain.models import Manifest
+from chalicelib.domain.reuse import ReuseReceipt
 from chalicelib.domain.segments import Segment
 from chalicelib.domain.units import Unit
 from chalicelib.domain.videos import Video
@@ -94,9 +95,32 @@ def job_out(job: Job, progress: Progress) -> schemas.JobOut:
             plan=plan,
             finished_at=time_to_text(job.finished_at) if job.finished_at else None,
             summary=job.summary,
+            reused=job.reused and reused_out(job, job.reused),
             missing=missing or None,
             error=error_out(job.failure),
         ),
+    )
+
+
+def reused_out(job: Job, receipt: ReuseReceipt) -> schemas.ReusedOut:
+    """What a job did not pay again."""
+    total = receipt.total
+    return schemas.ReusedOut(
+        cells=total.cells,
+        cells_reused=total.cells_reused,
+        frames=total.frames,
+        frames_inferred=total.frames_inferred,
+        models=[
+            schemas.ModelReuseOut(
+                name=ref.name,
+                cells=one.cells,
+                cells_reused=one.cells_reused,
+                frames=one.frames,
+                frames_inferred=one.frames_inferred,
+            )
+            for ref, one in zip(job.models, receipt.by_model, strict=True)
+        ],
+        **_known(job_id=receipt.job_id),
     )
 
 

@@ -257,6 +257,31 @@ class MissingOut(Out):
     error: ErrorOut
 
 
+class ModelReuseOut(Out):
+    """What one model of a job did not do again."""
+
+    name: str
+    cells: int
+    cells_reused: int
+    frames: int
+    frames_inferred: int
+
+
+class ReusedOut(Out):
+    """What a finished job did not pay again; the sums are over its models."""
+
+    job_id: str | None = None
+    """The job whose results were taken over whole: no worker was started."""
+    cells: int
+    cells_reused: int
+    """Their results were stored already."""
+    frames: int
+    """Those that the sampling chose."""
+    frames_inferred: int
+    """Those that a model really saw for this job."""
+    models: list[ModelReuseOut]
+
+
 class JobOut(Out):
     """A job."""
 
@@ -274,6 +299,8 @@ class JobOut(Out):
     created_at: str
     finished_at: str | None = None
     summary: dict[str, Any] | None = None
+    reused: ReusedOut | None = None
+    """Once it has finished."""
     missing: list[MissingOut] | None = None
     error: ErrorOut | None = None
 

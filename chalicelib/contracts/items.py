@@ -17,6 +17,7 @@ from chalicelib.domain.events import CommittedRange, JobEvent, JobEventKind, Lab
 from chalicelib.domain.ids import JobId, SubmissionId, TenantId, VideoId
 from chalicelib.domain.jobs import Job, JobRequest, JobState, MissingRange, ModelRef, PlanFacts
 from chalicelib.domain.media import Media, WholeReason
+from chalicelib.domain.reuse import Made, ReuseReceipt
 from chalicelib.domain.sampling import Sampling
 from chalicelib.domain.segments import Segment
 from chalicelib.domain.side_steps import SideStep
@@ -123,6 +124,8 @@ def job_to_item(job: Job, due_at: datetime | None) -> Item:
         "missing": [missing_to_map(gap) for gap in job.missing],
         "failure": failure_to_map(job.failure),
         **({"tracks_version": job.tracks_version} if job.tracks_version else {}),
+        **({"made": made_to_map(job.made)} if job.made else {}),
+        **({"reused": job.reused.to_json()} if job.reused else {}),
         **due_attributes(pk, due_at),
     }
 
@@ -157,6 +160,8 @@ def job_from_item(item: Item) -> Job:
         failure=failure_from_map(item.get("failure")),
         version=item["version"],
         tracks_version=item.get("tracks_version", 0),
+        made=made_from_map(item.get("made")),
+        reused=ReuseReceipt.from_json(item["reused"]) if item.get("reused") else None,
     )
 
 
@@ -186,6 +191,7 @@ def unit_to_item(pk: str, sk: str, unit: Unit, segment: Segment | None = None) -
         "lane": unit.lane,
         "failure": failure_to_map(unit.failure),
         **({"provider": unit.provider} if unit.provider else {}),
+        **({"analyses": list(unit.analyses)} if unit.analyses else {}),
         **cover,
     }
 
@@ -209,6 +215,7 @@ def unit_from_item(item: Item) -> Unit:
         lane=Lane(item["lane"]),
         failure=failure_from_map(item.get("failure")),
         provider=item.get("provider", ""),
+        analyses=tuple(item.get("analyses", ())),
     )
 
 
@@ -348,6 +355,16 @@ def failure_to_map(failure: Failure | None) -> Item | None:
 def failure_from_map(form: Item | None) -> Failure | None:
     """Failure from an attribute."""
     return Failure(ErrorCode(form["code"]), form["detail"], form["hint"]) if form else None
+
+
+def made_to_map(made: Made) -> Item:
+    """Made as an attribute."""
+    return {"recipe": made.recipe, "analyses": list(made.analyses)}
+
+
+def made_from_map(form: Item | None) -> Made | None:
+    """Made from an attribute."""
+    return Made(form["recipe"], tuple(form["analyses"])) if form else None
 
 
 def missing_to_map(gap: MissingRange) -> Item:

@@ -28,10 +28,27 @@ def video_rejected(table: str, pk: str, *, failure: Item) -> Request:
 
 
 def job_finished(
-    table: str, pk: str, *, state: JobState, summary: Item, missing: list[Item], failure: Item | None, finished_at: str
+    table: str,
+    pk: str,
+    *,
+    state: JobState,
+    summary: Item,
+    missing: list[Item],
+    failure: Item | None,
+    finished_at: str,
+    made: Item | None = None,
+    reused: Item | None = None,
 ) -> Request:
     """The job is SUCCEEDED, PARTIAL or FAILED."""
-    facts = {"state": state, "summary": summary, "missing": missing, "failure": failure, "finished_at": finished_at}
+    facts = {
+        "state": state,
+        "summary": summary,
+        "missing": missing,
+        "failure": failure,
+        "finished_at": finished_at,
+        "made": made,
+        "reused": reused,
+    }
     return _update(table, pk, table_keys.JOB, JobState.FINISHING, facts)
 
 

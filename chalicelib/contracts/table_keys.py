@@ -140,6 +140,17 @@ def tree_node(tree: str, level: int, number: int | None) -> str:
     return tree if number is None else f"{tree}#{level}#{number:05d}"
 
 
+def prefixes_of_results(*, tracks_version: int) -> tuple[str, ...]:
+    """Of the sort keys of all that a finished job has in table `results`, with one version of its tracks."""
+    return (
+        "INDEX#",
+        f"TRACKIDS#{tracks_version:04d}#",
+        f"TRACKS#{tracks_version:04d}#",
+        track_tree(tracks_version),
+        SEGMENT_TREE,
+    )
+
+
 def block_head(analysis: str, cell: int) -> str:
     """Sort key of a cell's first block."""
     return f"{analysis}#{cell:06d}"

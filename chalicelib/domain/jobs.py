@@ -16,6 +16,7 @@ from fractions import Fraction
 from chalicelib.domain.errors import Failure
 from chalicelib.domain.ids import JobId, TenantId, VideoId
 from chalicelib.domain.media import WholeReason
+from chalicelib.domain.reuse import Made, ReuseReceipt
 from chalicelib.domain.sampling import Sampling
 
 
@@ -129,6 +130,10 @@ class Job:
     version: int = 1
     tracks_version: int = 0
     """Which version of its tracks is read when none is named; 0 is that of the finish."""
+    made: Made | None = None
+    """How its results came about, when they may be taken over by a job that is alike (`services/take_over.py`)."""
+    reused: ReuseReceipt | None = None
+    """What was not paid again; of a job that has finished."""
 
     @property
     def has_tracks(self) -> bool:

@@ -87,6 +87,8 @@ class Unit:
     provider: str = ""
     """Of a segment that is done, the provider class that its models ran on, which may be a lower one than the job's;
     with commas, by model, where they differ. Said by the worker that did it."""
+    analyses: tuple[str, ...] = ()
+    """Of a segment that is done, by model: what its blocks are keyed by. Said likewise; empty where it was not."""
 
     @property
     def is_terminal(self) -> bool:

@@ -21,6 +21,7 @@ from chalicelib.domain.units import Lane, Unit, UnitKind, UnitState
 from chalicelib.domain.videos import Video, VideoState
 from chalicelib.services.dispatch import find_lost_model, owner_of, record_submission, send
 from chalicelib.services.ports import Ports, VersionConflict
+from chalicelib.services.take_over import take_over
 
 logger = Logger(service="reelscan", child=True)
 
@@ -139,14 +140,19 @@ def _await_video(ports: Ports, job: Job) -> Job:
 
 
 def _start(ports: Ports, job: Job, video: Video) -> Job:
-    """Plan the job and send its segments. The plan is pure, so a second run of this writes the same items."""
+    """Plan the job and send its segments, unless there is a job whose results it can take over.
+
+    The plan is pure, so a second run of this writes the same items.
+    """
     if video.index is None or video.media is None:
         raise DomainError(f"video {video.video_id} is READY but has no index")
     if lost := find_lost_model(ports, job):
         return fail_job(ports, job, lost)
     cells = unpack_cells(ports.objects.get(video.index.cells_key))
     segments = plan_segments(cells, video.media.timebase, job.request.segment_seconds)
-    reason = reason_for_one(segments, video.index.whole_reason)
+    plan = PlanFacts(len(segments), len(cells), reason_for_one(segments, video.index.whole_reason))
+    if taken := take_over(ports, job, video, segments, plan):
+        return taken
     lane = ports.limits.analyze_lane
     children = assign_children(range(len(segments)), ports.limits.max_children)
     child_by_index = {index: child for child, indices in enumerate(children) for index in indices}
@@ -169,14 +175,13 @@ def _start(ports: Ports, job: Job, video: Video) -> Job:
     ports.units.add_segments(owner, units)
     ports.results.add_reference(job.tenant, video.source.content_digest, video.video_id)
     submission = record_submission(ports, owner, OrderKind.ANALYZE, submission_id, children, lane)
-    plan = PlanFacts(len(segments), len(cells), reason)
     started = ports.jobs.save(replace(job, state=JobState.RUNNING, plan=plan), due_after(ports))
     logger.info(
         "job planned",
         job_id=job.job_id,
         segments=len(segments),
         cells=len(cells),
-        reason=reason,
+        reason=plan.reason,
         children=len(children),
     )
     send(ports, submission)

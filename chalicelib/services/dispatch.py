@@ -17,7 +17,8 @@ from chalicelib.contracts.items import time_to_text
 from chalicelib.contracts.work_order import OrderedMedia, OrderedModel, OrderedSource, OrderKind, WorkOrder
 from chalicelib.domain.errors import ErrorCode, Failure, NotFound
 from chalicelib.domain.ids import JobId, SubmissionId, VideoId, is_id
-from chalicelib.domain.jobs import Job
+from chalicelib.domain.jobs import Job, JobRequest
+from chalicelib.domain.models import Manifest
 from chalicelib.domain.segments import Segment, assign_children
 from chalicelib.domain.side_steps import StepName
 from chalicelib.domain.units import SIDE_KINDS, Lane, Unit, UnitKind, UnitState
@@ -104,12 +105,38 @@ def make_order(ports: Ports, submission: Submission) -> WorkOrder:
         lease_seconds=ports.limits.lease_seconds,
         heartbeat_seconds=ports.limits.heartbeat_seconds,
         children=submission.children,
-        provider_class="cuda" if submission.lane is Lane.GPU else "cpu",
+        provider_class=provider_class_of(submission.lane),
     )
     if job is None:
         return order
     ordered = _with_job(ports, order, job, video)
     return ordered if submission.step is None else _with_step(ports, ordered, owner, submission.step)
+
+
+def describe_finish(
+    ports: Ports, video: Video, request: JobRequest, manifests: Sequence[Manifest], segments: Sequence[Segment]
+) -> WorkOrder:
+    """The order to finish a job that is not made yet, as far as that decides its results.
+
+    Raises:
+        NotFound: the video has not been probed.
+    """
+    order = WorkOrder(
+        kind=OrderKind.FINISH,
+        tenant=video.tenant,
+        video_id=video.video_id,
+        submission=SubmissionId(""),
+        source=_ordered_source(video),
+        lease_seconds=ports.limits.lease_seconds,
+        heartbeat_seconds=ports.limits.heartbeat_seconds,
+        provider_class=provider_class_of(ports.limits.analyze_lane),
+    )
+    return _with_request(order, video, request, manifests, tuple(segments))
+
+
+def provider_class_of(lane: Lane) -> str:
+    """The provider class that is pinned for work in this lane."""
+    return "cuda" if lane is Lane.GPU else "cpu"
 
 
 def resubmit(
@@ -201,20 +228,38 @@ def _ordered_source(video: Video) -> OrderedSource:
     )
 
 
-def _with_job(ports: Ports, order: WorkOrder, job: Job, video: Video) -> WorkOrder:
-    media, index = video.media, video.index
-    if media is None or index is None:
-        raise NotFound(f"video {video.video_id} has not been probed")
-    models = []
+def manifests_of(ports: Ports, job: Job) -> Sequence[Manifest]:
+    """The manifests of the models that the job is pinned to, in order.
+
+    Raises:
+        NotFound: one of them was removed, or replaced by another of that name.
+    """
+    manifests = []
     for ref in job.models:
         manifest = ports.models.get(ref.name)
         if manifest is None or manifest.sha256 != ref.sha256:
             raise NotFound(f"model {ref.name} {ref.sha256[:12]} is gone")
-        models.append(OrderedModel(ref.name, object_keys.model_key(ref.sha256), manifest.to_json()))
+        manifests.append(manifest)
+    return manifests
+
+
+def _with_job(ports: Ports, order: WorkOrder, job: Job, video: Video) -> WorkOrder:
     segments = _all_segments(ports, job) if order.kind in ORDERS_OF_THE_WHOLE_JOB else ()
     return replace(
-        order,
+        _with_request(order, video, job.request, manifests_of(ports, job), segments),
         job_id=job.job_id,
+    )
+
+
+def _with_request(
+    order: WorkOrder, video: Video, request: JobRequest, manifests: Sequence[Manifest], segments: tuple[Segment, ...]
+) -> WorkOrder:
+    """All that decides the results: `contracts/recipes.py` makes a digest of it."""
+    media, index = video.media, video.index
+    if media is None or index is None:
+        raise NotFound(f"video {video.video_id} has not been probed")
+    return replace(
+        order,
         media=OrderedMedia(
             width=media.width,
             height=media.height,
@@ -224,12 +269,14 @@ def _with_job(ports: Ports, order: WorkOrder, job: Job, video: Video) -> WorkOrd
             table_key=index.table_key,
             decoder=index.decoder,
         ),
-        models=tuple(models),
-        sampling=job.request.sampling.to_json(),
+        models=tuple(
+            OrderedModel(model.name, object_keys.model_key(model.sha256), model.to_json()) for model in manifests
+        ),
+        sampling=request.sampling.to_json(),
         segments=segments,
-        score_min=job.request.score_min,
-        labels=job.request.labels,
-        tracking=job.request.tracking,
+        score_min=request.score_min,
+        labels=request.labels,
+        tracking=request.tracking,
     )
 
 

@@ -63,6 +63,9 @@ def record_state(ports: Ports, job: Job, *, version: int, state: JobState, failu
 
 def record_commit(ports: Ports, job: Job, segment: Segment) -> None:
     """Record that the results of `segment` can be read; what was dropped since has no event."""
+    if job.plan is None:
+        # It is being taken over, and cannot be read yet: `record_missed_commits` tells of it at the job's end.
+        return
     entry = next(iter(ports.results.list_index(job.tenant, job.job_id, segment.index, 1)), None)
     video = ports.videos.get(job.tenant, job.video_id)
     if entry is None or entry.segment != segment.index or video is None or video.media is None:

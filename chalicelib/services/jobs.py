@@ -164,8 +164,9 @@ def _progress(ports: Ports, owner: Owner, state: JobState, planned: int, still_o
 
 
 def list_segments(ports: Ports, job: Job, after: int, limit: int) -> Sequence[tuple[Segment, Unit]]:
-    """The job's segments with an index greater than `after`, in order."""
-    return ports.units.list_segments(owner_of(job), after, limit)
+    """The job's segments with an index greater than `after`, in order; none before it is planned."""
+    # What is being taken over is there before the plan, and may come to nothing.
+    return [] if job.plan is None else ports.units.list_segments(owner_of(job), after, limit)
 
 
 def cancel_job(ports: Ports, job: Job) -> Job:
@@ -208,7 +209,15 @@ def retry_job(ports: Ports, job: Job) -> Job:
         raise Conflict(lost.detail, hint=lost.hint)
     deadline_at = ports.clock.now() + timedelta(seconds=ports.limits.job_seconds)
     fresh = replace(
-        job, failure=None, missing=(), summary=None, finished_at=None, deadline_at=deadline_at, tracks_version=0
+        job,
+        failure=None,
+        missing=(),
+        summary=None,
+        finished_at=None,
+        deadline_at=deadline_at,
+        tracks_version=0,
+        made=None,
+        reused=None,
     )
     still_open, failed = ports.units.count(owner_of(job))
     if failed or still_open:

@@ -30,6 +30,7 @@ from chalicelib.domain.videos import Video
 from chalicelib.services.event_ports import EventPublisher, EventStore
 from chalicelib.services.object_port import ObjectStore
 from chalicelib.services.shared_reads import SharedReads
+from chalicelib.services.take_over_port import TakeOverStore
 
 
 class VersionConflict(Conflict):
@@ -326,6 +327,10 @@ class ResultStore(Protocol):
         """Record that this video has these bytes, so that their blocks are kept."""
         ...
 
+    def list_references(self, tenant: TenantId, content_digest: str, limit: int) -> Sequence[VideoId]:
+        """The newest videos that are recorded to have these bytes, newest first; a consistent read."""
+        ...
+
     def drop_job(self, tenant: TenantId, job_id: JobId) -> None:
         """Delete the job's index and tracks; its results are gone from then on."""
         ...
@@ -448,6 +453,7 @@ class Ports:
     due: DueIndex
     models: ModelRegistry
     results: ResultStore
+    take_overs: TakeOverStore
     objects: ObjectStore
     batch: Batch
     idempotency: IdempotencyStore

@@ -16,6 +16,7 @@ from chalicelib.domain.videos import UploadKind, Video, VideoState
 from chalicelib.services.jobs import cancel_job, forget_job
 from chalicelib.services.ports import Ports
 from chalicelib.services.side_steps import DELETED, end_side_steps
+from chalicelib.services.take_over import forbid_take_over
 
 logger = Logger(service="reelscan", child=True)
 
@@ -65,6 +66,7 @@ def delete_video(ports: Ports, video: Video) -> None:
             if not job.is_terminal:
                 _end_job(ports, job)
             end_side_steps(ports, job, UnitState.CANCELLED, DELETED)
+            forbid_take_over(ports, job)
             ports.results.drop_job(tenant, job.job_id)
             ports.objects.delete_prefix(object_keys.job_prefix(tenant, job.job_id))
             ports.jobs.delete(job)

@@ -99,17 +99,19 @@ def load(
             onnxruntime refuses, or one that is not in canonical form.
     """
     _check_bytes(manifest, model_bytes)
-    size = input_size(manifest, *shown)
-    choice = choose_providers(
-        provider_class,
-        onnxruntime.get_available_providers(),
-        engine=find_engine(engines, manifest.sha256, find_platform(GPU_BATCH), (size.input_h, size.input_w)),
-    )
-    model = _open(manifest, model_bytes, choice)
+    model = _open(manifest, model_bytes, _choose(manifest, provider_class, engines, shown))
     if model.provider_class == "tensorrt":
+        size = input_size(manifest, *shown)
         model = _keep_to_engine(model, (size.input_h, size.input_w), model_bytes)
     _warm_up(model, shown)
     return model
+
+
+def expected_class(
+    manifest: Manifest, *, provider_class: ProviderClass | None, engines: Path | None, shown: tuple[int, int]
+) -> ProviderClass:
+    """The class that `load` comes to, unless a provider that is installed does not start."""
+    return _choose(manifest, provider_class, engines, shown).provider_class
 
 
 def build_engine(manifest: Manifest, model_bytes: bytes, place: EnginePlace, shown: tuple[int, int]) -> str | None:
@@ -139,6 +141,17 @@ def load_folder(folder: Path) -> Model:
     """Open the model of a folder that holds `manifest.json` and `model.onnx`, as `gpu_batch/default_models/` does."""
     manifest = manifest_from_json(json.loads((folder / "manifest.json").read_text()))
     return load(manifest, (folder / "model.onnx").read_bytes())
+
+
+def _choose(
+    manifest: Manifest, provider_class: ProviderClass | None, engines: Path | None, shown: tuple[int, int]
+) -> ProviderChoice:
+    size = input_size(manifest, *shown)
+    return choose_providers(
+        provider_class,
+        onnxruntime.get_available_providers(),
+        engine=find_engine(engines, manifest.sha256, find_platform(GPU_BATCH), (size.input_h, size.input_w)),
+    )
 
 
 def _check_bytes(manifest: Manifest, model_bytes: bytes) -> None:

@@ -1,5 +1,7 @@
 """From a decoded frame to a model's input: resize, colours, rotation.
 
+Whatever changes a byte of an input raises `PREPROCESSING_VERSION` in `chalicelib/contracts/recipes.py`.
+
 Planes are resized before colours are converted: a model's input has a tenth of the pixels of a video frame, and the
 conversion shrinks by as much. Each chroma plane is resized straight to the size of the content, not to half of it
 as 4:2:0 would have it: that costs nothing and keeps the colour of small things, worth half a point of AP50 on
@@ -23,10 +25,6 @@ from av.video.plane import VideoPlane
 from av.video.reformatter import ColorRange, Interpolation, VideoReformatter
 
 from chalicelib.domain.models import InputSize
-
-PREPROCESSING_VERSION = 1
-"""Part of the key of stored results: count up with any change, here or in the major version of OpenCV or
-libswscale, that can change a byte of an input."""
 
 _ROTATION_BY_DEGREES = {
     90: cv2.ROTATE_90_CLOCKWISE,

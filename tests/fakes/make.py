@@ -15,6 +15,7 @@ from tests.fakes.objects import BUCKET, FakeObjectStore
 from tests.fakes.records import FakeDueIndex, FakeJobStore, FakeSubmissionStore, FakeVideoStore
 from tests.fakes.results import FakeModelRegistry, FakeResultStore
 from tests.fakes.system import FakeClock, FakeTokenVerifier, SequentialIds
+from tests.fakes.take_over import FakeTakeOverStore
 from tests.fakes.units import FakeClaims, FakeUnitStore
 
 LIMITS = Limits(
@@ -68,6 +69,7 @@ def make_fakes(limits: Limits = LIMITS) -> Fakes:
         due=FakeDueIndex(memory),
         models=models,
         results=results,
+        take_overs=FakeTakeOverStore(memory, results),
         objects=objects,
         batch=batch,
         idempotency=FakeIdempotencyStore(),

@@ -9,7 +9,7 @@ from chalicelib.contracts import table_keys
 from chalicelib.contracts.blocks import BlockRef
 from chalicelib.contracts.job_index import IndexEntry
 from chalicelib.contracts.summary_tree import Node, unpack_node
-from chalicelib.contracts.tracks import TrackRow
+from chalicelib.contracts.tracks import TrackRow, pack_tracks, unpack_tracks
 from chalicelib.contracts.tree_fold import PlacedNode
 from chalicelib.domain.errors import NotFound
 from chalicelib.domain.ids import JobId, TenantId, VideoId
@@ -55,6 +55,42 @@ class FakeResultStore:
         bodies = {table_keys.tree_node(tree, node.level, node.number): node.body for node in nodes}
         self._nodes.setdefault((tenant, job_id), {}).update(bodies)
 
+    def items_of_finish(self, tenant: TenantId, job_id: JobId) -> list[dict[str, Any]]:
+        """All that a finished job has here, as items without their `pk`, but for later versions of its tracks."""
+        at = (tenant, job_id)
+        items = [entry.to_item(tenant, job_id) for _, entry in sorted(self._index.get(at, {}).items())]
+        for item in items:
+            del item["pk"]
+        items += [
+            {"sk": sk, "kind": "TRACKIDS", "body": body}
+            for sk, body in self._track_ids.get(at, {}).items()
+            if sk.startswith(table_keys.track_ids(0, 0, 0)[: len("TRACKIDS#0000#")])
+        ]
+        for number, chunk in enumerate(self._tracks.get(at, {}).get(0, [])):
+            items.append({"sk": table_keys.track_chunk(0, number), "kind": "TRACKS", "body": pack_tracks(chunk)})
+        trees = (table_keys.SEGMENT_TREE, table_keys.track_tree(0))
+        items += [
+            {"sk": sk, "kind": "NODE", "body": body}
+            for sk, body in self._nodes.get(at, {}).items()
+            if sk.startswith(trees)
+        ]
+        return items
+
+    def put_item(self, tenant: TenantId, job_id: JobId, item: dict[str, Any]) -> None:
+        """One of these items, as another job's."""
+        at, sk = (tenant, job_id), item["sk"]
+        match item["kind"]:
+            case "INDEX":
+                self.write_index(tenant, job_id, IndexEntry.from_item(item))
+            case "TRACKIDS":
+                self._track_ids.setdefault(at, {})[sk] = item["body"]
+            case "TRACKS":
+                chunks = self._tracks.setdefault(at, {}).setdefault(0, [])
+                number = int(sk.rpartition("#")[2])
+                chunks[number : number + 1] = [unpack_tracks(item["body"])]
+            case "NODE":
+                self._nodes.setdefault(at, {})[sk] = item["body"]
+
     def list_index(self, tenant: TenantId, job_id: JobId, first_segment: int, limit: int) -> Sequence[IndexEntry]:
         entries = sorted(self._index.get((tenant, job_id), {}).items())
         return [entry for segment, entry in entries if segment >= first_segment][:limit]
@@ -89,6 +125,10 @@ class FakeResultStore:
 
     def add_reference(self, tenant: TenantId, content_digest: str, video_id: VideoId) -> None:
         self._references.setdefault((tenant, content_digest), set()).add(video_id)
+
+    def list_references(self, tenant: TenantId, content_digest: str, limit: int) -> Sequence[VideoId]:
+        found = sorted(self._references.get((tenant, content_digest), set()), reverse=True)
+        return [VideoId(video_id) for video_id in found[:limit]]
 
     def drop_job(self, tenant: TenantId, job_id: JobId) -> None:
         for part in (self._index, self._track_ids, self._tracks, self._nodes):

@@ -20,6 +20,7 @@ from chalicelib.adapters.model_registry import DynamoModelRegistry
 from chalicelib.adapters.result_store import DynamoResultStore
 from chalicelib.adapters.submission_store import DynamoSubmissionStore
 from chalicelib.adapters.table import Table
+from chalicelib.adapters.take_over_store import DynamoTakeOverStore
 from chalicelib.adapters.unit_store import DynamoUnitStore
 from chalicelib.adapters.video_store import DynamoVideoStore
 from chalicelib.contracts import table_keys
@@ -169,6 +170,7 @@ def aws_deployment(wrap: Callable[[Any], Any] = lambda client: client) -> Deploy
         due=DynamoDueIndex(meta),
         models=DynamoModelRegistry(meta),
         results=DynamoResultStore(results),
+        take_overs=DynamoTakeOverStore(meta, results),
         idempotency=DynamoIdempotencyStore(meta),
         events=DynamoEventStore(meta),
     )

@@ -269,9 +269,9 @@ def test_an_order_without_media_is_a_bad_order() -> None:
         ([{}], [[0, 1, 2, 3, 4]]),
         ([{0: 1, 1: 1, 2: 1, 3: 1, 4: 1}], []),
         ([{2: 1}], [[0, 1], [3, 4]]),
-        ([{0: 1, 4: 1}, {0: 1, 1: 1, 4: 1}], [[1, 2, 3]]),
+        ([{0: 1, 4: 1}, {0: 1, 1: 1, 4: 1}], [[1], [2, 3]]),
         ([{0: 1, 1: 1, 2: 1, 3: 1, 4: 1}, {0: 1, 2: 1, 4: 1}], [[1], [3]]),
     ],
 )
-def test_missing_runs_are_the_longest_that_some_model_lacks(found: list[Any], runs: list[list[int]]) -> None:
+def test_missing_runs_are_the_longest_that_the_same_models_lack(found: list[Any], runs: list[list[int]]) -> None:
     assert missing_runs(range(5), found) == runs
