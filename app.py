@@ -11,8 +11,10 @@ from chalicelib.api.catalog import catalog_blueprint
 from chalicelib.api.exports import exports_blueprint
 from chalicelib.api.graphql import lambda_entry
 from chalicelib.api.jobs import jobs_blueprint
+from chalicelib.api.pipelines import pipelines_blueprint
 from chalicelib.api.query import query_blueprint
 from chalicelib.api.results import results_blueprint
+from chalicelib.api.versions import versions_blueprint
 from chalicelib.api.videos import videos_blueprint
 
 app = Chalice(app_name="reelscan")
@@ -21,7 +23,9 @@ telemetry.install(app)
 # REST: clients come in here, and nowhere else.
 app.register_blueprint(videos_blueprint)  # POST /videos, uploads, playback, deletion
 app.register_blueprint(jobs_blueprint)  # start, read, cancel, retry
+app.register_blueprint(pipelines_blueprint)  # analyses under a name
 app.register_blueprint(results_blueprint)  # detections, tracks
+app.register_blueprint(versions_blueprint)  # a video's results by alias; promote, roll back
 app.register_blueprint(query_blueprint)  # the query language: of one job, and across videos
 app.register_blueprint(exports_blueprint)  # results as files
 app.register_blueprint(catalog_blueprint)  # models, health, openapi.json, docs

@@ -15,7 +15,9 @@ from chalicelib.adapters.idempotency_store import DynamoIdempotencyStore
 from chalicelib.adapters.job_store import DynamoJobStore
 from chalicelib.adapters.model_registry import DynamoModelRegistry
 from chalicelib.adapters.object_store import S3ObjectStore
+from chalicelib.adapters.pipeline_store import DynamoPipelineStore
 from chalicelib.adapters.result_store import DynamoResultStore
+from chalicelib.adapters.result_version_store import DynamoResultVersionStore
 from chalicelib.adapters.submission_store import DynamoSubmissionStore
 from chalicelib.adapters.system import RandomIds, SystemClock
 from chalicelib.adapters.table import Table
@@ -64,6 +66,8 @@ def make_ports(settings: Settings) -> Ports:
         submissions=DynamoSubmissionStore(meta),
         due=DynamoDueIndex(meta),
         models=DynamoModelRegistry(meta),
+        pipelines=DynamoPipelineStore(meta),
+        versions=DynamoResultVersionStore(meta),
         results=DynamoResultStore(results),
         take_overs=DynamoTakeOverStore(meta, results),
         objects=S3ObjectStore(clients.s3(), settings.bucket),

@@ -27,6 +27,7 @@ from chalicelib.domain.jobs import JobState, MissingRange, join_missing
 from chalicelib.domain.models import manifest_from_json
 from chalicelib.domain.sampling import PointCount, Sampling, gap_seconds, points_before
 from chalicelib.domain.segments import Segment
+from chalicelib.domain.tracking import TrackingParameters
 from chalicelib.domain.units import UnitKind, UnitState
 from gpu_batch.aws import Cloud, Superseded
 from gpu_batch.errors import BadInput, BadOrder
@@ -99,7 +100,7 @@ class _Finish:
             timebase=self._timebase,
             gap_seconds=gap_seconds(order.parsed_sampling),
         )
-        self._tracks = TrackWriter(cloud, order, media, manifests)
+        self._tracks = TrackWriter(cloud, order, media, manifests, parameters=_parameters_of(order))
         sampling = order.parsed_sampling
         self._thinned = sampling if sampling.within_seconds is not None else None
         self._tree = TreeFold(len(manifests))
@@ -231,3 +232,8 @@ class _Finish:
         self._tracks.restore(state["tracks"])
         self._receipt.restore(state.get("receipt"))
         logger.info("finish goes on", segment_index=self._progress.next_segment)
+
+
+def _parameters_of(order: WorkOrder) -> TrackingParameters:
+    told = (order.parameters or {}).get("tracking", {})
+    return TrackingParameters.from_json(told)

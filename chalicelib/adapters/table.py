@@ -93,10 +93,14 @@ class Table:
                 stored = next((reason["Item"] for reason in failed if reason.get("Item")), None)
                 raise ConditionFailed(item_from_wire(stored) if stored else None) from error
 
-    def put_entry(self, item: Item, condition: str = "") -> dict[str, Any]:
+    def put_entry(self, item: Item, condition: str = "", values: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """A put, as an entry of a transaction."""
         put: dict[str, Any] = {"TableName": self.name, "Item": item_to_wire(item)}
-        return {"Put": {**put, "ConditionExpression": condition} if condition else put}
+        if condition:
+            put["ConditionExpression"] = condition
+        if values:
+            put["ExpressionAttributeValues"] = item_to_wire(values)
+        return {"Put": put}
 
     def delete_entry(self, key: Item) -> dict[str, Any]:
         """A delete, as an entry of a transaction."""

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import ceil
 
 from chalice.app import Blueprint
 
-from chalicelib.api import schemas
+from chalicelib.api import event_schemas, schemas
 from chalicelib.api.pages import listed_after, next_cursor
 from chalicelib.api.present import job_event_out, job_out, segment_out
 from chalicelib.api.schemas import fraction
 from chalicelib.api.typed import Answer, Call, Routes
 from chalicelib.domain.jobs import Job, JobRequest
 from chalicelib.domain.sampling import Sampling
-from chalicelib.services import job_events, jobs, videos
+from chalicelib.domain.tracking import TrackingParameters
+from chalicelib.services import job_events, jobs, pipelines, videos
 
 jobs_blueprint = Blueprint(__name__)
 routes = Routes(jobs_blueprint)
@@ -26,7 +28,7 @@ def start_job(call: Call, video_id: str, body: schemas.JobIn) -> schemas.JobEnve
     Asking again on purpose makes a new job; stored results are not paid twice.
     """
     video = videos.get_video(call.ports, call.claims.tenant, video_id)
-    return _envelope(call, jobs.start_job(call.ports, video, job_request(body)))
+    return _envelope(call, jobs.start_job(call.ports, video, job_request(call, body)))
 
 
 @routes.get("/videos/{video_id}/jobs", summary="List the jobs of a video, newest first", problems=(400, 401, 404))
@@ -66,7 +68,7 @@ def list_segments(call: Call, job_id: str, query: schemas.PageQuery) -> schemas.
 
 
 @routes.get("/jobs/{job_id}/events", summary="List what happened to a job", problems=(400, 401, 404))
-def list_events(call: Call, job_id: str, query: schemas.EventsQuery) -> schemas.JobEventsPage:
+def list_events(call: Call, job_id: str, query: event_schemas.EventsQuery) -> event_schemas.JobEventsPage:
     """Its states, and its segments as their results became readable, in order of `seq`.
 
     Ask again with `after` = the last `seq` that was seen: nothing is missed and nothing comes twice. A segment's
@@ -77,7 +79,7 @@ def list_events(call: Call, job_id: str, query: schemas.EventsQuery) -> schemas.
     after = listed_after(call, scope, query.cursor)
     found = job_events.list_events(call.ports, job, query.after if after is None else int(after), query.limit)
     cursor = next_cursor(call, scope, [str(event.seq) for event in found], query.limit)
-    return schemas.JobEventsPage(items=[job_event_out(call.ports, event) for event in found], next_cursor=cursor)
+    return event_schemas.JobEventsPage(items=[job_event_out(call.ports, event) for event in found], next_cursor=cursor)
 
 
 @routes.post("/jobs/{job_id}/cancel", summary="Cancel a job", problems=(400, 401, 404, 409))
@@ -94,8 +96,20 @@ def retry_job(call: Call, job_id: str, body: schemas.Nothing) -> schemas.JobEnve
     return _envelope(call, jobs.retry_job(call.ports, job))
 
 
-def job_request(form: schemas.JobIn) -> JobRequest:
-    """What a client asked for, as the domain has it."""
+def job_request(call: Call, form: schemas.JobIn) -> JobRequest:
+    """What a client asked for, as the domain has it; a pipeline is looked up.
+
+    Raises:
+        InvalidRequest: there is no such pipeline.
+    """
+    if form.pipeline is None:
+        return replace(analysis_request(form), promote=form.promote)
+    pipeline = pipelines.resolve_pipeline(call.ports, call.claims.tenant, form.pipeline)
+    return replace(pipeline.job_request, promote=form.promote)
+
+
+def analysis_request(form: schemas.AnalysisIn, *, tracker: TrackingParameters | None = None) -> JobRequest:
+    """What is told of an analysis, as the domain has it."""
     return JobRequest(
         models=tuple(form.models),
         sampling=Sampling.from_json(form.sampling.model_dump(exclude_none=True)),
@@ -103,6 +117,7 @@ def job_request(form: schemas.JobIn) -> JobRequest:
         labels=tuple(form.labels or ()),
         segment_seconds=fraction(form.segment_seconds),
         tracking=form.tracking,
+        tracker=tracker,
     )
 
 

@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict
 from pydantic.json_schema import models_json_schema
 
 from chalicelib import VERSION
-from chalicelib.api import catalog, exports, jobs, problems, query, results, videos
+from chalicelib.api import catalog, exports, jobs, pipelines, problems, query, results, versions, videos
 from chalicelib.api.typed import RouteSpec
 from chalicelib.domain.errors import TITLE_BY_CODE, ErrorCode, Failure
 
@@ -26,7 +26,9 @@ REFERENCE = "#/components/schemas/{model}"
 TAG_BY_MODULE = {
     "videos": videos,
     "jobs": jobs,
+    "pipelines": pipelines,
     "results": results,
+    "versions": versions,
     "queries": query,
     "exports": exports,
     "service": catalog,

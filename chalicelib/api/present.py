@@ -6,15 +6,17 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
 
-from chalicelib.api import schemas, track_schemas
+from chalicelib.api import event_schemas, pipeline_schemas, schemas, track_schemas, version_schemas
 from chalicelib.contracts.blocks import SCORE_UNITS
 from chalicelib.contracts.items import time_to_text
 from chalicelib.contracts.tracks import TrackRow
 from chalicelib.domain.errors import Failure
 from chalicelib.domain.events import CommittedRange, JobEvent
-from chalicelib.domain.jobs import Job, Progress
+from chalicelib.domain.jobs import Job, ModelRef, Progress
 from chalicelib.domain.media import Media
 from chalicelib.domain.models import Manifest
+from chalicelib.domain.pipelines import Pipeline
+from chalicelib.domain.result_versions import ResultVersion
 from chalicelib.domain.reuse import ReuseReceipt
 from chalicelib.domain.segments import Segment
 from chalicelib.domain.units import Unit
@@ -79,7 +81,9 @@ def job_out(job: Job, progress: Progress) -> schemas.JobOut:
         job_id=job.job_id,
         video_id=job.video_id,
         state=job.state,
-        models=[schemas.ModelRefOut(name=ref.name, version=ref.version, sha256=ref.sha256) for ref in job.models],
+        pipeline=schemas.PipelineRefOut(name=job.pipeline.name, version=job.pipeline.version) if job.pipeline else None,
+        promote=request.promote,
+        models=_model_refs(job.models),
         sampling=request.sampling.to_json(),
         tracking=request.tracking,
         progress=schemas.ProgressOut(
@@ -121,6 +125,44 @@ def reused_out(job: Job, receipt: ReuseReceipt) -> schemas.ReusedOut:
             for ref, one in zip(job.models, receipt.by_model, strict=True)
         ],
         **_known(job_id=receipt.job_id),
+    )
+
+
+def pipeline_out(pipeline: Pipeline) -> pipeline_schemas.PipelineOut:
+    """A version of a pipeline."""
+    request = pipeline.request
+    return pipeline_schemas.PipelineOut(
+        name=pipeline.name,
+        version=pipeline.version,
+        models=_model_refs(pipeline.models),
+        sampling=request.sampling.to_json(),
+        tracking=request.tracking,
+        created_at=time_to_text(pipeline.created_at),
+        created_by=pipeline.created_by,
+        **_known(
+            score_min=request.score_min,
+            labels=list(request.labels) or None,
+            segment_seconds=float(request.segment_seconds) if request.segment_seconds is not None else None,
+            tracker=track_schemas.TrackerOut(**request.tracker.to_json()) if request.tracker else None,
+        ),
+    )
+
+
+def result_version_out(version: ResultVersion) -> version_schemas.ResultVersionOut:
+    """An alias of a video's results."""
+    moves = [
+        version_schemas.MoveOut(
+            kind=move.kind,
+            from_job_id=move.from_job,
+            to_job_id=move.to_job,
+            cause=move.cause,
+            by=move.by or None,
+            at=time_to_text(move.at),
+        )
+        for move in version.moves
+    ]
+    return version_schemas.ResultVersionOut(
+        pipeline=version.pipeline_name, alias=version.alias, job_id=moves[-1].to_job_id, moves=moves
     )
 
 
@@ -181,9 +223,9 @@ def track_version_out(found: TrackVersion) -> track_schemas.TrackVersionOut:
     )
 
 
-def job_event_out(ports: Ports, event: JobEvent) -> schemas.JobEventOut:
+def job_event_out(ports: Ports, event: JobEvent) -> event_schemas.JobEventOut:
     """An event of a job."""
-    return schemas.JobEventOut(
+    return event_schemas.JobEventOut(
         seq=event.seq,
         job_id=event.job_id,
         video_id=event.video_id,
@@ -222,6 +264,10 @@ def _error(failure: Failure) -> schemas.ErrorOut:
     return schemas.ErrorOut(code=failure.code, title=failure.title, detail=failure.detail, hint=failure.hint)
 
 
+def _model_refs(refs: Sequence[ModelRef]) -> list[schemas.ModelRefOut]:
+    return [schemas.ModelRefOut(name=ref.name, version=ref.version, sha256=ref.sha256) for ref in refs]
+
+
 def _committed(ports: Ports, event: JobEvent, committed: CommittedRange) -> dict[str, Any]:
     return {
         "segment_index": committed.segment_index,
@@ -230,7 +276,7 @@ def _committed(ports: Ports, event: JobEvent, committed: CommittedRange) -> dict
         "start_seconds": committed.start_seconds,
         "end_seconds": committed.end_seconds,
         "labels": [
-            schemas.LabelCountOut(label=count.label, detections=count.detections, score_max=count.score_max)
+            event_schemas.LabelCountOut(label=count.label, detections=count.detections, score_max=count.score_max)
             for count in committed.labels
         ],
         "detections_cursor": cursor_at_segment(ports, event.tenant, event.job_id, committed.segment_index),

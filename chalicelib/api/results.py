@@ -9,7 +9,6 @@ from chalicelib.api.present import detections_out, track_out, track_version_out
 from chalicelib.api.schemas import fraction
 from chalicelib.api.typed import Call, Routes
 from chalicelib.domain.jobs import Job
-from chalicelib.domain.tracking import TrackingParameters
 from chalicelib.services import jobs, results, tracks
 
 results_blueprint = Blueprint(__name__)
@@ -26,15 +25,9 @@ def find_detections(call: Call, job_id: str, query: schemas.DetectionsQuery) -> 
     job's current version of its tracks, or of `track_version`.
     """
     job = _job_at(call, job_id, query.track_version)
-    asked = results.DetectionQuery(
-        label=query.label,
-        model=query.model,
-        from_seconds=fraction(query.from_),
-        to_seconds=fraction(query.to),
-        score_min=query.score_min,
-        track_id=query.track_id,
+    found, cursor = results.find_detections(
+        call.ports, job, detection_query(query), limit=query.limit, cursor=query.cursor
     )
-    found, cursor = results.find_detections(call.ports, job, asked, limit=query.limit, cursor=query.cursor)
     return detections_out(found, cursor)
 
 
@@ -67,8 +60,7 @@ def start_tracks(call: Call, job_id: str, body: track_schemas.TracksIn) -> track
     It runs beside the job, whose state does not change. Versions that are there stay as they are.
     """
     job = jobs.get_job(call.ports, call.claims.tenant, job_id)
-    told = body.model_dump(exclude={"make_current", "labels"}, exclude_none=True)
-    parameters = TrackingParameters(**told, labels=tuple(body.labels or ()))
+    parameters = track_schemas.tracking_parameters(body)
     started = tracks.start_tracks(call.ports, job, parameters, make_current=body.make_current)
     return track_schemas.TrackVersionEnvelope(tracks=track_version_out(started))
 
@@ -79,6 +71,18 @@ def list_track_versions(call: Call, job_id: str) -> track_schemas.TrackVersionsP
     job = jobs.get_job(call.ports, call.claims.tenant, job_id)
     versions = tracks.list_track_versions(call.ports, job)
     return track_schemas.TrackVersionsPage(items=[track_version_out(version) for version in versions], next_cursor=None)
+
+
+def detection_query(form: schemas.DetectionsQuery) -> results.DetectionQuery:
+    """Which detections a client asked for, as the use case has it."""
+    return results.DetectionQuery(
+        label=form.label,
+        model=form.model,
+        from_seconds=fraction(form.from_),
+        to_seconds=fraction(form.to),
+        score_min=form.score_min,
+        track_id=form.track_id,
+    )
 
 
 def _job_at(call: Call, job_id: str, version: int | None) -> Job:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 from fractions import Fraction
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
@@ -67,8 +67,8 @@ class KeyframesIn(In):
 SamplingForm = Annotated[EveryFrameIn | PerSecondIn | KeyframesIn, Field(discriminator="kind")]
 
 
-class JobIn(In):
-    """An analysis to be done."""
+class AnalysisIn(In):
+    """What an analysis does: in a job, or under the name of a pipeline."""
 
     models: Annotated[list[Text], Field(min_length=1, max_length=8, examples=[["nanodet-g"]])]
     sampling: SamplingForm = EveryFrameIn(kind="every_frame")
@@ -81,9 +81,29 @@ class JobIn(In):
     tracking: bool = True
 
     @model_validator(mode="after")
-    def _names_are_distinct(self) -> JobIn:
+    def _names_are_distinct(self) -> Self:
         if len(set(self.models)) != len(self.models):
             raise ValueError("models must be distinct")
+        return self
+
+
+class JobIn(AnalysisIn):
+    """An analysis to be done: that of a pipeline, or what is told here."""
+
+    models: list[Text] = Field(default_factory=list, min_length=1, max_length=8, examples=[["nanodet-g"]])
+    """To be left out when there is a pipeline, and only then."""
+    pipeline: Annotated[str, StringConstraints(min_length=1, max_length=80)] | None = None
+    """`people` (its newest version) or `people@3`, instead of all that says what to do."""
+    promote: bool = True
+    """Whether `latest` of the video and pipeline moves to the job when it ends with results."""
+
+    @model_validator(mode="after")
+    def _is_of_a_pipeline_or_told(self) -> Self:
+        told = sorted(self.model_fields_set & AnalysisIn.model_fields.keys())
+        if self.pipeline is not None and told:
+            raise ValueError(f"a pipeline says what to do: leave {', '.join(told)} out")
+        if self.pipeline is None and not self.models:
+            raise ValueError("models (or a pipeline) must be given")
         return self
 
 
@@ -171,13 +191,6 @@ class TracksQuery(PageQuery):
     version: Version | None = None
 
 
-class EventsQuery(PageQuery):
-    """Which events of a job: those after one that was seen."""
-
-    after: Annotated[int, Field(ge=0)] = 0
-    """The last `seq` that was seen; a cursor goes on from its own."""
-
-
 class ErrorOut(Out):
     """Why something ended badly."""
 
@@ -230,6 +243,13 @@ class ModelRefOut(Out):
     name: str
     version: str
     sha256: str
+
+
+class PipelineRefOut(Out):
+    """The version of a pipeline that a job is of."""
+
+    name: str
+    version: int
 
 
 class PlanOut(Out):
@@ -288,6 +308,10 @@ class JobOut(Out):
     job_id: str
     video_id: str
     state: str
+    pipeline: PipelineRefOut | None
+    """Null: what to do was told in the request."""
+    promote: bool
+    """Whether `latest` moves to it when it ends with results."""
     models: list[ModelRefOut]
     sampling: dict[str, Any]
     score_min: float | None = None
@@ -404,38 +428,6 @@ class TrackOut(Out):
     score_max: float
 
 
-class LabelCountOut(Out):
-    """How often a label was found: all that is stored, down to the model's `score_floor`."""
-
-    label: str
-    detections: int
-    score_max: float
-
-
-class JobEventOut(Out):
-    """Something that happened to a job: a new state, or a segment whose results can be read.
-
-    `seq` counts from 1 without a gap.
-    """
-
-    seq: int
-    job_id: str
-    video_id: str
-    kind: str
-    created_at: str
-    state: str | None = None
-    error: ErrorOut | None = None
-    segment_index: int | None = None
-    start_pts: int | None = None
-    end_pts: int | None = None
-    start_seconds: float | None = None
-    end_seconds: float | None = None
-    labels: list[LabelCountOut] | None = None
-    """Most detections first, 200 at most."""
-    detections_cursor: str | None = None
-    """With it, a list of detections without filters begins at this segment."""
-
-
 class ModelOut(Out):
     """A model that jobs can name."""
 
@@ -491,13 +483,6 @@ class TracksPage(Out):
     """A page of tracks in order of their first frame."""
 
     items: list[TrackOut]
-    next_cursor: str | None
-
-
-class JobEventsPage(Out):
-    """A page of events in order of `seq`."""
-
-    items: list[JobEventOut]
     next_cursor: str | None
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
 
@@ -10,8 +10,8 @@ from chalicelib.api.schemas import ErrorOut, In, Out, Rounded, Score, Text
 from chalicelib.domain import tracking
 
 
-class TracksIn(In):
-    """How to track the stored detections again; what is left out is as in version 0."""
+class TrackerIn(In):
+    """What a tracker is told; what is left out has its default."""
 
     score_high: Annotated[float, Field(ge=tracking.SCORE_MIN, le=1), Rounded] | None = None
     """Detections from here on start and confirm tracks; unset: each model's default threshold."""
@@ -29,14 +29,32 @@ class TracksIn(In):
     """… within this many sampled frames."""
     labels: Annotated[list[Text], Field(max_length=100)] | None = None
     """Track these only; unset: all."""
-    make_current: bool = False
-    """Read this version, once it has succeeded, whenever no version is named."""
 
     @model_validator(mode="after")
-    def _hits_fit_into_frames(self) -> TracksIn:
+    def _hits_fit_into_frames(self) -> Self:
         if self.confirm_hits and self.confirm_frames and self.confirm_hits > self.confirm_frames:
             raise ValueError(f"confirm_hits must be at most confirm_frames but got {self.confirm_hits}")
         return self
+
+
+class TrackerOut(Out):
+    """What a tracker was told; everything else has its default."""
+
+    score_high: float | None = None
+    low_score_ratio: float | None = None
+    lost_seconds: float | None = None
+    iou_min: float | None = None
+    iou_min_low: float | None = None
+    confirm_hits: int | None = None
+    confirm_frames: int | None = None
+    labels: list[str] | None = None
+
+
+class TracksIn(TrackerIn):
+    """How to track the stored detections again; what is left out is as in version 0."""
+
+    make_current: bool = False
+    """Read this version, once it has succeeded, whenever no version is named."""
 
 
 class TrackVersionOut(Out):
@@ -46,7 +64,7 @@ class TrackVersionOut(Out):
     state: str
     """`QUEUED`, `RUNNING`, `SUCCEEDED`, `FAILED` or `CANCELLED`."""
     parameters: dict[str, Any]
-    """What was told; everything else is as in version 0."""
+    """What the tracker was told; everything else has its default."""
     is_current: bool
     """Whether it is read when no version is named."""
     created_at: str
@@ -69,3 +87,9 @@ class TrackVersionsPage(Out):
 
     items: list[TrackVersionOut]
     next_cursor: str | None
+
+
+def tracking_parameters(form: TrackerIn) -> tracking.TrackingParameters:
+    """What a client told the tracker, as the domain has it."""
+    told = form.model_dump(include=TrackerIn.model_fields.keys() - {"labels"}, exclude_none=True)
+    return tracking.TrackingParameters(**told, labels=tuple(form.labels or ()))

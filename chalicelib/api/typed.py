@@ -84,6 +84,10 @@ class Routes:
         """Register a view for POST."""
         return self._route("POST", path, **facts)
 
+    def put(self, path: str, **facts: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+        """Register a view for PUT."""
+        return self._route("PUT", path, **facts)
+
     def delete(self, path: str, **facts: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         """Register a view for DELETE."""
         return self._route("DELETE", path, **facts)

@@ -26,10 +26,10 @@ def create_video(call: Call, body: schemas.VideoIn) -> schemas.VideoCreatedOut:
     With `analyze`, a job waits for the upload.
     """
     ports, tenant = call.ports, call.claims.tenant
-    request = job_request(body.analyze) if body.analyze else None
+    request = job_request(call, body.analyze) if body.analyze else None
     if request is not None:
         # Before anything is recorded: a request with an unknown model must leave no video behind.
-        jobs.resolve_models(ports, request)
+        jobs.resolve_models(ports, tenant, request)
     created: dict[str, object] = {}
     if body.source is not None:
         video = uploads.import_video(ports, tenant, body.source.s3_uri)

@@ -6,6 +6,7 @@ stream's filter reads.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from fractions import Fraction
 from typing import Any
@@ -15,12 +16,13 @@ from chalicelib.contracts.attribute_values import Item
 from chalicelib.domain.errors import ErrorCode, Failure
 from chalicelib.domain.events import CommittedRange, JobEvent, JobEventKind, LabelCount
 from chalicelib.domain.ids import JobId, SubmissionId, TenantId, VideoId
-from chalicelib.domain.jobs import Job, JobRequest, JobState, MissingRange, ModelRef, PlanFacts
+from chalicelib.domain.jobs import Job, JobRequest, JobState, MissingRange, ModelRef, PipelineRef, PlanFacts
 from chalicelib.domain.media import Media, WholeReason
 from chalicelib.domain.reuse import Made, ReuseReceipt
 from chalicelib.domain.sampling import Sampling
 from chalicelib.domain.segments import Segment
 from chalicelib.domain.side_steps import SideStep
+from chalicelib.domain.tracking import TrackingParameters
 from chalicelib.domain.units import Lane, Unit, UnitKind, UnitState
 from chalicelib.domain.videos import Index, Source, Upload, UploadKind, Video, VideoState
 
@@ -97,7 +99,6 @@ def video_from_item(item: Item) -> Video:
 def job_to_item(job: Job, due_at: datetime | None) -> Item:
     """JOB."""
     pk = table_keys.partition(job.tenant, job.job_id)
-    request = job.request
     return {
         "pk": pk,
         "sk": table_keys.JOB,
@@ -105,15 +106,8 @@ def job_to_item(job: Job, due_at: datetime | None) -> Item:
         "version": job.version,
         "state": job.state,
         "video_id": job.video_id,
-        "request": {
-            "models": list(request.models),
-            "sampling": request.sampling.to_json(),
-            "score_min": request.score_min,
-            "labels": list(request.labels),
-            "segment_seconds": str(request.segment_seconds) if request.segment_seconds is not None else None,
-            "tracking": request.tracking,
-        },
-        "models": [{"name": ref.name, "version": ref.version, "sha256": ref.sha256} for ref in job.models],
+        "request": request_to_map(job.request),
+        "models": models_to_list(job.models),
         "created_at": time_to_text(job.created_at),
         "deadline_at": time_to_text(job.deadline_at),
         "plan": {"segments": job.plan.segments, "cells": job.plan.cells, "reason": job.plan.reason}
@@ -133,22 +127,14 @@ def job_to_item(job: Job, due_at: datetime | None) -> Item:
 def job_from_item(item: Item) -> Job:
     """The job of a JOB item."""
     tenant, job_id = table_keys.parse_partition(item["pk"])
-    request, plan = item["request"], item.get("plan")
-    segment_seconds = request["segment_seconds"]
+    plan = item.get("plan")
     return Job(
         tenant=TenantId(tenant),
         job_id=JobId(job_id),
         video_id=VideoId(item["video_id"]),
         state=JobState(item["state"]),
-        request=JobRequest(
-            models=tuple(request["models"]),
-            sampling=Sampling.from_json(request["sampling"]),
-            score_min=request["score_min"],
-            labels=tuple(request["labels"]),
-            segment_seconds=Fraction(segment_seconds) if segment_seconds is not None else None,
-            tracking=request["tracking"],
-        ),
-        models=tuple(ModelRef(**ref) for ref in item["models"]),
+        request=request_from_map(item["request"]),
+        models=models_from_list(item["models"]),
         created_at=time_from_text(item["created_at"]),
         deadline_at=time_from_text(item["deadline_at"]),
         plan=PlanFacts(plan["segments"], plan["cells"], WholeReason(plan["reason"]) if plan["reason"] else None)
@@ -163,6 +149,52 @@ def job_from_item(item: Item) -> Job:
         made=made_from_map(item.get("made")),
         reused=ReuseReceipt.from_json(item["reused"]) if item.get("reused") else None,
     )
+
+
+def request_to_map(request: JobRequest) -> Item:
+    """JobRequest as an attribute; what release 0.1 did not have is there only when it was asked for."""
+    more: Item = {}
+    if request.tracker is not None:
+        more["tracker"] = request.tracker.to_json()
+    if request.pipeline is not None:
+        more["pipeline"] = {"name": request.pipeline.name, "version": request.pipeline.version}
+    if not request.promote:
+        more["promote"] = False
+    return {
+        "models": list(request.models),
+        "sampling": request.sampling.to_json(),
+        "score_min": request.score_min,
+        "labels": list(request.labels),
+        "segment_seconds": str(request.segment_seconds) if request.segment_seconds is not None else None,
+        "tracking": request.tracking,
+        **more,
+    }
+
+
+def request_from_map(form: Item) -> JobRequest:
+    """JobRequest from an attribute."""
+    segment_seconds, tracker, pipeline = form["segment_seconds"], form.get("tracker"), form.get("pipeline")
+    return JobRequest(
+        models=tuple(form["models"]),
+        sampling=Sampling.from_json(form["sampling"]),
+        score_min=form["score_min"],
+        labels=tuple(form["labels"]),
+        segment_seconds=Fraction(segment_seconds) if segment_seconds is not None else None,
+        tracking=form["tracking"],
+        tracker=TrackingParameters.from_json(tracker) if tracker is not None else None,
+        pipeline=PipelineRef(**pipeline) if pipeline else None,
+        promote=form.get("promote", True),
+    )
+
+
+def models_to_list(models: Sequence[ModelRef]) -> list[Item]:
+    """Exact models as an attribute."""
+    return [{"name": ref.name, "version": ref.version, "sha256": ref.sha256} for ref in models]
+
+
+def models_from_list(form: Sequence[Item]) -> tuple[ModelRef, ...]:
+    """Exact models from an attribute."""
+    return tuple(ModelRef(**ref) for ref in form)
 
 
 def unit_to_item(pk: str, sk: str, unit: Unit, segment: Segment | None = None) -> Item:

@@ -37,7 +37,6 @@ _NO_PART_OF_IT = (
     "provider_class",
     "children",
     "step",
-    "parameters",
     "job_finished_at",
 )
 _NO_PART_OF_MEDIA = ("cells_key", "table_key", "decoder")

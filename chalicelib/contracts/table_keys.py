@@ -6,6 +6,7 @@ Table `meta` (pk, sk; stream; TTL `expires_at`; index `due` = due_shard, due_at;
                           JOB#{job_id}          that it has this job (kind JOB_REF)
                           STEP#PROBE            the probe as a unit of work
                           SUBMISSION#{id}       something sent to Batch
+                          VERSION#{pipeline}#{alias}   which job's results an alias names
     {tenant}#{job_id}     JOB                   the job
                           SEG#{index:05}        a segment as a unit of work
                           OPEN#{index:05}       marker: that segment is not terminal
@@ -16,6 +17,7 @@ Table `meta` (pk, sk; stream; TTL `expires_at`; index `due` = due_shard, due_at;
                           SUBMISSION#{id}       something sent to Batch
                           EVENT#{seq:08}        what happened to the job, in order (the outbox)
                           ORIGIN#{origin}       that the event of this change is recorded, and under which seq
+    {tenant}#pipeline:{name}   PIPELINE#{version:06}   a version of a pipeline; the first one is in the index `lists`
     {tenant}#{key hash}   IDEMPOTENCY           the answer that an idempotency key was given
     public#models         MODEL#{name}          a model that every tenant may use
 
@@ -48,6 +50,8 @@ PUBLIC_MODELS = "public#models"
 # A job and its markers are neighbours, FAILED# < JOB < OPEN#, and nothing lies between: one query tells its progress.
 FAILED_PREFIX = "FAILED#"
 OPEN_PREFIX = "OPEN#"
+RESULT_VERSION_PREFIX = "VERSION#"
+PIPELINE_PREFIX = "PIPELINE#"
 SEGMENT_TREE = "TREE"
 
 Key = dict[str, str]
@@ -97,6 +101,26 @@ def submission(submission_id: str) -> str:
 def job_reference(job_id: str) -> str:
     """Sort key, below the video, of one of its jobs."""
     return f"JOB#{job_id}"
+
+
+def result_version(pipeline: str, alias: str) -> str:
+    """Sort key, below the video, of an alias for results of a pipeline."""
+    return f"{RESULT_VERSION_PREFIX}{pipeline}#{alias}"
+
+
+def pipeline_partition(tenant: str, name: str) -> str:
+    """The partition of a pipeline; no id and no digest has a colon."""
+    return partition(tenant, f"pipeline:{name}")
+
+
+def pipeline_list(tenant: str) -> str:
+    """Where the index `lists` has the names of a tenant's pipelines."""
+    return partition(tenant, "pipelines")
+
+
+def pipeline_version(version: int) -> str:
+    """Sort key of a version of a pipeline."""
+    return f"{PIPELINE_PREFIX}{version:06d}"
 
 
 def model(name: str) -> str:

@@ -98,7 +98,7 @@ class WorkOrder:
     step: str = ""
     """Name of the side step that the order is for; empty otherwise."""
     parameters: dict[str, Any] | None = None
-    """Of the side step."""
+    """Of the side step; of a finish, `{"tracking": …}` when it is to track otherwise than by default."""
     job_finished_at: str = ""
     """RFC 3339: the finish of the job whose results a side step is about."""
 
@@ -124,10 +124,12 @@ class WorkOrder:
     def to_bytes(self) -> bytes:
         """JSON, UTF-8."""
         form = {"version": VERSION, **asdict(self)}
-        if not self.step:
-            # Workers of release 0.1 do not know them.
-            for name in ("step", "parameters", "job_finished_at"):
+        # Workers of release 0.1 know none of these; one that would have to do as they say must stop there.
+        for name in ("step", "job_finished_at"):
+            if not self.step:
                 del form[name]
+        if self.parameters is None:
+            del form["parameters"]
         return json.dumps(form, separators=(",", ":")).encode()
 
     @staticmethod

@@ -18,6 +18,10 @@ from chalicelib.domain.ids import JobId, TenantId, VideoId
 from chalicelib.domain.media import WholeReason
 from chalicelib.domain.reuse import Made, ReuseReceipt
 from chalicelib.domain.sampling import Sampling
+from chalicelib.domain.tracking import TrackingParameters
+
+DEFAULT_PIPELINE = "default"
+"""What jobs without a pipeline are versions for."""
 
 
 class JobState(StrEnum):
@@ -36,6 +40,7 @@ class JobState(StrEnum):
     CANCELLED = "CANCELLED"
 
 
+STATES_WITH_RESULTS = frozenset({JobState.SUCCEEDED, JobState.PARTIAL})
 TERMINAL_JOB_STATES = frozenset({JobState.SUCCEEDED, JobState.PARTIAL, JobState.FAILED, JobState.CANCELLED})
 
 
@@ -49,6 +54,14 @@ class ModelRef:
 
 
 @dataclass(frozen=True, slots=True)
+class PipelineRef:
+    """The version of a pipeline that a job is of."""
+
+    name: str
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
 class JobRequest:
     """What the client asked for; results above the model's floor are stored whatever `score_min` and `labels` say."""
 
@@ -59,6 +72,12 @@ class JobRequest:
     segment_seconds: Fraction | None = None
     """A hint for the planner; segments are whole cells."""
     tracking: bool = True
+    tracker: TrackingParameters | None = None
+    """What the finish tracks with; None: its defaults."""
+    pipeline: PipelineRef | None = None
+    """Whose request this is: its models are those of that version, whatever their names mean by now."""
+    promote: bool = True
+    """Whether `latest` of the video and pipeline moves to the job when it ends with results."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +153,16 @@ class Job:
     """How its results came about, when they may be taken over by a job that is alike (`services/take_over.py`)."""
     reused: ReuseReceipt | None = None
     """What was not paid again; of a job that has finished."""
+
+    @property
+    def pipeline(self) -> PipelineRef | None:
+        """The version of a pipeline that it is of, if it is of one."""
+        return self.request.pipeline
+
+    @property
+    def pipeline_name(self) -> str:
+        """What it is a version of its video's results for."""
+        return self.request.pipeline.name if self.request.pipeline else DEFAULT_PIPELINE
 
     @property
     def has_tracks(self) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 SCORE_MIN = 0.01
@@ -13,7 +13,7 @@ FRAMES_MAX = 60
 
 @dataclass(frozen=True, slots=True)
 class TrackingParameters:
-    """Unset: as the finish of a job does it."""
+    """Unset: the tracker's defaults."""
 
     score_high: float | None = None
     """Detections from here on start and confirm tracks; unset: each model's default threshold."""
@@ -45,6 +45,15 @@ class TrackingParameters:
         """What was told, as plain values."""
         told = {name: value for name, value in asdict(self).items() if value is not None and value != ()}
         return {**told, "labels": list(self.labels)} if self.labels else told
+
+    def over(self, base: TrackingParameters | None) -> TrackingParameters:
+        """These, and what they do not tell as `base` has it; where the two do not fit, what is told here counts."""
+        if base is None:
+            return self
+        merged = TrackingParameters.from_json({**base.to_json(), **self.to_json()})
+        if (merged.confirm_hits or 1) <= (merged.confirm_frames or FRAMES_MAX):
+            return merged
+        return replace(merged, confirm_hits=self.confirm_hits, confirm_frames=self.confirm_frames)
 
     @staticmethod
     def from_json(form: dict[str, Any]) -> TrackingParameters:

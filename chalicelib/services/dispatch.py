@@ -277,7 +277,14 @@ def _with_request(
         score_min=request.score_min,
         labels=request.labels,
         tracking=request.tracking,
+        parameters=_tracker_of(order, request),
     )
+
+
+def _tracker_of(order: WorkOrder, request: JobRequest) -> dict[str, object] | None:
+    """What the finish is told to track with, in the form in which a re-tracking is; None: its defaults."""
+    tracker = request.tracker if order.kind is OrderKind.FINISH else None
+    return None if tracker is None else {"tracking": tracker.to_json()}
 
 
 def _with_step(ports: Ports, order: WorkOrder, owner: Owner, name: StepName) -> WorkOrder:

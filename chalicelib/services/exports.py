@@ -18,12 +18,12 @@ from chalicelib.contracts.items import time_to_text
 from chalicelib.domain.errors import Conflict, InvalidRequest, NotFound
 from chalicelib.domain.exports import FACTS_BY_FORMAT, ExportRequest
 from chalicelib.domain.ids import is_id
-from chalicelib.domain.jobs import Job
+from chalicelib.domain.jobs import STATES_WITH_RESULTS, Job
 from chalicelib.domain.side_steps import SideStep, SideStepState, StepName
 from chalicelib.domain.units import UnitKind
 from chalicelib.services.dispatch import owner_of
 from chalicelib.services.ports import Ports
-from chalicelib.services.side_steps import STATES_WITH_RESULTS, start_side_step
+from chalicelib.services.side_steps import start_side_step
 from chalicelib.services.tracks import get_track_version
 
 BY_TIME = ", ".join(sorted(name for name, facts in FACTS_BY_FORMAT.items() if not facts.needs_frame_numbers))

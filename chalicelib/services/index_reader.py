@@ -11,10 +11,9 @@ from typing import NamedTuple
 from chalicelib.contracts import table_keys
 from chalicelib.contracts.job_index import IndexEntry
 from chalicelib.contracts.summary_tree import Wanted
-from chalicelib.domain.jobs import Job
+from chalicelib.domain.jobs import STATES_WITH_RESULTS, Job
 from chalicelib.services.dispatch import owner_of
 from chalicelib.services.ports import Ports
-from chalicelib.services.side_steps import STATES_WITH_RESULTS
 from chalicelib.services.tree_reader import TreeReader
 
 TREE_READS_PER_PAGE = 32

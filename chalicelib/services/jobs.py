@@ -11,7 +11,7 @@ from aws_lambda_powertools import Logger
 from chalicelib.contracts.work_order import OrderKind
 from chalicelib.domain.errors import Conflict, DependencyFailed, InvalidRequest, NotFound
 from chalicelib.domain.ids import JobId, SubmissionId, TenantId, VideoId, is_id
-from chalicelib.domain.jobs import Job, JobRequest, JobState, ModelRef, Progress
+from chalicelib.domain.jobs import Job, JobRequest, JobState, ModelRef, PipelineRef, Progress
 from chalicelib.domain.models import TASKS_OF_JOBS, Manifest
 from chalicelib.domain.segments import Segment
 from chalicelib.domain.units import MAX_ATTEMPTS, Unit, UnitKind, UnitState
@@ -29,12 +29,12 @@ def start_job(ports: Ports, video: Video, request: JobRequest) -> Job:
     """Record a job for `video`, which starts as soon as the video is known.
 
     Raises:
-        Conflict: the video was rejected.
+        Conflict: the video was rejected, or a model of the request's pipeline is gone.
         InvalidRequest: a model or label that does not exist.
     """
     if video.state is VideoState.REJECTED and video.failure:
         raise Conflict(f"video {video.video_id} was rejected: {video.failure.detail}", hint=video.failure.hint)
-    manifests = resolve_models(ports, request)
+    manifests = resolve_models(ports, video.tenant, request)
     now = ports.clock.now()
     job = Job(
         tenant=video.tenant,
@@ -55,15 +55,18 @@ def start_job(ports: Ports, video: Video, request: JobRequest) -> Job:
     return job
 
 
-def resolve_models(ports: Ports, request: JobRequest) -> Sequence[Manifest]:
-    """The manifests that a request names, after checking that it can be done.
+def resolve_models(ports: Ports, tenant: TenantId, request: JobRequest) -> Sequence[Manifest]:
+    """The manifests that a request names, or that its pipeline has, after checking that it can be done.
 
     Raises:
+        Conflict: a model of the pipeline was removed or replaced.
         InvalidRequest: an unknown model, one of a task that jobs cannot run, or a label that none of the models has.
     """
+    if request.pipeline is not None:
+        return _models_of_pipeline(ports, tenant, request.pipeline)
     manifests = []
     for name in request.models:
-        manifest = ports.models.get(name)
+        manifest = _find_model(ports, tenant, name)
         if manifest is None:
             known = ", ".join(model.name for model in ports.models.list())
             raise InvalidRequest(
@@ -235,6 +238,28 @@ def retry_job(ports: Ports, job: Job) -> Job:
     forget_job(ports, job.tenant, job.job_id)
     send(ports, submission)
     return retried
+
+
+def _models_of_pipeline(ports: Ports, tenant: TenantId, ref: PipelineRef) -> Sequence[Manifest]:
+    """The models that were pinned when the version was made, which checked all else."""
+    pipeline = ports.pipelines.get(tenant, ref.name, ref.version)
+    if pipeline is None:
+        raise InvalidRequest(f"there is no pipeline {ref.name}@{ref.version}", hint="GET /pipelines lists them")
+    manifests = []
+    for pinned in pipeline.models:
+        manifest = _find_model(ports, tenant, pinned.name)
+        if manifest is None or manifest.sha256 != pinned.sha256:
+            raise Conflict(
+                f"model {pinned.name} {pinned.version} ({pinned.sha256[:12]}) of pipeline {ref.name}@{ref.version} was "
+                "removed or replaced",
+                hint="POST /pipelines with the same content makes a version with what the model is now",
+            )
+        manifests.append(manifest)
+    return manifests
+
+
+def _find_model(ports: Ports, tenant: TenantId, name: str) -> Manifest | None:  # noqa: ARG001  names are of all
+    return ports.models.get(name)
 
 
 def _retry_segments(ports: Ports, job: Job, count: int) -> Job:

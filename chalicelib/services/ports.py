@@ -31,6 +31,7 @@ from chalicelib.services.event_ports import EventPublisher, EventStore
 from chalicelib.services.object_port import ObjectStore
 from chalicelib.services.shared_reads import SharedReads
 from chalicelib.services.take_over_port import TakeOverStore
+from chalicelib.services.version_ports import PipelineStore, ResultVersionStore
 
 
 class VersionConflict(Conflict):
@@ -452,6 +453,8 @@ class Ports:
     submissions: SubmissionStore
     due: DueIndex
     models: ModelRegistry
+    pipelines: PipelineStore
+    versions: ResultVersionStore
     results: ResultStore
     take_overs: TakeOverStore
     objects: ObjectStore

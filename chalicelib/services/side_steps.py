@@ -13,7 +13,7 @@ from aws_lambda_powertools import Logger
 
 from chalicelib.domain.errors import Conflict, DependencyFailed, ErrorCode, Failure
 from chalicelib.domain.ids import JobId, SubmissionId
-from chalicelib.domain.jobs import Job, JobState
+from chalicelib.domain.jobs import STATES_WITH_RESULTS, Job
 from chalicelib.domain.side_steps import SideStep, StepName
 from chalicelib.domain.units import SIDE_KINDS, Lane, Unit, UnitState
 from chalicelib.services.advance import due_after
@@ -22,7 +22,6 @@ from chalicelib.services.ports import Owner, Ports, SubmissionState
 
 logger = Logger(service="reelscan", child=True)
 
-STATES_WITH_RESULTS = frozenset({JobState.SUCCEEDED, JobState.PARTIAL})
 RETRIED = Failure(
     ErrorCode.CONFLICT, "the job was retried after this was asked for", "Ask for it again when the job has finished"
 )

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from chalicelib.domain.errors import Conflict, Failure, InvalidRequest, LimitExceeded, NotFound
-from chalicelib.domain.jobs import Job
+from chalicelib.domain.jobs import STATES_WITH_RESULTS, Job
 from chalicelib.domain.side_steps import SideStep, SideStepState, StepName
 from chalicelib.domain.tracking import TrackingParameters
 from chalicelib.domain.units import UnitKind
 from chalicelib.services.dispatch import owner_of
 from chalicelib.services.ports import Ports
-from chalicelib.services.side_steps import STATES_WITH_RESULTS, start_side_step
+from chalicelib.services.side_steps import start_side_step
 
 MAX_VERSIONS = 100
 """Of one job, besides version 0."""
@@ -26,7 +26,7 @@ class TrackVersion:
     version: int
     state: SideStepState
     parameters: dict[str, object] = field(hash=False)
-    """What was told; everything else is as in version 0."""
+    """What was told; everything else has the tracker's default."""
     is_current: bool
     """Whether it is read when no version is named."""
     created_at: datetime
@@ -47,6 +47,8 @@ def start_tracks(ports: Ports, job: Job, parameters: TrackingParameters, *, make
         LimitExceeded: the job has as many versions as it may have.
     """
     _check_labels(ports, job, parameters)
+    # What is left out is as in version 0, which a pipeline may have told otherwise than the defaults.
+    parameters = parameters.over(job.request.tracker)
     while True:
         last = max((int(step.unit.name) for step in _steps(ports, job)), default=0)
         if last >= MAX_VERSIONS:
@@ -114,7 +116,7 @@ def _first_version(job: Job) -> TrackVersion | None:
     return TrackVersion(
         version=0,
         state=SideStepState.SUCCEEDED,
-        parameters={},
+        parameters=job.request.tracker.to_json() if job.request.tracker else {},
         is_current=job.tracks_version == 0,
         created_at=job.created_at,
         finished_at=job.finished_at,

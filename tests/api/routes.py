@@ -15,6 +15,8 @@ JOB = {
     "job_id",
     "video_id",
     "state",
+    "pipeline",
+    "promote",
     "models",
     "sampling",
     "score_min?",
@@ -29,6 +31,18 @@ JOB = {
     "missing?",
     "error?",
 }
+DETECTION = {"pts", "timebase", "time_seconds", "frame_index", "model", "label", "score", "box", "track_id?"}
+TRACK = {
+    "track_id",
+    "model",
+    "label",
+    "first_pts",
+    "last_pts",
+    "first_seconds",
+    "last_seconds",
+    "frames",
+    "score_max",
+}
 TRACK_VERSION = {
     "version",
     "state",
@@ -40,6 +54,20 @@ TRACK_VERSION = {
     "is_outdated?",
     "error?",
 }
+PIPELINE = {
+    "name",
+    "version",
+    "models",
+    "sampling",
+    "score_min?",
+    "labels?",
+    "segment_seconds?",
+    "tracking",
+    "tracker?",
+    "created_at",
+    "created_by",
+}
+RESULT_VERSION = {"pipeline", "alias", "job_id", "moves"}
 PAGE = {"items", "next_cursor"}
 EXPORT = {
     "export_id",
@@ -74,7 +102,7 @@ class Route:
     item: set[str] = field(default_factory=set)
     """Fields of an item of a list, or of the one thing in an envelope."""
     body: Any = None
-    """A good body."""
+    """A good body; `{job_id}` in it is the id of a job."""
     body_fields: set[str] = field(default_factory=set)
     query: set[str] = field(default_factory=set)
     asked: str = ""
@@ -84,9 +112,16 @@ class Route:
     def __str__(self) -> str:
         return f"{self.method} {self.path}"
 
+    def body_for(self, job_id: str) -> Any:
+        """A good body that names this job, if it names one."""
+        if not isinstance(self.body, dict):
+            return self.body
+        return {name: job_id if value == "{job_id}" else value for name, value in self.body.items()}
+
 
 START = {"models": ["toy"]}
-JOB_FIELDS = {"models", "sampling?", "score_min?", "labels?", "segment_seconds?", "tracking?"}
+ANALYSIS_FIELDS = {"models", "sampling?", "score_min?", "labels?", "segment_seconds?", "tracking?"}
+JOB_FIELDS = {*ANALYSIS_FIELDS - {"models"}, "models?", "pipeline?", "promote?"}
 SLICE = {"limit", "cursor"}
 
 ROUTES = [
@@ -163,7 +198,7 @@ ROUTES = [
         "/jobs/{job_id}/detections",
         200,
         PAGE,
-        {"pts", "timebase", "time_seconds", "frame_index", "model", "label", "score", "box", "track_id?"},
+        DETECTION,
         query={*SLICE, "label", "model", "from", "to", "score_min", "track_id", "track_version"},
     ),
     Route(
@@ -171,17 +206,7 @@ ROUTES = [
         "/jobs/{job_id}/tracks",
         200,
         PAGE,
-        {
-            "track_id",
-            "model",
-            "label",
-            "first_pts",
-            "last_pts",
-            "first_seconds",
-            "last_seconds",
-            "frames",
-            "score_max",
-        },
+        TRACK,
         query={*SLICE, "label", "from", "to", "version"},
     ),
     # Their answers differ by kind: tests/api/test_query.py has the fields of each.
@@ -218,6 +243,64 @@ ROUTES = [
     ),
     Route("GET", "/jobs/{job_id}/exports", 200, PAGE, EXPORT, query=SLICE),
     Route("GET", "/jobs/{job_id}/exports/{export_id}", 200, {"export"}, EXPORT),
+    Route(
+        "POST",
+        "/pipelines",
+        201,
+        {"pipeline"},
+        PIPELINE,
+        body={"name": "people", "models": ["toy"]},
+        body_fields={*ANALYSIS_FIELDS, "name", "tracker?"},
+    ),
+    Route("GET", "/pipelines", 200, PAGE, PIPELINE, query=SLICE),
+    Route("GET", "/pipelines/{name}", 200, PAGE, PIPELINE, query=SLICE),
+    Route("GET", "/pipelines/{name}/versions/{number}", 200, {"pipeline"}, PIPELINE),
+    Route(
+        "GET",
+        "/videos/{video_id}/detections",
+        200,
+        {"job_id", *PAGE},
+        DETECTION,
+        query={
+            *SLICE,
+            "label",
+            "model",
+            "from",
+            "to",
+            "score_min",
+            "track_id",
+            "track_version",
+            "version",
+            "pipeline",
+        },
+    ),
+    Route(
+        "GET",
+        "/videos/{video_id}/tracks",
+        200,
+        {"job_id", *PAGE},
+        TRACK,
+        query={*SLICE, "label", "from", "to", "track_version", "version", "pipeline"},
+    ),
+    Route("GET", "/videos/{video_id}/versions", 200, PAGE, RESULT_VERSION, query={*SLICE, "pipeline"}),
+    Route(
+        "PUT",
+        "/videos/{video_id}/versions/{alias}",
+        200,
+        {"version"},
+        RESULT_VERSION,
+        body={"job_id": "{job_id}", "cause": "it is better"},
+        body_fields={"job_id", "pipeline?", "cause"},
+    ),
+    Route(
+        "POST",
+        "/videos/{video_id}/versions/{alias}/rollback",
+        200,
+        {"version"},
+        RESULT_VERSION,
+        body={"cause": "it is worse"},
+        body_fields={"pipeline?", "cause"},
+    ),
     Route(
         "GET",
         "/models",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 from chalicelib.contracts import table_keys
 from chalicelib.contracts.blocks import make_ref, pack_block
@@ -48,6 +49,18 @@ class Seeded:
     export_id: str = "exp_7ZZZZZZZZZZZZZZZZZZZZZZZZZ"
     """One that never was, unless it was seeded."""
 
+    @property
+    def path_values(self) -> dict[str, str]:
+        """What a route to one thing has in its path."""
+        return {
+            "video_id": self.video_id,
+            "job_id": self.job_id,
+            "export_id": self.export_id,
+            "name": "people",
+            "number": "1",
+            "alias": "prod",
+        }
+
 
 def seed_video(service: Service, tenant: TenantId = ACME, state: VideoState = VideoState.READY) -> Video:
     """A video whose bytes are there (unless it awaits them), and what its probe found."""
@@ -86,15 +99,19 @@ def seed_job(
     tenant: TenantId = ACME,
     state: JobState = JobState.SUCCEEDED,
     failed: tuple[int, ...] = (),
+    video_id: VideoId | None = None,
+    **request: Any,
 ) -> Seeded:
-    """A job of three segments on a video that is ready, with results in the segments that did not fail."""
-    video = seed_video(service, tenant)
+    """A job of three segments, with results where none failed, on a video that is ready: this one, or a new one."""
     ports = service.ports
+    video = ports.videos.get(tenant, video_id) if video_id else seed_video(service, tenant)
+    assert video is not None
     job = make_job(
         tenant=tenant,
         job_id=JobId(ports.ids.make("job")),
         video_id=video.video_id,
         state=state,
+        request=replace(make_job().request, **request),
         models=(ModelRef("toy", "1", make_manifest().sha256),),
         plan=PlanFacts(SEGMENTS, SEGMENTS),
         finished_at=NOW if state in TERMINAL_JOB_STATES else None,
@@ -130,6 +147,21 @@ def seed_export(service: Service, tenant: TenantId = ACME) -> Seeded:
     seeded = seed_job(service, tenant)
     answer = service.call("POST", f"/jobs/{seeded.job_id}/exports", {"format": "csv"}, token=tenant)
     return replace(seeded, export_id=answer.json["export"]["export_id"])
+
+
+def seed_pipeline(service: Service, tenant: TenantId = ACME) -> None:
+    """The first version of a pipeline `people`."""
+    service.call("POST", "/pipelines", {"name": "people", "models": ["toy"]}, token=tenant)
+
+
+def seed_versions(service: Service, tenant: TenantId = ACME) -> Seeded:
+    """A video whose alias `prod` named one job, and now names another one, which is the latest."""
+    first = seed_job(service, tenant)
+    second = seed_job(service, tenant, video_id=VideoId(first.video_id))
+    for seeded in (first, second):
+        path, body = f"/videos/{first.video_id}/versions/prod", {"job_id": seeded.job_id, "cause": "it is better"}
+        assert service.call("PUT", path, body, token=tenant).status == 200
+    return second
 
 
 def _write_results(service: Service, job: Job, index: int) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from chalicelib.domain.jobs import JobState
 from tests.api.routes import ROUTES, Route
-from tests.api.seed import seed_export, seed_job, seed_upload_in_parts
+from tests.api.seed import seed_export, seed_job, seed_pipeline, seed_upload_in_parts
 from tests.api.service import ACME, Service
 
 GETS = [route for route in ROUTES if route.method == "GET"]
@@ -20,8 +20,10 @@ def service() -> Service:
 def path_of(service: Service, route: Route) -> str:
     if "/upload" in route.path:
         return route.path.format(video_id=seed_upload_in_parts(service))
+    if "/pipelines" in route.path:
+        seed_pipeline(service)
     seeded = seed_export(service) if "export_id" in route.path else seed_job(service)
-    return route.path.format(video_id=seeded.video_id, job_id=seeded.job_id, export_id=seeded.export_id)
+    return route.path.format(**seeded.path_values)
 
 
 @pytest.mark.parametrize("route", GETS, ids=str)
@@ -29,7 +31,7 @@ def test_what_the_client_has_is_not_sent_again(service: Service, route: Route) -
     path = path_of(service, route)
     first = service.call("GET", path, query=route.asked)
     again = service.call("GET", path, query=route.asked, headers={"If-None-Match": first.headers["etag"]})
-    assert (again.status, again.body) == (304, b"")
+    assert (first.status, again.status, again.body) == (200, 304, b"")
     assert again.headers["etag"] == first.headers["etag"]
 
 

@@ -21,7 +21,7 @@ from graphql import (
 from pydantic import BaseModel
 
 from chalicelib.adapters.event_publisher import EVENT_FIELDS, MUTATION_BY_KIND, publication
-from chalicelib.api import query_schemas, schemas, track_schemas
+from chalicelib.api import event_schemas, pipeline_schemas, query_schemas, schemas, track_schemas, version_schemas
 from chalicelib.api.graphql.limits import PAGE_LIMITS_BY_FIELD
 from chalicelib.api.graphql.resolvers import RESOLVERS, TYPE_BY_KIND
 from chalicelib.api.graphql.words import OPAQUE, to_camel, to_snake
@@ -51,8 +51,8 @@ REST_BY_TYPE: dict[str, type[BaseModel]] = {
     "Segment": schemas.SegmentOut,
     "Detection": schemas.DetectionOut,
     "Track": schemas.TrackOut,
-    "JobEvent": schemas.JobEventOut,
-    "LabelCount": schemas.LabelCountOut,
+    "JobEvent": event_schemas.JobEventOut,
+    "LabelCount": event_schemas.LabelCountOut,
     "Model": schemas.ModelOut,
     "VideoCreated": schemas.VideoCreatedOut,
     "Upload": schemas.UploadOut,
@@ -67,13 +67,24 @@ REST_BY_TYPE: dict[str, type[BaseModel]] = {
     "DwellItem": query_schemas.DwellItemOut,
     "PairSide": query_schemas.PairSideOut,
     "Crossing": query_schemas.CrossingOut,
+    "PipelineRef": schemas.PipelineRefOut,
+    "Pipeline": pipeline_schemas.PipelineOut,
+    "PipelineConnection": pipeline_schemas.PipelinesPage,
+    "PipelineInput": pipeline_schemas.PipelineIn,
+    "Tracker": track_schemas.TrackerOut,
+    "TrackerInput": track_schemas.TrackerIn,
+    "ResultVersion": version_schemas.ResultVersionOut,
+    "ResultVersionConnection": version_schemas.ResultVersionsPage,
+    "Move": version_schemas.MoveOut,
+    "PromoteInput": version_schemas.PromoteIn,
+    "RollBackInput": version_schemas.RollBackIn,
     "Part": schemas.PartOut,
     "VideoConnection": schemas.VideosPage,
     "JobConnection": schemas.JobsPage,
     "SegmentConnection": schemas.SegmentsPage,
     "DetectionConnection": schemas.DetectionsPage,
     "TrackConnection": schemas.TracksPage,
-    "JobEventConnection": schemas.JobEventsPage,
+    "JobEventConnection": event_schemas.JobEventsPage,
     "ModelConnection": schemas.ModelsPage,
     "FoundConnection": query_schemas.FoundTracksOut,
     "PartConnection": schemas.PartsOut,
@@ -83,10 +94,11 @@ REST_BY_TYPE: dict[str, type[BaseModel]] = {
     "CompleteUploadInput": schemas.CompleteIn,
     "UploadedPartInput": schemas.UploadedPartIn,
     "StartJobInput": schemas.JobIn,
-    "JobEventInput": schemas.JobEventOut,
+    "JobEventInput": event_schemas.JobEventOut,
     "ErrorInput": schemas.ErrorOut,
-    "LabelCountInput": schemas.LabelCountOut,
+    "LabelCountInput": event_schemas.LabelCountOut,
 }
+FORMS = (schemas, event_schemas, pipeline_schemas, query_schemas, track_schemas, version_schemas)
 REST_ONLY = {
     # A union in REST's forms, one type here.
     "EveryFrameIn",
@@ -96,6 +108,15 @@ REST_ONLY = {
     "VideoEnvelope",
     "JobEnvelope",
     "TrackVersionEnvelope",
+    "PipelineEnvelope",
+    "ResultVersionEnvelope",
+    # What a job and a pipeline have in common.
+    "AnalysisIn",
+    # Read through the job that `Video.version` gives.
+    "VersionDetectionsPage",
+    "VersionTracksPage",
+    "VersionDetectionsQuery",
+    "VersionTracksQuery",
     "Nothing",
     "HealthOut",
     "StoredPartOut",
@@ -108,6 +129,7 @@ REST_ONLY = {
     "QueryQuery",
     "PageQuery",
     "EventsQuery",
+    "VersionsQuery",
     "DetectionsQuery",
     "TracksQuery",
     "In",
@@ -115,18 +137,22 @@ REST_ONLY = {
 }
 ARGUMENTS: dict[tuple[str, str], type[BaseModel]] = {
     ("Query", "videos"): schemas.PageQuery,
-    ("Query", "jobEvents"): schemas.EventsQuery,
+    ("Query", "jobEvents"): event_schemas.EventsQuery,
     ("Query", "jobQuery"): query_schemas.QueryQuery,
     ("Query", "search"): query_schemas.QueryQuery,
+    ("Query", "pipelines"): schemas.PageQuery,
+    ("Pipeline", "versions"): schemas.PageQuery,
     ("Video", "jobs"): schemas.PageQuery,
+    ("Video", "versions"): version_schemas.VersionsQuery,
     ("Job", "segments"): schemas.PageQuery,
     ("Job", "detections"): schemas.DetectionsQuery,
     ("Job", "tracks"): schemas.TracksQuery,
-    ("Job", "events"): schemas.EventsQuery,
+    ("Job", "events"): event_schemas.EventsQuery,
 }
 FOUND = {member.name for member in SDL.schema.type_map["Found"].types}  # type: ignore[attr-defined]
 MORE_FIELDS = {
-    "Video": {"jobs", "source"},
+    "Video": {"jobs", "source", "version", "versions"},
+    "Pipeline": {"versions"},
     "Job": {"video", "segments", "detections", "tracks", "events", "trackVersions"},
 }
 """What a graph has and a list of fields has not."""
@@ -186,7 +212,8 @@ def test_every_resolver_has_its_field() -> None:
 def test_every_form_and_answer_of_rest_has_its_twin() -> None:
     models = {
         name
-        for name, model in {**vars(schemas), **vars(query_schemas), **vars(track_schemas)}.items()
+        for module in FORMS
+        for name, model in vars(module).items()
         # pydantic leaves its own generic models in the module.
         if isinstance(model, type) and issubclass(model, BaseModel) and name.isidentifier() and model is not BaseModel
     }

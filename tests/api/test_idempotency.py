@@ -122,5 +122,5 @@ def test_a_key_of_no_or_too_great_length_is_refused(service: Service, key: str) 
 @pytest.mark.parametrize("route", [route for route in ROUTES if route.method == "POST" and "{" in route.path], ids=str)
 def test_a_key_on_a_thing_of_another_tenant_is_still_not_found(service: Service, route: Route) -> None:
     seeded = seed_job(service)
-    path = route.path.format(video_id=seeded.video_id, job_id=seeded.job_id)
+    path = route.path.format(**seeded.path_values)
     assert service.call("POST", path, route.body, headers=KEY, token=OTHER).status == 404

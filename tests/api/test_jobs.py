@@ -68,7 +68,7 @@ def test_a_job_without_a_sampling_looks_at_every_frame(service: Service) -> None
 @pytest.mark.parametrize(
     ("body", "detail"),
     [
-        ({}, "models: Field required"),
+        ({}, "models (or a pipeline) must be given"),
         ({"models": []}, "models: List should have at least 1 item"),
         ({"models": ["toy", "toy"]}, "models must be distinct"),
         ({"models": ["none"]}, "there is no model 'none'; there are: toy"),

@@ -9,13 +9,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.api.routes import ROUTES, Route
-from tests.api.seed import seed_job, seed_upload_in_parts
+from tests.api.seed import seed_pipeline, seed_upload_in_parts, seed_versions
 from tests.api.service import Service
 
 INNER_NAMES = {"kind", "n", "s3_uri", "part_number", "etag"}
 NAMES = sorted({name.rstrip("?") for route in ROUTES for name in route.body_fields | route.query} | INNER_NAMES)
 LIKELY = [
     "toy",
+    "people",
+    "people@1",
+    "latest",
     "person",
     "per_second",
     "keyframes",
@@ -48,16 +51,14 @@ values = st.recursive(
 bodies = st.dictionaries(st.sampled_from(NAMES), values, max_size=6) | values
 routes = st.sampled_from(ROUTES)
 SERVICE = Service()
-SEEDED = seed_job(SERVICE)
+SEEDED = seed_versions(SERVICE)
+seed_pipeline(SERVICE)
 UPLOAD = seed_upload_in_parts(SERVICE)
 
 
 def path_of(route: Route) -> str:
-    return route.path.format(
-        video_id=UPLOAD if "/upload" in route.path else SEEDED.video_id,
-        job_id=SEEDED.job_id,
-        export_id=SEEDED.export_id,
-    )
+    video_id = UPLOAD if "/upload" in route.path else SEEDED.video_id
+    return route.path.format(**SEEDED.path_values | {"video_id": video_id})
 
 
 def answered(route: Route, body: Any, query: Any, headers: dict[str, str] | None = None) -> None:
@@ -101,4 +102,4 @@ def test_any_bytes_are_answered(route: Route, body: bytes) -> None:
     st.text(st.characters(min_codepoint=32, max_codepoint=255), max_size=40),
 )
 def test_any_header_is_answered(route: Route, name: str, value: str) -> None:
-    answered(route, route.body, "", {name: value})
+    answered(route, route.body_for(SEEDED.job_id), "", {name: value})

@@ -11,7 +11,7 @@ from chalicelib.api import problems
 from chalicelib.domain import errors
 from chalicelib.domain.errors import TITLE_BY_CODE, DependencyFailed, DomainError, ErrorCode
 from tests.api.routes import ROUTES, Route
-from tests.api.seed import seed_job
+from tests.api.seed import Seeded, seed_job
 from tests.api.service import Service
 from tests.fakes.records import FakeVideoStore
 
@@ -38,7 +38,7 @@ def broken(error: Exception) -> Service:
 
 @pytest.mark.parametrize("route", PRIVATE, ids=str)
 def test_without_a_token_nothing_is_answered(route: Route) -> None:
-    path = route.path.format(video_id="vid_1", job_id="job_1", export_id="exp_1")
+    path = route.path.format(**Seeded("vid_1", "job_1").path_values)
     answer = Service().call(route.method, path, route.body, token=None)
     assert answer.json == {
         "type": "urn:reelscan:problem:UNAUTHENTICATED",

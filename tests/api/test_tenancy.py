@@ -8,7 +8,15 @@ import pytest
 
 from chalicelib.domain.jobs import JobState
 from tests.api.routes import ROUTES, Route
-from tests.api.seed import Seeded, seed_export, seed_job, seed_upload_in_parts, seed_video
+from tests.api.seed import (
+    Seeded,
+    seed_export,
+    seed_job,
+    seed_pipeline,
+    seed_upload_in_parts,
+    seed_versions,
+    seed_video,
+)
 from tests.api.service import ACME, OTHER, Answer, Service
 
 NEVER_VIDEO = "vid_7ZZZZZZZZZZZZZZZZZZZZZZZZZ"
@@ -18,8 +26,8 @@ TO_ONE_THING = [route for route in ROUTES if "{" in route.path]
 
 
 def ask(service: Service, route: Route, ids: Seeded, token: str) -> Answer:
-    path = route.path.format(video_id=ids.video_id, job_id=ids.job_id, export_id=ids.export_id)
-    return service.call(route.method, path, route.body, query=route.asked, token=token)
+    path = route.path.format(**ids.path_values)
+    return service.call(route.method, path, route.body_for(ids.job_id), query=route.asked, token=token)
 
 
 def seed_for(service: Service, route: Route) -> Seeded:
@@ -28,6 +36,11 @@ def seed_for(service: Service, route: Route) -> Seeded:
         return Seeded(seed_upload_in_parts(service), NEVER_JOB)
     if "export_id" in route.path:
         return seed_export(service)
+    if "{alias}" in route.path:
+        return seed_versions(service)
+    if "/pipelines" in route.path:
+        seed_pipeline(service)
+        return Seeded(NEVER_VIDEO, NEVER_JOB)
     state = {"cancel": JobState.RUNNING, "retry": JobState.PARTIAL}.get(route.path.rpartition("/")[2])
     return seed_job(service, state=state or JobState.SUCCEEDED, failed=(1,) if state is JobState.PARTIAL else ())
 
@@ -69,8 +82,8 @@ def test_the_owner_is_answered(route: Route) -> None:
 )
 def test_a_name_that_is_no_id_is_not_found(route: Route, name: str) -> None:
     service = Service()
-    path = route.path.format(video_id=name, job_id=name, export_id=name)
-    assert service.call(route.method, path, route.body, query=route.asked).status in (403, 404)
+    path = route.path.format(**dict.fromkeys(Seeded("", "").path_values, name))
+    assert service.call(route.method, path, route.body_for(name), query=route.asked).status in (403, 404)
 
 
 def test_lists_hold_nothing_of_another_tenant() -> None:

@@ -10,10 +10,13 @@ from hypothesis import strategies as st
 from chalicelib.domain.errors import ErrorCode, Failure
 from chalicelib.domain.events import CommittedRange, JobEvent, JobEventKind, LabelCount
 from chalicelib.domain.ids import JobId, SubmissionId, TenantId, VideoId
-from chalicelib.domain.jobs import Job, JobRequest, JobState, MissingRange, ModelRef, PlanFacts
+from chalicelib.domain.jobs import Job, JobRequest, JobState, MissingRange, ModelRef, PipelineRef, PlanFacts
 from chalicelib.domain.media import Media, WholeReason
+from chalicelib.domain.pipelines import Pipeline
+from chalicelib.domain.result_versions import End, Move, MoveKind, ResultVersion
 from chalicelib.domain.sampling import Sampling, SamplingKind
 from chalicelib.domain.side_steps import SideStep
+from chalicelib.domain.tracking import TrackingParameters
 from chalicelib.domain.units import SIDE_KINDS, Lane, Unit, UnitKind, UnitState
 from chalicelib.domain.videos import Index, Source, Upload, UploadKind, Video, VideoState
 
@@ -76,22 +79,34 @@ json_values = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
     max_leaves=8,
 )
+model_refs = st.lists(st.builds(ModelRef, texts, texts, texts), max_size=3).map(tuple)
+trackers = st.builds(
+    TrackingParameters,
+    score_high=st.none() | st.floats(0.01, 1),
+    lost_seconds=st.none() | st.floats(0, 60),
+    confirm_hits=st.none() | st.integers(1, 60),
+    labels=st.lists(texts, max_size=3).map(tuple),
+)
+requests = st.builds(
+    JobRequest,
+    models=st.lists(texts, max_size=3).map(tuple),
+    sampling=samplings,
+    score_min=scores,
+    labels=st.lists(texts, max_size=3).map(tuple),
+    segment_seconds=st.none() | fractions,
+    tracking=st.booleans(),
+    tracker=st.none() | trackers,
+    pipeline=st.none() | st.builds(PipelineRef, texts, st.integers(1, 9999)),
+    promote=st.booleans(),
+)
 jobs = st.builds(
     Job,
     tenant=tenants,
     job_id=job_ids,
     video_id=video_ids,
     state=st.sampled_from(JobState),
-    request=st.builds(
-        JobRequest,
-        models=st.lists(texts, max_size=3).map(tuple),
-        sampling=samplings,
-        score_min=scores,
-        labels=st.lists(texts, max_size=3).map(tuple),
-        segment_seconds=st.none() | fractions,
-        tracking=st.booleans(),
-    ),
-    models=st.lists(st.builds(ModelRef, texts, texts, texts), max_size=3).map(tuple),
+    request=requests,
+    models=model_refs,
     created_at=moments,
     deadline_at=moments,
     plan=st.none() | st.builds(PlanFacts, naturals, naturals, st.none() | st.sampled_from(WholeReason)),
@@ -103,6 +118,29 @@ jobs = st.builds(
 )
 
 
+names = st.from_regex(r"[a-z0-9][a-z0-9._-]{0,63}", fullmatch=True)
+pipelines = st.builds(
+    Pipeline,
+    tenant=tenants,
+    name=names,
+    version=st.integers(1, 9999),
+    request=requests,
+    models=model_refs,
+    created_at=moments,
+    created_by=texts,
+)
+result_versions = st.builds(
+    ResultVersion,
+    tenant=tenants,
+    video_id=video_ids,
+    pipeline_name=names,
+    alias=st.from_regex(r"[a-z][a-z0-9_-]{0,31}", fullmatch=True),
+    moves=st.lists(
+        st.builds(Move, st.sampled_from(MoveKind), st.none() | job_ids, job_ids, texts, texts, moments), max_size=3
+    ).map(tuple),
+    newest_end=st.none() | st.builds(End, st.booleans(), job_ids),
+    version=naturals,
+)
 ranges = st.builds(
     CommittedRange,
     segment_index=naturals,

@@ -12,13 +12,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.contracts import items, table_keys
+from chalicelib.contracts import items, table_keys, version_items
 from chalicelib.contracts.attribute_values import Item, item_from_wire, item_to_wire
 from chalicelib.domain.errors import ErrorCode, Failure
 from chalicelib.domain.events import JobEvent
 from chalicelib.domain.ids import JobId, SubmissionId, TenantId, VideoId
 from chalicelib.domain.jobs import Job, JobRequest, JobState, MissingRange, ModelRef, PlanFacts
 from chalicelib.domain.media import Media, WholeReason
+from chalicelib.domain.pipelines import Pipeline
+from chalicelib.domain.result_versions import MOVES_KEPT, Move, MoveKind, ResultVersion
 from chalicelib.domain.sampling import Sampling, SamplingKind
 from chalicelib.domain.segments import Segment
 from chalicelib.domain.side_steps import SideStep
@@ -94,6 +96,24 @@ def test_a_video_survives_the_table(video: Video) -> None:
 @given(domain_objects.jobs)
 def test_a_job_survives_the_table(job: Job) -> None:
     assert items.job_from_item(_through_the_table(items.job_to_item(job, None))) == job
+
+
+@given(domain_objects.pipelines)
+def test_a_pipeline_survives_the_table(pipeline: Pipeline) -> None:
+    assert version_items.pipeline_from_item(_through_the_table(version_items.pipeline_to_item(pipeline))) == pipeline
+
+
+@given(domain_objects.result_versions)
+def test_a_version_of_results_survives_the_table(version: ResultVersion) -> None:
+    item = _through_the_table(version_items.result_version_to_item(version))
+    assert version_items.result_version_from_item(item) == version
+
+
+def test_an_alias_with_all_the_moves_it_may_have_is_a_small_item() -> None:
+    """They are read with every page by alias, and a page of aliases must fit into an answer."""
+    move = Move(MoveKind.PROMOTED, a_job().job_id, a_job().job_id, "c" * 200, "s" * 64, MOMENT)
+    version = ResultVersion(TenantId("t" * 64), a_job().video_id, "p" * 64, "a" * 32, (move,) * MOVES_KEPT, None, 9)
+    assert len(json.dumps(_as_json(version_items.result_version_to_item(version)))) < 30_000
 
 
 @given(domain_objects.events, st.none() | st.integers(0, 2**40))

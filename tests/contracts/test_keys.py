@@ -22,6 +22,12 @@ def test_two_partitions_are_one_only_for_the_same_thing_of_the_same_tenant(
     assert (table_keys.partition(tenant, name) == table_keys.partition(other_tenant, other_name)) is is_same
 
 
+@given(tenants, st.from_regex(r"[a-z0-9][a-z0-9._-]{0,63}", fullmatch=True), tenants, names)
+def test_no_pipeline_has_the_partition_of_something_else(tenant: str, name: str, other: str, thing: str) -> None:
+    assert table_keys.pipeline_partition(tenant, name) != table_keys.partition(other, thing)
+    assert table_keys.pipeline_partition(tenant, name) != table_keys.pipeline_list(other)
+
+
 @given(tenants, names)
 def test_a_partition_says_whose_it_is(tenant: str, name: str) -> None:
     assert table_keys.parse_partition(table_keys.partition(tenant, name)) == (tenant, name)

@@ -45,6 +45,10 @@ def a_probe_order() -> WorkOrder:
     return WorkOrder(OrderKind.PROBE, "acme", "vid_1", SubmissionId("probe"), source, 30.0, 10.0)
 
 
+def a_finish_that_is_told_how_to_track() -> WorkOrder:
+    return replace(an_analyze_order(), parameters={"tracking": {"lost_seconds": 2.5}})
+
+
 def a_side_order() -> WorkOrder:
     return replace(
         an_analyze_order(), kind=OrderKind.TRACKS, step="0001", parameters={"lost_seconds": 2.5}, job_finished_at="now"
@@ -52,7 +56,9 @@ def a_side_order() -> WorkOrder:
 
 
 @pytest.mark.parametrize(
-    "order", [an_analyze_order(), a_probe_order(), a_side_order()], ids=["all fields", "fewest fields", "a side step"]
+    "order",
+    [an_analyze_order(), a_probe_order(), a_side_order(), a_finish_that_is_told_how_to_track()],
+    ids=["all fields", "fewest fields", "a side step", "a finish with a tracker"],
 )
 def test_an_order_comes_back(order: WorkOrder) -> None:
     assert WorkOrder.from_bytes(order.to_bytes()) == order

@@ -17,6 +17,7 @@ from tests.fakes.results import FakeModelRegistry, FakeResultStore
 from tests.fakes.system import FakeClock, FakeTokenVerifier, SequentialIds
 from tests.fakes.take_over import FakeTakeOverStore
 from tests.fakes.units import FakeClaims, FakeUnitStore
+from tests.fakes.versions import FakePipelineStore, FakeResultVersionStore
 
 LIMITS = Limits(
     max_upload_bytes=1 << 40,
@@ -68,6 +69,8 @@ def make_fakes(limits: Limits = LIMITS) -> Fakes:
         submissions=FakeSubmissionStore(memory),
         due=FakeDueIndex(memory),
         models=models,
+        pipelines=FakePipelineStore(memory),
+        versions=FakeResultVersionStore(memory),
         results=results,
         take_overs=FakeTakeOverStore(memory, results),
         objects=objects,

@@ -6,8 +6,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from chalicelib.domain.events import JobEvent
-from chalicelib.domain.ids import SubmissionId
+from chalicelib.domain.ids import SubmissionId, TenantId
 from chalicelib.domain.jobs import Job
+from chalicelib.domain.pipelines import Pipeline
+from chalicelib.domain.result_versions import ResultVersion
 from chalicelib.domain.segments import Segment
 from chalicelib.domain.side_steps import SideStep, StepName
 from chalicelib.domain.units import SIDE_KINDS, Unit, UnitKind
@@ -32,6 +34,9 @@ class Memory:
     opened_as: dict[tuple[Owner, UnitKind], SubmissionId] = field(default_factory=dict)
     submissions: dict[Owner, dict[SubmissionId, Submission]] = field(default_factory=dict)
     events: dict[Owner, list[JobEvent]] = field(default_factory=dict)
+    versions: dict[Owner, dict[tuple[str, str], ResultVersion]] = field(default_factory=dict)
+    """Of a video, by pipeline and alias."""
+    pipelines: dict[tuple[TenantId, str], dict[int, Pipeline]] = field(default_factory=dict)
 
     def set_due(self, owner: Owner, due_at: datetime | None, step: StepName | None = None) -> None:
         """Put the owner, or a side step of it, into the due index, or take it out."""
@@ -47,7 +52,8 @@ class Memory:
 
     def forget(self, owner: Owner) -> None:
         """Drop the owner's partition."""
-        for part in (self.videos, self.jobs, self.segments, self.units, self.side_steps, self.submissions, self.events):
+        units = (self.segments, self.units, self.side_steps, self.submissions)
+        for part in (self.videos, self.jobs, *units, self.events, self.versions):
             part.pop(owner, None)
         for due in [due for due in self.due if due.owner == owner]:
             del self.due[due]

@@ -17,7 +17,9 @@ from chalicelib.adapters.event_store import DynamoEventStore
 from chalicelib.adapters.idempotency_store import DynamoIdempotencyStore
 from chalicelib.adapters.job_store import DynamoJobStore
 from chalicelib.adapters.model_registry import DynamoModelRegistry
+from chalicelib.adapters.pipeline_store import DynamoPipelineStore
 from chalicelib.adapters.result_store import DynamoResultStore
+from chalicelib.adapters.result_version_store import DynamoResultVersionStore
 from chalicelib.adapters.submission_store import DynamoSubmissionStore
 from chalicelib.adapters.table import Table
 from chalicelib.adapters.take_over_store import DynamoTakeOverStore
@@ -169,6 +171,8 @@ def aws_deployment(wrap: Callable[[Any], Any] = lambda client: client) -> Deploy
         submissions=DynamoSubmissionStore(meta),
         due=DynamoDueIndex(meta),
         models=DynamoModelRegistry(meta),
+        pipelines=DynamoPipelineStore(meta),
+        versions=DynamoResultVersionStore(meta),
         results=DynamoResultStore(results),
         take_overs=DynamoTakeOverStore(meta, results),
         idempotency=DynamoIdempotencyStore(meta),

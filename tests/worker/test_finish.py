@@ -310,3 +310,22 @@ def test_a_finish_that_was_taken_away_ends_without_a_word() -> None:
 def test_an_order_to_finish_without_media_is_a_bad_order() -> None:
     with pytest.raises(BadOrder, match="media facts"):
         finish(MemoryCloud(), an_order(2, media=None))
+
+
+def test_a_finish_tracks_as_it_is_told() -> None:
+    """The dog scores 0.2, far below the model's threshold, so that by default nobody follows it."""
+    cloud, told = a_cloud(4), a_cloud(4)
+    finish(cloud, an_order(4))
+    finish(told, an_order(4, parameters={"tracking": {"score_high": 0.15, "labels": ["dog"]}}))
+    assert [track.label for track in tracks_of(cloud)] == ["person"]
+    assert [track.label for track in tracks_of(told)] == ["dog"]
+
+
+def test_a_finish_that_is_told_how_to_track_goes_on_from_where_it_was_broken_off() -> None:
+    order = an_order(parameters={"tracking": {"score_high": 0.15, "confirm_hits": 4}})
+    whole, broken = a_cloud(), a_cloud()
+    finish(whole, order)
+    with pytest.raises(Drained):
+        finish(broken, order, stop_when_read(broken, table_keys.segment(20)))
+    finish(broken, order)
+    assert result_of(broken) == result_of(whole)

@@ -15,22 +15,24 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from chalicelib.api import catalog, problems, results, schemas
+from chalicelib.api import catalog, event_schemas, pipelines, problems, results, schemas, versions
 from chalicelib.api import jobs as job_views
 from chalicelib.api import query as query_views
 from chalicelib.api import videos as video_views
 from chalicelib.api.graphql.limits import PAGE_LIMITS_BY_FIELD
 from chalicelib.api.graphql.words import from_graphql, to_camel, to_graphql
 from chalicelib.api.pages import listed_after, next_cursor
+from chalicelib.api.pipeline_schemas import PipelineIn
 from chalicelib.api.present import job_out, video_out
 from chalicelib.api.query_schemas import QueryPageOut, QueryQuery
 from chalicelib.api.track_schemas import TracksIn
 from chalicelib.api.typed import Call
+from chalicelib.api.version_schemas import PromoteIn, RollBackIn, VersionDetectionsQuery, VersionsQuery
 from chalicelib.domain.errors import DomainError, InvalidRequest, NotFound
 from chalicelib.domain.ids import VideoId
 from chalicelib.domain.jobs import Job, JobState, Progress
 from chalicelib.domain.query.ast import ResultKind
-from chalicelib.services import jobs, videos
+from chalicelib.services import jobs, result_versions, videos
 from chalicelib.services.idempotency import answer_once
 from chalicelib.services.ports import Owner, StoredAnswer
 
@@ -90,12 +92,26 @@ def get_job(call: Call, asked: Asked) -> Fields:
 def list_events(call: Call, asked: Asked) -> Fields:
     """Query.jobEvents and Job.events."""
     job_id = asked.source.get("jobId") or asked.arguments["jobId"]
-    return to_graphql(job_views.list_events(call, job_id, _page(asked, schemas.EventsQuery)))
+    return to_graphql(job_views.list_events(call, job_id, _page(asked, event_schemas.EventsQuery)))
 
 
 def list_models(call: Call, _asked: Asked) -> Fields:
     """Query.models."""
     return to_graphql(catalog.list_models(call))
+
+
+def list_pipelines(call: Call, asked: Asked) -> Fields:
+    """Query.pipelines."""
+    return to_graphql(pipelines.list_pipelines(call, _page(asked)))
+
+
+def get_pipeline(call: Call, asked: Asked) -> Fields:
+    """Query.pipeline."""
+    name, version = asked.arguments["name"], asked.arguments.get("version")
+    if version is not None:
+        return to_graphql(pipelines.get_pipeline(call, name, str(version)).pipeline)
+    (newest,) = pipelines.list_pipeline_versions(call, name, schemas.PageQuery(limit=1)).items
+    return to_graphql(newest)
 
 
 def query_job(call: Call, asked: Asked) -> Fields:
@@ -124,6 +140,24 @@ def list_jobs(call: Call, several: Sequence[Asked]) -> Answers:
 def get_source(call: Call, asked: Asked) -> Fields:
     """Video.source."""
     return to_graphql(video_views.get_source(call, asked.source["videoId"]))
+
+
+def get_version(call: Call, asked: Asked) -> Fields:
+    """Video.version."""
+    given = {"version": asked.arguments.get("alias"), "pipeline": asked.arguments.get("pipeline")}
+    form = _read(VersionDetectionsQuery, {name: value for name, value in given.items() if value is not None})
+    video = videos.get_video(call.ports, call.claims.tenant, asked.source["videoId"])
+    return _job_fields(result_versions.get_version(call.ports, video, form.version, form.pipeline))
+
+
+def list_versions(call: Call, asked: Asked) -> Fields:
+    """Video.versions."""
+    return to_graphql(versions.list_result_versions(call, asked.source["videoId"], _page(asked, VersionsQuery)))
+
+
+def list_pipeline_versions(call: Call, asked: Asked) -> Fields:
+    """Pipeline.versions."""
+    return to_graphql(pipelines.list_pipeline_versions(call, asked.source["name"], _page(asked)))
 
 
 def get_videos_of_jobs(call: Call, several: Sequence[Asked]) -> Answers:
@@ -220,6 +254,26 @@ def retrack(call: Call, asked: Asked) -> Fields:
     return _once(call, asked, lambda: to_graphql(results.start_tracks(call, asked.arguments["jobId"], form).tracks))
 
 
+def make_pipeline(call: Call, asked: Asked) -> Fields:
+    """Mutation.makePipeline."""
+    form = _read(PipelineIn, asked.arguments["input"])
+    return _once(call, asked, lambda: to_graphql(pipelines.make_pipeline(call, form).pipeline))
+
+
+def promote(call: Call, asked: Asked) -> Fields:
+    """Mutation.promote."""
+    video_id, alias = asked.arguments["videoId"], asked.arguments["alias"]
+    form = _read(PromoteIn, asked.arguments["input"])
+    return _once(call, asked, lambda: to_graphql(versions.promote(call, video_id, alias, form).version))
+
+
+def roll_back(call: Call, asked: Asked) -> Fields:
+    """Mutation.rollBack."""
+    video_id, alias = asked.arguments["videoId"], asked.arguments["alias"]
+    form = _read(RollBackIn, asked.arguments["input"])
+    return _once(call, asked, lambda: to_graphql(versions.roll_back(call, video_id, alias, form).version))
+
+
 def pass_event_on(_call: Call, asked: Asked) -> Fields:
     """Mutation.publishJobEvent and publishDetections: subscribers get what the service published."""
     return dict(asked.arguments["event"])
@@ -239,10 +293,15 @@ RESOLVERS: dict[tuple[str, str], Resolver] = {
     ("Query", "job"): Resolver(get_job),
     ("Query", "jobEvents"): Resolver(list_events),
     ("Query", "models"): Resolver(list_models),
+    ("Query", "pipelines"): Resolver(list_pipelines),
+    ("Query", "pipeline"): Resolver(get_pipeline),
     ("Query", "jobQuery"): Resolver(query_job),
     ("Query", "search"): Resolver(search),
     ("Video", "jobs"): Resolver(many=list_jobs),
     ("Video", "source"): Resolver(get_source),
+    ("Video", "version"): Resolver(get_version),
+    ("Video", "versions"): Resolver(list_versions),
+    ("Pipeline", "versions"): Resolver(list_pipeline_versions),
     ("Job", "video"): Resolver(many=get_videos_of_jobs),
     ("Job", "progress"): Resolver(get_progress),
     ("Job", "segments"): Resolver(list_segments),
@@ -257,6 +316,9 @@ RESOLVERS: dict[tuple[str, str], Resolver] = {
     ("Mutation", "cancelJob"): Resolver(cancel_job),
     ("Mutation", "retryJob"): Resolver(retry_job),
     ("Mutation", "retrack"): Resolver(retrack),
+    ("Mutation", "makePipeline"): Resolver(make_pipeline),
+    ("Mutation", "promote"): Resolver(promote),
+    ("Mutation", "rollBack"): Resolver(roll_back),
     ("Mutation", "publishJobEvent"): Resolver(pass_event_on, is_internal=True),
     ("Mutation", "publishDetections"): Resolver(pass_event_on, is_internal=True),
     ("Subscription", "onJobEvent"): Resolver(authorize_subscriber),

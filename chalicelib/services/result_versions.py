@@ -1,0 +1,196 @@
+"""Versions of a video's results: which job an alias names, and moving it.
+
+The end of a job moves `latest` twice over: when the stream tells of it (`follow_end`), and, should the stream have
+lost it, when somebody asks for `latest` (`find_version`, `list_versions`): then the newest jobs of the video are looked
+at. Both come to the same (`domain/result_versions.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import reduce
+
+from aws_lambda_powertools import Logger
+
+from chalicelib.domain.errors import Conflict, InvalidRequest, LimitExceeded, NotFound
+from chalicelib.domain.ids import VideoId, is_id
+from chalicelib.domain.jobs import DEFAULT_PIPELINE, Job
+from chalicelib.domain.result_versions import LATEST, ResultVersion, check_alias, end_of, is_alias
+from chalicelib.domain.result_versions import follow as follow_rule
+from chalicelib.domain.result_versions import promote as promote_rule
+from chalicelib.domain.result_versions import roll_back as roll_back_rule
+from chalicelib.domain.videos import Video
+from chalicelib.services.jobs import get_job
+from chalicelib.services.ports import Ports, VersionConflict
+
+logger = Logger(service="reelscan", child=True)
+
+TRIES = 20
+"""Of moving an alias: those who move one at once are few."""
+MAX_ALIASES = 20
+"""Of one video and pipeline, besides `latest`."""
+JOBS_LOOKED_AT = 50
+"""Of a video, the newest: whose end the stream may have lost."""
+
+
+def follow_end(ports: Ports, job: Job) -> None:
+    """Let `latest` follow the job, which may have ended; safe to repeat, at any time and in any order.
+
+    Raises:
+        NotFound: the job was deleted in the meantime.
+    """
+    if end_of(job) is not None:
+        _follow(ports, job.video_id, [job])
+
+
+def promote(ports: Ports, video: Video, job: Job, *, alias: str = LATEST, cause: str, by: str) -> ResultVersion:
+    """Let the alias, of the job's own pipeline, name the job; nothing moves when it does already.
+
+    Raises:
+        Conflict: the job has no results, or others keep moving the alias.
+        InvalidRequest: the job is of another video, or the alias has a name that none may have.
+        LimitExceeded: the video has as many aliases as it may have.
+    """
+    check_alias(alias)
+    if (job.tenant, job.video_id) != (video.tenant, video.video_id):
+        raise InvalidRequest(f"job {job.job_id} must be one of video {video.video_id} but is of {job.video_id}")
+    now = ports.clock.now()
+
+    def move(seen: ResultVersion) -> ResultVersion:
+        if not seen.version and alias != LATEST:
+            _check_count(ports, video, job.pipeline_name)
+        return promote_rule(seen, job, cause=cause, by=by, at=now)
+
+    return _move(ports, _unmoved(video, job.pipeline_name, alias), move)
+
+
+def roll_back(
+    ports: Ports, video: Video, pipeline_name: str, *, alias: str = LATEST, cause: str, by: str
+) -> ResultVersion:
+    """Let the alias name what it named before its newest move forward that is not undone yet.
+
+    Raises:
+        NotFound: there is no such alias.
+        Conflict: nothing is known that it named before, or others keep moving the alias.
+    """
+    if not is_alias(alias):
+        raise _missing(video, pipeline_name, alias)
+    if alias == LATEST:
+        _catch_up(ports, video, pipeline_name)
+    now = ports.clock.now()
+
+    def move(seen: ResultVersion) -> ResultVersion:
+        if not seen.version:
+            raise _missing(video, pipeline_name, alias)
+        return roll_back_rule(seen, cause=cause, by=by, at=now)
+
+    return _move(ports, _unmoved(video, pipeline_name, alias), move)
+
+
+def find_version(ports: Ports, video: Video, pipeline_name: str, alias: str = LATEST) -> Job | None:
+    """The job whose results the alias names; None when it names none (yet)."""
+    if alias == LATEST:
+        found = _catch_up(ports, video, pipeline_name)
+    else:
+        is_named = is_alias(alias)
+        found = ports.versions.get(video.tenant, video.video_id, pipeline_name, alias) if is_named else None
+    job_id = found.job_id if found else None
+    return ports.jobs.get(video.tenant, job_id) if job_id else None
+
+
+def get_version(ports: Ports, video: Video, version: str, pipeline_name: str | None) -> Job:
+    """The job that an alias of the pipeline (unset: `default`) names, or the one with this id, of whatever pipeline.
+
+    Raises:
+        NotFound: there is no such version of the video's results.
+    """
+    if is_id("job", version):
+        job = get_job(ports, video.tenant, version)
+        if job.video_id != video.video_id or pipeline_name not in (None, job.pipeline_name):
+            raise NotFound(f"there is no job {version}")
+        return job
+    name = pipeline_name or DEFAULT_PIPELINE
+    found = find_version(ports, video, name, version)
+    if found is None:
+        raise _missing(video, name, version)
+    return found
+
+
+def list_versions(
+    ports: Ports, video: Video, pipeline_name: str | None, after: tuple[str, str] | None, limit: int
+) -> Sequence[ResultVersion]:
+    """The aliases of the video, or of one of its pipelines, by (pipeline, alias)."""
+    jobs = _newest_jobs(ports, video)
+    for name in {job.pipeline_name for job in jobs} if pipeline_name is None else {pipeline_name}:
+        _follow(ports, video.video_id, [job for job in jobs if job.pipeline_name == name])
+    return ports.versions.list(video.tenant, video.video_id, pipeline_name, after, limit)
+
+
+def _catch_up(ports: Ports, video: Video, pipeline_name: str) -> ResultVersion | None:
+    """`latest` of the pipeline, after every end that the stream may have lost."""
+    stored = ports.versions.get(video.tenant, video.video_id, pipeline_name, LATEST)
+    end = stored.newest_end if stored else None
+    if end is not None and end.is_whole:
+        newest = next(iter(ports.jobs.list_for_video(video.tenant, video.video_id, None, 1)), None)
+        if newest is not None and newest.job_id == end.job_id:
+            # Nothing can go before it: the usual case, and one job is read for it.
+            return stored
+    jobs = [job for job in _newest_jobs(ports, video) if job.pipeline_name == pipeline_name]
+    return _follow(ports, video.video_id, jobs) or stored
+
+
+def _follow(ports: Ports, video_id: VideoId, jobs: Sequence[Job]) -> ResultVersion | None:
+    """`latest` after it was told of these jobs of one pipeline; None when none of them has ended with results."""
+    # As their ends came, as far as that can be known: each that moves `latest` is in its log.
+    job_by_end = {end: job for job in jobs if (end := end_of(job)) is not None}
+    if not job_by_end:
+        return None
+    now, ended = ports.clock.now(), [job_by_end[end] for end in sorted(job_by_end)]
+    unmoved = ResultVersion(ended[0].tenant, video_id, ended[0].pipeline_name, LATEST)
+    return _move(ports, unmoved, lambda seen: reduce(lambda version, job: follow_rule(version, job, now), ended, seen))
+
+
+def _move(ports: Ports, unmoved: ResultVersion, move: Callable[[ResultVersion], ResultVersion]) -> ResultVersion:
+    """What `move` makes of the alias as it stands, stored; `unmoved` is what it is when it never named anything."""
+    for _ in range(TRIES):
+        seen = ports.versions.get(unmoved.tenant, unmoved.video_id, unmoved.pipeline_name, unmoved.alias) or unmoved
+        moved = move(seen)
+        if moved == seen:
+            return seen
+        try:
+            saved = ports.versions.save(moved)
+        except VersionConflict:
+            # Somebody else moved it: decide again from what they left.
+            continue
+        logger.info(
+            "results version moved",
+            video_id=saved.video_id,
+            job_id=saved.job_id,
+            pipeline=saved.pipeline_name,
+            alias=saved.alias,
+            kind=saved.moves[-1].kind,
+        )
+        return saved
+    raise Conflict(f"{unmoved.alias} of video {unmoved.video_id} was moved by others {TRIES} times", hint="Try again")
+
+
+def _newest_jobs(ports: Ports, video: Video) -> Sequence[Job]:
+    found = ports.jobs.list_newest(video.tenant, [video.video_id], JOBS_LOOKED_AT)
+    return found.get(video.video_id, ())
+
+
+def _unmoved(video: Video, pipeline_name: str, alias: str) -> ResultVersion:
+    return ResultVersion(video.tenant, video.video_id, pipeline_name, alias)
+
+
+def _check_count(ports: Ports, video: Video, pipeline_name: str) -> None:
+    found = ports.versions.list(video.tenant, video.video_id, pipeline_name, None, MAX_ALIASES + 1)
+    if sum(version.alias != LATEST for version in found) >= MAX_ALIASES:
+        raise LimitExceeded(f"a video may have {MAX_ALIASES} aliases for a pipeline and {video.video_id} has them")
+
+
+def _missing(video: Video, pipeline_name: str, alias: str) -> NotFound:
+    return NotFound(
+        f"video {video.video_id} has no results that are {alias!r} of pipeline {pipeline_name!r}",
+        hint="GET /videos/{video_id}/versions lists those that there are",
+    )

@@ -1,0 +1,303 @@
+"""Which job an alias names: by ends of jobs, told by the stream or not, and by whoever promotes and rolls back."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from chalicelib.domain.errors import Conflict, InvalidRequest, LimitExceeded, NotFound
+from chalicelib.domain.ids import JobId, TenantId
+from chalicelib.domain.jobs import Job, JobState
+from chalicelib.domain.result_versions import LATEST, ResultVersion
+from chalicelib.domain.videos import Video
+from chalicelib.services.jobs import retry_job, start_job
+from chalicelib.services.pipelines import make_pipeline
+from chalicelib.services.ports import VersionConflict
+from chalicelib.services.result_versions import (
+    JOBS_LOOKED_AT,
+    MAX_ALIASES,
+    find_version,
+    follow_end,
+    get_version,
+    list_versions,
+    promote,
+    roll_back,
+)
+from chalicelib.services.videos import delete_video, get_video
+from tests.fakes.makers import TENANT
+from tests.fakes.versions import FakeResultVersionStore
+from tests.services.failures import partial
+from tests.services.world import World, make_request
+
+WHY: dict[str, Any] = {"cause": "it is better", "by": "somebody"}
+
+
+def ended(world: World, video: Video, state: JobState = JobState.SUCCEEDED, **request: Any) -> Job:
+    """A job of the video that ended, and of which nobody was told."""
+    job = start_job(world.ports, video, make_request(**request))
+    world.drain()
+    stored = world.job(job)
+    return world.ports.jobs.save(replace(stored, state=state), None)
+
+
+def named(world: World, video: Video, alias: str = LATEST, pipeline: str = "default") -> JobId | None:
+    found = find_version(world.ports, video, pipeline, alias)
+    return found.job_id if found else None
+
+
+def stored(world: World, video: Video, alias: str = LATEST) -> ResultVersion:
+    found = world.ports.versions.get(TENANT, video.video_id, "default", alias)
+    assert found is not None
+    return found
+
+
+def test_the_latest_is_the_job_that_ended_last_told() -> None:
+    world = World()
+    video = world.ready(2)
+    jobs = [ended(world, video) for _ in range(2)]
+    for job in jobs:
+        follow_end(world.ports, job)
+    assert [move.to_job for move in stored(world, video).moves] == [job.job_id for job in jobs]
+    assert named(world, video) == jobs[1].job_id
+
+
+def test_an_older_job_that_ends_late_does_not_move_it_back() -> None:
+    world = World()
+    video = world.ready(2)
+    older, newer = ended(world, video), ended(world, video)
+    follow_end(world.ports, newer)
+    follow_end(world.ports, older)
+    assert named(world, video) == newer.job_id
+
+
+def test_an_end_that_the_stream_lost_is_found_by_whoever_asks() -> None:
+    world = World()
+    video = world.ready(2)
+    assert named(world, video) is None
+    first = ended(world, video)
+    assert named(world, video) == first.job_id
+    second = ended(world, video)
+    assert [version.job_id for version in list_versions(world.ports, video, None, None, 9)] == [second.job_id]
+    assert [move.to_job for move in stored(world, video).moves] == [first.job_id, second.job_id]
+
+
+def test_an_older_job_whose_end_was_lost_takes_the_place_of_a_partial_one() -> None:
+    world = World()
+    video = world.ready(2)
+    whole, part = ended(world, video), ended(world, video, JobState.PARTIAL)
+    follow_end(world.ports, part)
+    assert named(world, video) == whole.job_id
+
+
+def test_a_job_that_runs_or_failed_leaves_the_latest_where_it_is() -> None:
+    world = World()
+    video = world.ready(2)
+    first = ended(world, video)
+    follow_end(world.ports, ended(world, video, JobState.FAILED))
+    start_job(world.ports, video, make_request())
+    assert named(world, video) == first.job_id
+
+
+def test_a_canary_is_nobodys_latest_until_it_is_promoted() -> None:
+    world = World()
+    video = world.ready(2)
+    first, canary = ended(world, video), ended(world, video, promote=False)
+    follow_end(world.ports, canary)
+    assert named(world, video) == first.job_id
+    promote(world.ports, video, canary, **WHY)
+    assert named(world, video) == canary.job_id
+
+
+def test_each_pipeline_has_a_latest_of_its_own() -> None:
+    world = World()
+    video = world.ready(2)
+    pipeline = make_pipeline(world.ports, TENANT, "people", make_request(), by="somebody")
+    plain = ended(world, video)
+    job = start_job(world.ports, video, pipeline.job_request)
+    world.drain()
+    assert (named(world, video), named(world, video, pipeline="people")) == (plain.job_id, job.job_id)
+    listed = [(one.pipeline_name, one.alias) for one in list_versions(world.ports, video, None, None, 9)]
+    assert listed == [("default", "latest"), ("people", "latest")]
+
+
+def test_a_partial_job_that_is_retried_stays_the_latest() -> None:
+    world = World()
+    job = partial(world, failed=[1], cells=4)
+    video = get_video(world.ports, TENANT, job.video_id)
+    assert named(world, video) == job.job_id
+    retry_job(world.ports, world.job(job))
+    assert named(world, video) == job.job_id
+    world.drain()
+    assert world.job(job).state is JobState.SUCCEEDED
+    assert named(world, video) == job.job_id
+    assert len(stored(world, video).moves) == 1
+
+
+def test_a_roll_back_stays_when_the_end_is_told_again_or_looked_for() -> None:
+    world = World()
+    video = world.ready(2)
+    first, second = ended(world, video), ended(world, video)
+    assert named(world, video) == second.job_id
+    roll_back(world.ports, video, "default", **WHY)
+    follow_end(world.ports, second)
+    assert named(world, video) == first.job_id
+    third = ended(world, video)
+    assert named(world, video) == third.job_id
+
+
+def test_a_roll_back_sees_the_end_that_the_stream_lost() -> None:
+    world = World()
+    video = world.ready(2)
+    first = ended(world, video)
+    follow_end(world.ports, first)
+    ended(world, video)
+    assert roll_back(world.ports, video, "default", **WHY).job_id == first.job_id
+
+
+def test_an_alias_stays_where_it_was_put() -> None:
+    world = World()
+    video = world.ready(2)
+    first = ended(world, video)
+    promote(world.ports, video, first, alias="prod", **WHY)
+    second = ended(world, video)
+    follow_end(world.ports, second)
+    assert (named(world, video, "prod"), named(world, video)) == (first.job_id, second.job_id)
+    promote(world.ports, video, second, alias="prod", **WHY)
+    assert roll_back(world.ports, video, "default", alias="prod", **WHY).job_id == first.job_id
+
+
+class Contended(FakeResultVersionStore):
+    """Somebody else moves the alias between each read and write, `others` times."""
+
+    def __init__(self, world: World, others: list[Job]) -> None:
+        super().__init__(world.fakes.memory)
+        self._others, self._world = others, world
+
+    def save(self, version: ResultVersion) -> ResultVersion:
+        if self._others:
+            job = self._others.pop()
+            video = get_video(self._world.fakes.ports, TENANT, job.video_id)
+            promote(self._world.fakes.ports, video, job, alias=version.alias, cause="first", by="another")
+        return super().save(version)
+
+
+def test_who_loses_a_race_decides_again_from_what_the_winner_left() -> None:
+    world = World()
+    video = world.ready(2)
+    first, second = ended(world, video), ended(world, video)
+    world.ports = replace(world.ports, versions=Contended(world, [first]))
+    promote(world.ports, video, second, alias="prod", **WHY)
+    assert [(move.from_job, move.to_job) for move in stored(world, video, "prod").moves] == [
+        (None, first.job_id),
+        (first.job_id, second.job_id),
+    ]
+
+
+class NeverFree(FakeResultVersionStore):
+    def save(self, version: ResultVersion) -> ResultVersion:
+        raise VersionConflict("again")
+
+
+def test_who_always_loses_is_told() -> None:
+    world = World()
+    video = world.ready(2)
+    job = ended(world, video)
+    world.ports = replace(world.ports, versions=NeverFree(world.fakes.memory))
+    with pytest.raises(Conflict, match="moved by others"):
+        promote(world.ports, video, job, **WHY)
+
+
+def test_a_job_of_another_video_is_refused() -> None:
+    world = World()
+    job, other = ended(world, world.ready(2)), world.ready(2)
+    with pytest.raises(InvalidRequest, match="must be one of video"):
+        promote(world.ports, other, job, **WHY)
+
+
+def test_a_job_that_runs_cannot_be_promoted() -> None:
+    world = World()
+    job = world.running(2)
+    with pytest.raises(Conflict, match="but is RUNNING"):
+        promote(world.ports, get_video(world.ports, TENANT, job.video_id), job, **WHY)
+
+
+@pytest.mark.parametrize("alias", ["prod", "latest", "no such#alias", "x" * 5000])
+def test_what_was_never_named_cannot_be_rolled_back(alias: str) -> None:
+    world = World()
+    with pytest.raises(NotFound, match="has no results that are"):
+        roll_back(world.ports, world.ready(2), "default", alias=alias, **WHY)
+
+
+def test_a_video_has_so_many_aliases_and_no_more() -> None:
+    world = World()
+    video = world.ready(2)
+    job = ended(world, video)
+    promote(world.ports, video, job, **WHY)
+    for number in range(MAX_ALIASES):
+        promote(world.ports, video, job, alias=f"a{number}", **WHY)
+    with pytest.raises(LimitExceeded):
+        promote(world.ports, video, job, alias="more", **WHY)
+    promote(world.ports, video, job, alias="a1", **WHY)
+
+
+def test_a_version_is_named_by_alias_or_job() -> None:
+    world = World()
+    video, other = world.ready(2), world.ready(2)
+    first, second, foreign = ended(world, video), ended(world, video), ended(world, other)
+    promote(world.ports, video, first, alias="prod", **WHY)
+    found = [get_version(world.ports, video, name, None).job_id for name in ("latest", "prod", first.job_id)]
+    assert found == [second.job_id, first.job_id, first.job_id]
+    for name, pipeline in (("other", None), ("x#y", None), ("latest", "people"), (first.job_id, "people")):
+        with pytest.raises(NotFound):
+            get_version(world.ports, video, name, pipeline)
+    with pytest.raises(NotFound, match=f"there is no job {foreign.job_id}"):
+        get_version(world.ports, video, foreign.job_id, None)
+
+
+def test_a_deleted_video_leaves_no_alias_and_a_late_end_brings_none_back() -> None:
+    world = World()
+    video = world.ready(2)
+    job = ended(world, video)
+    promote(world.ports, video, job, alias="prod", **WHY)
+    assert named(world, video) == job.job_id
+    delete_video(world.ports, world.video(video))
+    with pytest.raises(NotFound):
+        follow_end(world.ports, job)
+    assert world.fakes.memory.versions == {}
+
+
+def test_the_alias_of_a_job_that_is_just_deleted_names_nothing() -> None:
+    world = World()
+    video = world.ready(2)
+    job = ended(world, video)
+    promote(world.ports, video, job, alias="prod", **WHY)
+    world.ports.jobs.delete(job)
+    assert (named(world, video, "prod"), named(world, video)) == (None, None)
+
+
+def test_jobs_are_looked_through_only_where_something_may_have_been_lost() -> None:
+    world = World()
+    video = world.ready(2)
+    job = ended(world, video)
+    assert named(world, video) == job.job_id
+    asked: list[str] = []
+
+    class Counted:
+        def __getattr__(self, name: str) -> Any:
+            asked.append(name)
+            return getattr(world.fakes.ports.jobs, name)
+
+    counted = replace(world.ports, jobs=Counted())
+    assert find_version(counted, video, "default") is not None
+    assert "list_newest" not in asked
+    assert JOBS_LOOKED_AT < 100
+
+
+def test_another_tenant_finds_nothing() -> None:
+    world = World()
+    video = world.ready(2)
+    job = ended(world, video)
+    assert named(world, video) == job.job_id
+    assert find_version(world.ports, replace(video, tenant=TenantId("stranger")), "default") is None
