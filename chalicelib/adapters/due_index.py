@@ -9,7 +9,7 @@ from typing import Any
 from chalicelib.adapters.table import ConditionFailed, Table
 from chalicelib.contracts import table_keys
 from chalicelib.contracts.attribute_values import item_to_wire
-from chalicelib.domain.ids import TenantId, is_id
+from chalicelib.domain.ids import TenantId
 from chalicelib.domain.side_steps import StepName
 from chalicelib.domain.units import UnitKind
 from chalicelib.services.ports import Due, Owner
@@ -55,4 +55,4 @@ def _key(due: Due) -> dict[str, str]:
     pk = table_keys.partition(due.owner.tenant, due.owner.name)
     if due.step is not None:
         return {"pk": pk, "sk": table_keys.side_step(due.step.kind, due.step.name)}
-    return {"pk": pk, "sk": table_keys.VIDEO if is_id("vid", due.owner.name) else table_keys.JOB}
+    return {"pk": pk, "sk": table_keys.sort_key_of(due.owner.name)}

@@ -18,6 +18,10 @@ Table `meta` (pk, sk; stream; TTL `expires_at`; index `due` = due_shard, due_at;
                           EVENT#{seq:08}        what happened to the job, in order (the outbox)
                           ORIGIN#{origin}       that the event of this change is recorded, and under which seq
     {tenant}#pipeline:{name}   PIPELINE#{version:06}   a version of a pipeline; the first one is in the index `lists`
+    {tenant}#{campaign_id} CAMPAIGN             the campaign
+                          RUN#{nominal time}    that it has the run of this nominal time (kind RUN_REF)
+    {tenant}#{run_id}     RUN                   the run
+                          TARGET#{video_id}     one of its videos
     {tenant}#{key hash}   IDEMPOTENCY           the answer that an idempotency key was given
     public#models         MODEL#{name}          a model that every tenant may use
 
@@ -53,6 +57,9 @@ OPEN_PREFIX = "OPEN#"
 RESULT_VERSION_PREFIX = "VERSION#"
 PIPELINE_PREFIX = "PIPELINE#"
 SEGMENT_TREE = "TREE"
+CAMPAIGN = "CAMPAIGN"
+RUN = "RUN"
+TARGET_PREFIX = "TARGET#"
 
 Key = dict[str, str]
 
@@ -66,6 +73,11 @@ def parse_partition(pk: str) -> tuple[str, str]:
     """(tenant, name) of a partition."""
     tenant, _, name = pk.partition("#")
     return tenant, name
+
+
+def sort_key_of(name: str) -> str:
+    """Sort key of the record of a thing with an id, in its own partition."""
+    return {"vid_": VIDEO, "cmp_": CAMPAIGN, "run_": RUN}.get(name[:4], JOB)
 
 
 def segment(index: int) -> str:
@@ -121,6 +133,16 @@ def pipeline_list(tenant: str) -> str:
 def pipeline_version(version: int) -> str:
     """Sort key of a version of a pipeline."""
     return f"{PIPELINE_PREFIX}{version:06d}"
+
+
+def run_reference(nominal_time: str) -> str:
+    """Sort key, below the campaign, of the run of a nominal time; the prefix of all of them without one."""
+    return f"RUN#{nominal_time}"
+
+
+def target(video_id: str) -> str:
+    """Sort key of a video of a run."""
+    return f"{TARGET_PREFIX}{video_id}"
 
 
 def model(name: str) -> str:

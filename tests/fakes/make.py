@@ -9,6 +9,7 @@ from chalicelib.services.ports import Limits, Ports
 from chalicelib.services.shared_reads import SharedReads
 from tests.fakes.answers import FakeIdempotencyStore
 from tests.fakes.batch import FakeBatch
+from tests.fakes.campaigns import FakeCampaignStore
 from tests.fakes.events import FakeEventStore, FakePublisher
 from tests.fakes.memory import Memory
 from tests.fakes.objects import BUCKET, FakeObjectStore
@@ -75,6 +76,7 @@ def make_fakes(limits: Limits = LIMITS) -> Fakes:
         take_overs=FakeTakeOverStore(memory, results),
         objects=objects,
         batch=batch,
+        campaigns=FakeCampaignStore(memory),
         idempotency=FakeIdempotencyStore(),
         events=FakeEventStore(memory),
         publisher=publisher,
