@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
+from chalicelib.domain.budgets import nano_usd
+from chalicelib.domain.prices import Prices, prices_from_json
 from chalicelib.domain.units import Lane
 from chalicelib.services.ports import Limits
 
 GIB = 1 << 30
+PRICES = Path(__file__).parent / "prices" / "us-east-1.json"
+"""The price list of a deployment that names no other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +32,7 @@ class Settings:
     jwks_url: str
     graphql_url: str
     """Where events are published; empty: nowhere."""
+    prices: Prices
     limits: Limits
 
 
@@ -59,6 +66,7 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         token_client_ids=names("TOKEN_CLIENT_IDS"),
         jwks_url=text("JWKS_URL"),
         graphql_url=text("GRAPHQL_URL", ""),
+        prices=read_prices(Path(text("PRICES", str(PRICES)))),
         limits=Limits(
             max_upload_bytes=int(text("MAX_UPLOAD_BYTES", str(200 * GIB))),
             multipart_threshold_bytes=int(text("MULTIPART_THRESHOLD_BYTES", str(100 << 20))),
@@ -76,5 +84,16 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
             analyze_lane=Lane(text("ANALYZE_LANE", "gpu")),
             import_buckets=names("IMPORT_BUCKETS"),
             cursor_key=bytes.fromhex(text("CURSOR_KEY")),
+            is_spot=text("MARKET", "spot") == "spot",
+            monthly_nano_usd=nano_usd(float(monthly)) if (monthly := text("MONTHLY_USD", "")) else None,
         ),
     )
+
+
+def read_prices(path: Path = PRICES) -> Prices:
+    """The price list of a file.
+
+    Raises:
+        ValueError: it is no price list.
+    """
+    return prices_from_json(json.loads(path.read_text(encoding="utf-8")))

@@ -14,9 +14,11 @@ from chalicelib.adapters.event_publisher import AppSyncPublisher, SilentPublishe
 from chalicelib.adapters.event_store import DynamoEventStore
 from chalicelib.adapters.idempotency_store import DynamoIdempotencyStore
 from chalicelib.adapters.job_store import DynamoJobStore
+from chalicelib.adapters.ledger_store import DynamoLedgerStore
 from chalicelib.adapters.model_registry import DynamoModelRegistry
 from chalicelib.adapters.object_store import S3ObjectStore
 from chalicelib.adapters.pipeline_store import DynamoPipelineStore
+from chalicelib.adapters.rate_store import DynamoRateStore
 from chalicelib.adapters.result_store import DynamoResultStore
 from chalicelib.adapters.result_version_store import DynamoResultVersionStore
 from chalicelib.adapters.submission_store import DynamoSubmissionStore
@@ -77,6 +79,9 @@ def make_ports(settings: Settings) -> Ports:
         idempotency=DynamoIdempotencyStore(meta),
         events=DynamoEventStore(meta),
         publisher=AppSyncPublisher(settings.graphql_url) if settings.graphql_url else SilentPublisher(),
+        ledgers=DynamoLedgerStore(meta),
+        rates=DynamoRateStore(meta),
+        prices=settings.prices,
         tokens=JwksTokenVerifier(
             jwks_url=settings.jwks_url, issuer=settings.token_issuer, client_ids=settings.token_client_ids
         ),

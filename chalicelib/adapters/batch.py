@@ -47,6 +47,8 @@ class AwsBatch:
         }
         if len(submission.children) > 1:
             request["arrayProperties"] = {"size": len(submission.children)}
+        if submission.is_started_once:
+            request["retryStrategy"] = {"attempts": 1}
         with aws_errors("submitting a job to Batch"):
             return self._client.submit_job(**request)["jobId"]
 

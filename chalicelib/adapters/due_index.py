@@ -47,11 +47,15 @@ class DynamoDueIndex:
 
 def _due(pk: str, sk: str) -> Due:
     tenant, name = table_keys.parse_partition(pk)
+    if name.startswith(table_keys.COSTS_PREFIX):
+        return Due(Owner(TenantId(tenant), name.removeprefix(table_keys.COSTS_PREFIX)), is_costs=True)
     side = table_keys.parse_side_step(sk)
     return Due(Owner(TenantId(tenant), name), StepName(UnitKind(side[0]), side[1]) if side else None)
 
 
 def _key(due: Due) -> dict[str, str]:
+    if due.is_costs:
+        return table_keys.total_key(due.owner.tenant, due.owner.name)
     pk = table_keys.partition(due.owner.tenant, due.owner.name)
     if due.step is not None:
         return {"pk": pk, "sk": table_keys.side_step(due.step.kind, due.step.name)}

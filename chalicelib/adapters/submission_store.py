@@ -10,6 +10,7 @@ from chalicelib.contracts import table_keys
 from chalicelib.contracts.attribute_values import Item
 from chalicelib.contracts.items import time_from_text, time_to_text
 from chalicelib.contracts.work_order import OrderKind
+from chalicelib.domain.budgets import Price
 from chalicelib.domain.ids import SubmissionId
 from chalicelib.domain.side_steps import StepName
 from chalicelib.domain.units import Lane, UnitKind
@@ -56,6 +57,8 @@ def _to_item(submission: Submission) -> Item:
         "state": submission.state,
         "batch_job_id": submission.batch_job_id,
         "step": {"kind": submission.step.kind, "name": submission.step.name} if submission.step else None,
+        "price": submission.price.to_json(),
+        "job_cap": submission.job_cap_nano_usd,
     }
 
 
@@ -71,4 +74,6 @@ def _from_item(owner: Owner, item: Item) -> Submission:
         state=SubmissionState(item["state"]),
         batch_job_id=item["batch_job_id"],
         step=StepName(UnitKind(step["kind"]), step["name"]) if step else None,
+        price=Price.from_json(item.get("price", [])),
+        job_cap_nano_usd=item.get("job_cap"),
     )

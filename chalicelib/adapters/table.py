@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -71,8 +72,8 @@ class Table:
         """
         self._conditional(self.client.update_item, request)
 
-    def transact(self, entries: Sequence[dict[str, Any]]) -> None:
-        """All of them or none.
+    def transact(self, entries: Sequence[dict[str, Any]], pauses: Sequence[float] = CONFLICT_PAUSES) -> None:
+        """All of them or none; tried again after each of `pauses` (seconds) while others are at the same items.
 
         Raises:
             ConditionFailed: a condition of one of them does not hold.
@@ -82,7 +83,7 @@ class Table:
         wire: Any = list(entries)
         with aws_errors("a transaction"):
             try:
-                self._send(wire)
+                self._send(wire, pauses)
             except ClientError as error:
                 if error_code(error) != "TransactionCanceledException":
                     raise
@@ -225,18 +226,19 @@ class Table:
             else:
                 raise DependencyFailed(f"writing items of {self.name} did not end in {BATCH_ROUNDS} rounds")
 
-    def _send(self, entries: Any) -> None:
+    def _send(self, entries: Any, pauses: Sequence[float]) -> None:
         """A transaction, sent again while another one is at the same items, which botocore does not do by itself."""
         from botocore.exceptions import ClientError
 
-        for pause_seconds in CONFLICT_PAUSES:
+        for pause_seconds in pauses:
             try:
                 self.client.transact_write_items(TransactItems=entries)
             except ClientError as error:
                 reasons: Any = error.response.get("CancellationReasons", [])
                 if {reason.get("Code") for reason in reasons} - {"None", None} != {"TransactionConflict"}:
                     raise
-                time.sleep(pause_seconds)
+                # Of several that collided, not all come back at the same moment.
+                time.sleep(pause_seconds * random.uniform(0.5, 1.5))
             else:
                 return
         self.client.transact_write_items(TransactItems=entries)

@@ -3,7 +3,7 @@
 Both sides use them: the worker claims, keeps, commits, fails and releases; the service requeues, gives up and cancels.
 Every function returns keyword arguments of `update_item`, or entries of `transact_write_items`, of the low-level
 client. A unit's item holds (among what its kind needs): state, attempt, attempts_allowed, fence, lease_until,
-claimed_by, submission, child, lane, failure.
+claimed_by, claimed_for, submission, child, lane, failure.
 
     OPEN → CLAIMED                          claim: attempt += 1, new fence, lease
     CLAIMED → CLAIMED                       heartbeat; or claim, when the lease ran out
@@ -72,7 +72,8 @@ def claim(table: str, key: UnitKey, *, fence: str, claimed_by: str, now: float, 
         "TableName": table,
         "Key": key.to_wire(),
         "UpdateExpression": "SET #state = :claimed, attempt = attempt + :one, fence = :fence, "
-        "lease_until = :until, claimed_by = :by",
+        # What was started of a submission is paid for (services/budgets.py).
+        "lease_until = :until, claimed_by = :by, claimed_for = submission",
         "ConditionExpression": f"{is_free} AND {has_attempts}",
         "ExpressionAttributeNames": {"#state": "state"},
         "ExpressionAttributeValues": item_to_wire(

@@ -13,6 +13,7 @@ from typing import Any
 
 from chalicelib.contracts import table_keys
 from chalicelib.contracts.attribute_values import Item
+from chalicelib.domain.costs import Quote
 from chalicelib.domain.errors import ErrorCode, Failure
 from chalicelib.domain.events import CommittedRange, JobEvent, JobEventKind, LabelCount
 from chalicelib.domain.ids import JobId, SubmissionId, TenantId, VideoId
@@ -120,6 +121,7 @@ def job_to_item(job: Job, due_at: datetime | None) -> Item:
         **({"tracks_version": job.tracks_version} if job.tracks_version else {}),
         **({"made": made_to_map(job.made)} if job.made else {}),
         **({"reused": job.reused.to_json()} if job.reused else {}),
+        **({"quote": job.quote.to_json()} if job.quote else {}),
         **due_attributes(pk, due_at),
     }
 
@@ -148,6 +150,7 @@ def job_from_item(item: Item) -> Job:
         tracks_version=item.get("tracks_version", 0),
         made=made_from_map(item.get("made")),
         reused=ReuseReceipt.from_json(item["reused"]) if item.get("reused") else None,
+        quote=Quote.from_json(item["quote"]) if item.get("quote") else None,
     )
 
 
@@ -160,6 +163,8 @@ def request_to_map(request: JobRequest) -> Item:
         more["pipeline"] = {"name": request.pipeline.name, "version": request.pipeline.version}
     if not request.promote:
         more["promote"] = False
+    if request.max_cost_nano_usd is not None:
+        more["max_cost"] = request.max_cost_nano_usd
     return {
         "models": list(request.models),
         "sampling": request.sampling.to_json(),
@@ -184,6 +189,7 @@ def request_from_map(form: Item) -> JobRequest:
         tracker=TrackingParameters.from_json(tracker) if tracker is not None else None,
         pipeline=PipelineRef(**pipeline) if pipeline else None,
         promote=form.get("promote", True),
+        max_cost_nano_usd=form.get("max_cost"),
     )
 
 
@@ -224,6 +230,7 @@ def unit_to_item(pk: str, sk: str, unit: Unit, segment: Segment | None = None) -
         "failure": failure_to_map(unit.failure),
         **({"provider": unit.provider} if unit.provider else {}),
         **({"analyses": list(unit.analyses)} if unit.analyses else {}),
+        **({"claimed_for": unit.claimed_for} if unit.claimed_for else {}),
         **cover,
     }
 
@@ -248,6 +255,7 @@ def unit_from_item(item: Item) -> Unit:
         failure=failure_from_map(item.get("failure")),
         provider=item.get("provider", ""),
         analyses=tuple(item.get("analyses", ())),
+        claimed_for=SubmissionId(item.get("claimed_for", "")),
     )
 
 

@@ -24,6 +24,11 @@ Table `meta` (pk, sk; stream; TTL `expires_at`; index `due` = due_shard, due_at;
                           TARGET#{video_id}     one of its videos
     {tenant}#{key hash}   IDEMPOTENCY           the answer that an idempotency key was given
     public#models         MODEL#{name}          a model that every tenant may use
+    {tenant}#budget       BUDGET                what the tenant set for its months (contracts/cost_items.py)
+                          LEDGER#{yyyy-mm}      what a month may cost, is reserved and has cost
+    {tenant}#costs_{id}   TOTAL                 the same of a video or job; in the due index while anything is reserved
+                          RESERVATION#{id}      what one of its submissions may cost
+    {tenant}#rates        RATE#{name}           what the last jobs took for one kind of work (domain/rates.py)
 
 Table `results` (pk, sk):
 
@@ -60,6 +65,11 @@ SEGMENT_TREE = "TREE"
 CAMPAIGN = "CAMPAIGN"
 RUN = "RUN"
 TARGET_PREFIX = "TARGET#"
+BUDGET = "BUDGET"
+COSTS_PREFIX = "costs_"
+COSTS_TOTAL = "TOTAL"
+RATE_PREFIX = "RATE#"
+RESERVATION_PREFIX = "RESERVATION#"
 
 Key = dict[str, str]
 
@@ -210,6 +220,26 @@ def block_part(analysis: str, cell: int, sha256: str) -> str:
 def content_reference(video_id: str) -> str:
     """Sort key, beside the blocks, of a video that has these bytes."""
     return f"REF#{video_id}"
+
+
+def budget_key(tenant: str) -> Key:
+    """Key of what a tenant set for its months."""
+    return {"pk": partition(tenant, "budget"), "sk": BUDGET}
+
+
+def ledger_key(tenant: str, month: str) -> Key:
+    """Key of the ledger of a tenant's month, such as 2026-11."""
+    return {"pk": partition(tenant, "budget"), "sk": f"LEDGER#{month}"}
+
+
+def total_key(tenant: str, owner: str) -> Key:
+    """Key of the ledger of a video or job. Not in its own partition: it outlives a deletion until it is settled."""
+    return {"pk": partition(tenant, COSTS_PREFIX + owner), "sk": COSTS_TOTAL}
+
+
+def reservation_key(tenant: str, owner: str, submission_id: str) -> Key:
+    """Key of what one submission may cost."""
+    return {"pk": partition(tenant, COSTS_PREFIX + owner), "sk": RESERVATION_PREFIX + submission_id}
 
 
 def due_shard(pk: str) -> str:

@@ -13,6 +13,7 @@ from datetime import datetime
 from enum import StrEnum
 from fractions import Fraction
 
+from chalicelib.domain.costs import Quote
 from chalicelib.domain.errors import Failure
 from chalicelib.domain.ids import JobId, TenantId, VideoId
 from chalicelib.domain.media import WholeReason
@@ -78,6 +79,8 @@ class JobRequest:
     """Whose request this is: its models are those of that version, whatever their names mean by now."""
     promote: bool = True
     """Whether `latest` of the video and pipeline moves to the job when it ends with results."""
+    max_cost_nano_usd: int | None = None
+    """What all work for the job may cost at the model's prices; None: as much as is asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +156,8 @@ class Job:
     """How its results came about, when they may be taken over by a job that is alike (`services/take_over.py`)."""
     reused: ReuseReceipt | None = None
     """What was not paid again; of a job that has finished."""
+    quote: Quote | None = field(default=None, hash=False)
+    """What it was to cost, once its video was known."""
 
     @property
     def pipeline(self) -> PipelineRef | None:

@@ -89,6 +89,8 @@ class Unit:
     with commas, by model, where they differ. Said by the worker that did it."""
     analyses: tuple[str, ...] = ()
     """Of a segment that is done, by model: what its blocks are keyed by. Said likewise; empty where it was not."""
+    claimed_for: SubmissionId = NO_SUBMISSION
+    """The submission whose worker claimed it last."""
 
     @property
     def is_terminal(self) -> bool:

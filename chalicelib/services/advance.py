@@ -13,14 +13,18 @@ from aws_lambda_powertools import Logger
 
 from chalicelib.contracts.sample_table import unpack_cells
 from chalicelib.contracts.work_order import OrderKind
+from chalicelib.domain.budgets import FREE
 from chalicelib.domain.errors import DomainError, ErrorCode, Failure
 from chalicelib.domain.ids import JobId, SubmissionId, TenantId, VideoId
 from chalicelib.domain.jobs import Job, JobState, MissingRange, PlanFacts, join_missing
 from chalicelib.domain.segments import assign_children, plan_segments, reason_for_one
 from chalicelib.domain.units import Lane, Unit, UnitKind, UnitState
 from chalicelib.domain.videos import Video, VideoState
-from chalicelib.services.dispatch import find_lost_model, owner_of, record_submission, send
+from chalicelib.services.budgets import settle
+from chalicelib.services.dispatch import find_lost_model, manifests_of, owner_of, record_submission, send
+from chalicelib.services.estimates import estimate_plan
 from chalicelib.services.ports import Ports, VersionConflict
+from chalicelib.services.pricing import price_probe
 from chalicelib.services.take_over import take_over
 
 logger = Logger(service="reelscan", child=True)
@@ -46,6 +50,8 @@ def advance_video(ports: Ports, tenant: TenantId, video_id: VideoId) -> None:
         _start_step(ports, video, UnitKind.PROBE, SubmissionId("probe"))
     if video.state is not VideoState.AWAITING_UPLOAD:
         _advance_jobs(ports, video)
+    if video.state in (VideoState.READY, VideoState.REJECTED):
+        settle(ports, owner_of(video))
 
 
 def advance_job(ports: Ports, tenant: TenantId, job_id: JobId) -> None:
@@ -60,6 +66,8 @@ def advance_job(ports: Ports, tenant: TenantId, job_id: JobId) -> None:
         if moved is None or (moved.state is job.state and moved.version == job.version):
             return
         job = moved
+    if job is not None:
+        settle(ports, owner_of(job))
 
 
 def due_after(ports: Ports) -> datetime:
@@ -174,8 +182,11 @@ def _start(ports: Ports, job: Job, video: Video) -> Job:
     owner = owner_of(job)
     ports.units.add_segments(owner, units)
     ports.results.add_reference(job.tenant, video.source.content_digest, video.video_id)
-    submission = record_submission(ports, owner, OrderKind.ANALYZE, submission_id, children, lane)
-    started = ports.jobs.save(replace(job, state=JobState.RUNNING, plan=plan), due_after(ports))
+    quote = job.quote or estimate_plan(ports, video, job.request, manifests_of(ports, job), segments)
+    submission = record_submission(
+        ports, owner, OrderKind.ANALYZE, submission_id, children, lane, price=quote.price, job=job
+    )
+    started = ports.jobs.save(replace(job, state=JobState.RUNNING, plan=plan, quote=quote), due_after(ports))
     logger.info(
         "job planned",
         job_id=job.job_id,
@@ -238,5 +249,12 @@ def _start_step(ports: Ports, thing: Video | Job, kind: UnitKind, submission_id:
     lane = Lane.CPU
     if not ports.units.open_step(owner, Unit(kind, 0, UnitState.OPEN, submission=submission_id, lane=lane)):
         return
-    order_kind = OrderKind.PROBE if kind is UnitKind.PROBE else OrderKind.FINISH
-    send(ports, record_submission(ports, owner, order_kind, submission_id, ((0,),), lane))
+    if isinstance(thing, Job):
+        # Paid for with the analysis: what was analysed can always be finished.
+        submission = record_submission(
+            ports, owner, OrderKind.FINISH, submission_id, ((0,),), lane, price=FREE, job=thing
+        )
+    else:
+        price = price_probe(ports, thing.tenant)
+        submission = record_submission(ports, owner, OrderKind.PROBE, submission_id, ((0,),), lane, price=price)
+    send(ports, submission)

@@ -15,7 +15,8 @@ from aws_lambda_powertools import Logger
 from chalicelib.contracts import object_keys
 from chalicelib.contracts.items import time_to_text
 from chalicelib.contracts.work_order import OrderedMedia, OrderedModel, OrderedSource, OrderKind, WorkOrder
-from chalicelib.domain.errors import ErrorCode, Failure, NotFound
+from chalicelib.domain.budgets import Price
+from chalicelib.domain.errors import ErrorCode, Failure, LimitExceeded, NotFound
 from chalicelib.domain.ids import JobId, SubmissionId, VideoId, is_id
 from chalicelib.domain.jobs import Job, JobRequest
 from chalicelib.domain.models import Manifest
@@ -23,7 +24,9 @@ from chalicelib.domain.segments import Segment, assign_children
 from chalicelib.domain.side_steps import StepName
 from chalicelib.domain.units import SIDE_KINDS, Lane, Unit, UnitKind, UnitState
 from chalicelib.domain.videos import Video
+from chalicelib.services.budgets import reserve
 from chalicelib.services.ports import Owner, Ports, Submission, SubmissionState
+from chalicelib.services.pricing import price_again, price_probe
 
 logger = Logger(service="reelscan", child=True)
 
@@ -51,22 +54,48 @@ def record_submission(
     children: tuple[tuple[int, ...], ...],
     lane: Lane,
     step: StepName | None = None,
+    *,
+    price: Price,
+    job: Job | None = None,
 ) -> Submission:
-    """A submission that Batch has not heard of yet; the stored one when this id is recorded already."""
-    submission = Submission(owner, submission_id, kind, children, lane, ports.clock.now(), step=step)
+    """A submission that Batch has not heard of yet; the stored one when this id is recorded already.
+
+    `price` is what it may cost, which is set aside when it is sent; `job` is the one that it is for.
+    """
+    submission = Submission(
+        owner,
+        submission_id,
+        kind,
+        children,
+        lane,
+        ports.clock.now(),
+        step=step,
+        price=price,
+        job_cap_nano_usd=job.request.max_cost_nano_usd if job else None,
+    )
     if ports.submissions.add(submission):
         return submission
     return ports.submissions.get(owner, submission_id) or submission
 
 
-def send(ports: Ports, submission: Submission) -> None:
-    """Write the work order and submit it, unless that was done; safe to repeat."""
+def send(ports: Ports, submission: Submission) -> bool:
+    """Set aside what it may cost, write the work order and submit it, unless that was done; safe to repeat.
+
+    False when a budget does not allow it: its units have ended as LIMIT_EXCEEDED.
+    """
     if submission.state is SubmissionState.SENT:
-        return
+        return True
     order = make_order(ports, submission)
+    try:
+        is_capped = reserve(ports, submission)
+    except LimitExceeded as error:
+        _refuse(ports, submission, error.failure)
+        return False
     key = order_key(submission)
     ports.objects.put(key, order.to_bytes())
-    batch_job_id = ports.batch.submit(submission, f"s3://{ports.bucket}/{key}")
+    # Under a cap every attempt is paid for before it starts: Batch must start none by itself.
+    sent = replace(submission, is_started_once=is_capped)
+    batch_job_id = ports.batch.submit(sent, f"s3://{ports.bucket}/{key}")
     ports.submissions.mark_sent(submission, batch_job_id)
     logger.info(
         "submission sent",
@@ -75,6 +104,30 @@ def send(ports: Ports, submission: Submission) -> None:
         kind=submission.kind,
         children=len(submission.children),
         batch_job_id=batch_job_id,
+    )
+    return True
+
+
+def _refuse(ports: Ports, submission: Submission, failure: Failure) -> None:
+    """End what waits for a submission that a budget does not allow."""
+    owner = submission.owner
+    if submission.step is not None:
+        step = ports.units.get_side_step(owner, submission.step)
+        units = [step.unit] if step else []
+    elif submission.kind is OrderKind.ANALYZE:
+        units = list(ports.units.list_open(owner))
+    else:
+        unit = ports.units.get(owner, UnitKind.PROBE if submission.kind is OrderKind.PROBE else UnitKind.FINISH)
+        units = [unit] if unit else []
+    waiting = [unit for unit in units if unit.state is UnitState.OPEN and unit.submission == submission.submission_id]
+    for unit in waiting:
+        ports.units.end(owner, unit, state=UnitState.FAILED, fence=ports.ids.make("fnc"), failure=failure)
+    logger.warning(
+        "submission refused",
+        owner=owner.name,
+        submission=submission.submission_id,
+        units=len(waiting),
+        detail=failure.detail,
     )
 
 
@@ -163,7 +216,15 @@ def resubmit(
     children = _isolate_suspects(left, ports.limits.max_children)
     submission_id = SubmissionId(ports.ids.make("sub"))
     step = StepName(kind, left[0].name) if kind in SIDE_KINDS else None
-    submission = record_submission(ports, owner, ORDER_KIND_BY_UNIT[kind], submission_id, children, left[0].lane, step)
+    job = None if kind is UnitKind.PROBE else _existing_job(ports, owner)
+    price = (
+        price_again(ports, job, ORDER_KIND_BY_UNIT[kind], units=len(left), children=len(children))
+        if job
+        else price_probe(ports, owner.tenant)
+    )
+    submission = record_submission(
+        ports, owner, ORDER_KIND_BY_UNIT[kind], submission_id, children, left[0].lane, step, price=price, job=job
+    )
     child_by_index = {index: child for child, indices in enumerate(children) for index in indices}
     for unit in left:
         ports.units.requeue(

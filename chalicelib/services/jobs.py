@@ -9,6 +9,7 @@ from datetime import timedelta
 from aws_lambda_powertools import Logger
 
 from chalicelib.contracts.work_order import OrderKind
+from chalicelib.domain.budgets import Price
 from chalicelib.domain.errors import Conflict, DependencyFailed, InvalidRequest, NotFound
 from chalicelib.domain.ids import JobId, SubmissionId, TenantId, VideoId, is_id
 from chalicelib.domain.jobs import Job, JobRequest, JobState, ModelRef, PipelineRef, Progress
@@ -17,8 +18,11 @@ from chalicelib.domain.segments import Segment
 from chalicelib.domain.units import MAX_ATTEMPTS, Unit, UnitKind, UnitState
 from chalicelib.domain.videos import Video, VideoState
 from chalicelib.services.advance import advance_job, due_after
+from chalicelib.services.budgets import check, settle
 from chalicelib.services.dispatch import find_lost_model, owner_of, record_submission, send
+from chalicelib.services.estimates import estimate_job
 from chalicelib.services.ports import Owner, Ports, Submission, SubmissionState, VersionConflict
+from chalicelib.services.pricing import price_again, price_finish
 
 logger = Logger(service="reelscan", child=True)
 
@@ -31,10 +35,13 @@ def start_job(ports: Ports, video: Video, request: JobRequest) -> Job:
     Raises:
         Conflict: the video was rejected, or a model of the request's pipeline is gone.
         InvalidRequest: a model or label that does not exist.
+        LimitExceeded: it would cost more than it may; nothing was recorded.
     """
     if video.state is VideoState.REJECTED and video.failure:
         raise Conflict(f"video {video.video_id} was rejected: {video.failure.detail}", hint=video.failure.hint)
     manifests = resolve_models(ports, video.tenant, request)
+    quote = estimate_job(ports, video, request, manifests) if video.state is VideoState.READY else None
+    check(ports, video.tenant, quote.cost_nano_usd if quote else 0, job_cap=request.max_cost_nano_usd)
     now = ports.clock.now()
     job = Job(
         tenant=video.tenant,
@@ -46,6 +53,7 @@ def start_job(ports: Ports, video: Video, request: JobRequest) -> Job:
         created_at=now,
         # The wait for an upload has its own end; the job's clock starts when the bytes may be there.
         deadline_at=max(now, video.upload.expires_at) + timedelta(seconds=ports.limits.job_seconds),
+        quote=quote,
     )
     ports.jobs.add(job, due_after(ports))
     logger.info("job created", job_id=job.job_id, video_id=video.video_id, models=list(request.models))
@@ -200,6 +208,7 @@ def retry_job(ports: Ports, job: Job) -> Job:
 
     Raises:
         Conflict: the job has not ended, or nothing of it can be done again.
+        LimitExceeded: that would cost more than it may; nothing was changed.
     """
     if job.state not in (JobState.FAILED, JobState.PARTIAL):
         raise Conflict(f"job {job.job_id} has nothing to retry: it is {job.state}")
@@ -222,6 +231,8 @@ def retry_job(ports: Ports, job: Job) -> Job:
         made=None,
         reused=None,
     )
+    # What its last round did not start is free for this one.
+    settle(ports, owner_of(job))
     still_open, failed = ports.units.count(owner_of(job))
     if failed or still_open:
         return _retry_segments(ports, fresh, failed + still_open)
@@ -230,14 +241,16 @@ def retry_job(ports: Ports, job: Job) -> Job:
         raise Conflict(
             f"job {job.job_id} has no failed segment", hint="Damaged ranges of the file stay damaged; upload it anew"
         )
+    price = price_again(ports, job, OrderKind.FINISH, units=1, children=1)
+    _check_again(ports, job, price, children=1)
     # Named like the one that `advance` opens for the version that is saved below.
     submission_id = SubmissionId(f"finish-{job.version + 1}")
     ports.units.open_step(owner_of(job), Unit(UnitKind.FINISH, 0, UnitState.OPEN, submission=submission_id))
-    submission = record_submission(ports, owner_of(job), OrderKind.FINISH, submission_id, ((0,),), finish.lane)
+    submission = record_submission(
+        ports, owner_of(job), OrderKind.FINISH, submission_id, ((0,),), finish.lane, price=price, job=job
+    )
     retried = ports.jobs.save(replace(fresh, state=JobState.FINISHING), due_after(ports))
-    forget_job(ports, job.tenant, job.job_id)
-    send(ports, submission)
-    return retried
+    return _send_again(ports, retried, submission)
 
 
 def _models_of_pipeline(ports: Ports, tenant: TenantId, ref: PipelineRef) -> Sequence[Manifest]:
@@ -264,21 +277,37 @@ def _find_model(ports: Ports, tenant: TenantId, name: str) -> Manifest | None:  
 
 def _retry_segments(ports: Ports, job: Job, count: int) -> Job:
     owner = owner_of(job)
+    children = min(count, ports.limits.max_children)
+    price = price_again(ports, job, OrderKind.ANALYZE, units=count, children=children)
+    price = replace(price, finish_nano_usd=price_finish(ports, job))
+    _check_again(ports, job, price, children=children)
     finish = ports.units.get(owner, UnitKind.FINISH)
     if finish is not None and finish.state is UnitState.FAILED:
         # The job comes to its finish once more, and must not end by what the last one failed of.
         ports.units.end(owner, finish, state=UnitState.CANCELLED, fence=ports.ids.make("fnc"), failure=None)
-    children = min(count, ports.limits.max_children)
     submission_id = SubmissionId(f"retry-{job.version}")
     # Reopened before the job runs again: a running job without open segments would go on to its finish.
     indices = ports.units.reopen(owner, submission=submission_id, children=children, attempts=MAX_ATTEMPTS)
     dealt = tuple(tuple(indices[child::children]) for child in range(children))
-    submission = record_submission(ports, owner, OrderKind.ANALYZE, submission_id, dealt, ports.limits.analyze_lane)
+    submission = record_submission(
+        ports, owner, OrderKind.ANALYZE, submission_id, dealt, ports.limits.analyze_lane, price=price, job=job
+    )
     retried = ports.jobs.save(replace(job, state=JobState.RUNNING), due_after(ports))
-    forget_job(ports, job.tenant, job.job_id)
-    send(ports, submission)
     logger.info("job retried", job_id=job.job_id, segments=len(indices))
-    return retried
+    return _send_again(ports, retried, submission)
+
+
+def _check_again(ports: Ports, job: Job, price: Price, *, children: int) -> None:
+    check(ports, job.tenant, price.total(children), job_cap=job.request.max_cost_nano_usd, job=job.job_id)
+
+
+def _send_again(ports: Ports, job: Job, submission: Submission) -> Job:
+    forget_job(ports, job.tenant, job.job_id)
+    if send(ports, submission):
+        return job
+    # Others took the money meanwhile: the job ends, and says so.
+    advance_job(ports, job.tenant, job.job_id)
+    return get_job(ports, job.tenant, job.job_id)
 
 
 def _ended_key(tenant: TenantId, job_id: str) -> Hashable:

@@ -18,16 +18,19 @@ from chalicelib.contracts.job_index import IndexEntry
 from chalicelib.contracts.summary_tree import Node
 from chalicelib.contracts.tracks import TrackRow
 from chalicelib.contracts.work_order import OrderKind
+from chalicelib.domain.budgets import FREE, Price
 from chalicelib.domain.errors import Conflict, Failure
 from chalicelib.domain.ids import JobId, SubmissionId, TenantId, VideoId
 from chalicelib.domain.jobs import Job
 from chalicelib.domain.media import Pts
 from chalicelib.domain.models import Manifest
+from chalicelib.domain.prices import Prices
 from chalicelib.domain.segments import Segment
 from chalicelib.domain.side_steps import SideStep, StepName
 from chalicelib.domain.units import Lane, Unit, UnitKind, UnitState
 from chalicelib.domain.videos import Video
 from chalicelib.services.campaign_ports import CampaignStore
+from chalicelib.services.cost_ports import LedgerStore, RateStore
 from chalicelib.services.event_ports import EventPublisher, EventStore
 from chalicelib.services.object_port import ObjectStore
 from chalicelib.services.shared_reads import SharedReads
@@ -54,6 +57,8 @@ class Due:
 
     owner: Owner
     step: StepName | None = None
+    is_costs: bool = False
+    """What was reserved for it, which outlives it."""
 
 
 class SubmissionState(StrEnum):
@@ -80,6 +85,12 @@ class Submission:
     batch_job_id: str = ""
     step: StepName | None = None
     """The side step that it is for, if it is for one."""
+    price: Price = FREE
+    """What it may cost, as of its recording."""
+    job_cap_nano_usd: int | None = None
+    """What all of its job may cost; None: as much as is asked for."""
+    is_started_once: bool = False
+    """Batch must not start a child again that was cut short; said when it is sent, and not stored."""
 
 
 class Clock(Protocol):
@@ -440,6 +451,10 @@ class Limits:
     analyze_lane: Lane
     import_buckets: tuple[str, ...]
     cursor_key: bytes
+    is_spot: bool = True
+    """Whether workers run on Spot machines, and are priced so."""
+    monthly_nano_usd: int | None = None
+    """What a month of a tenant may cost that set no cap of its own; None: as much as is asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -464,6 +479,9 @@ class Ports:
     idempotency: IdempotencyStore
     events: EventStore
     publisher: EventPublisher
+    ledgers: LedgerStore
+    rates: RateStore
+    prices: Prices
     tokens: TokenVerifier
     polled: SharedReads
     """Jobs that clients poll, by (tenant, job id)."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 from aws_lambda_powertools import Logger
 
@@ -17,6 +18,7 @@ from chalicelib.domain.side_steps import StepName
 from chalicelib.domain.units import Unit, UnitKind, UnitState
 from chalicelib.domain.videos import VideoState
 from chalicelib.services.advance import advance_job, advance_video, due_after
+from chalicelib.services.budgets import SETTLE_SECONDS, settle
 from chalicelib.services.dispatch import resubmit
 from chalicelib.services.orphans import LOG_HINT, hand_on_orphans, resend_unsent
 from chalicelib.services.ports import Due, Owner, Ports
@@ -47,6 +49,7 @@ def settle_child(ports: Ports, ended: EndedChild) -> None:
     if submission is not None and submission.step is not None:
         step = find_open_step(ports, owner, submission.step)
         _hand_on_what_is_left(ports, ended, [step.unit] if step else [])
+        settle(ports, owner)
         return
     _hand_on_what_is_left(ports, ended, open_units(ports, owner))
     advance(ports, owner)
@@ -59,9 +62,12 @@ def reconcile(ports: Ports) -> int:
     """
     found = ports.due.list_due(ports.clock.now(), DUE_PER_PASS)
     for due in found:
-        ports.due.postpone(due, due_after(ports))
+        after = timedelta(seconds=SETTLE_SECONDS)
+        ports.due.postpone(due, ports.clock.now() + after if due.is_costs else due_after(ports))
         try:
-            if due.step is None:
+            if due.is_costs:
+                settle(ports, due.owner)
+            elif due.step is None:
                 reconcile_owner(ports, due.owner)
             else:
                 reconcile_side_step(ports, due.owner, due.step)
@@ -85,7 +91,9 @@ def reconcile_owner(ports: Ports, owner: Owner) -> None:
 def reconcile_side_step(ports: Ports, owner: Owner, name: StepName) -> None:
     """Bring one side step to where it should be."""
     step = find_open_step(ports, owner, name)
-    if step is not None:
+    if step is None:
+        settle(ports, owner)
+    else:
         resend_unsent(ports, owner, [step.unit])
         hand_on_orphans(ports, owner, [step.unit])
 

@@ -17,8 +17,10 @@ from chalicelib.domain.jobs import STATES_WITH_RESULTS, Job
 from chalicelib.domain.side_steps import SideStep, StepName
 from chalicelib.domain.units import SIDE_KINDS, Lane, Unit, UnitState
 from chalicelib.services.advance import due_after
+from chalicelib.services.budgets import check
 from chalicelib.services.dispatch import ORDER_KIND_BY_UNIT, find_lost_model, owner_of, record_submission, send
 from chalicelib.services.ports import Owner, Ports, SubmissionState
+from chalicelib.services.pricing import price_again
 
 logger = Logger(service="reelscan", child=True)
 
@@ -33,6 +35,7 @@ def start_side_step(ports: Ports, job: Job, name: StepName, parameters: Mapping[
 
     Raises:
         Conflict: the job has no results, or one of its models is gone.
+        LimitExceeded: it would cost more than it may.
     """
     finished_at = job.finished_at
     if job.state not in STATES_WITH_RESULTS or finished_at is None:
@@ -42,6 +45,9 @@ def start_side_step(ports: Ports, job: Job, name: StepName, parameters: Mapping[
         )
     if lost := find_lost_model(ports, job):
         raise Conflict(lost.detail, hint=lost.hint)
+    order_kind = ORDER_KIND_BY_UNIT[name.kind]
+    price = price_again(ports, job, order_kind, units=1, children=1)
+    check(ports, job.tenant, price.total(1), job_cap=job.request.max_cost_nano_usd, job=job.job_id)
     owner, now = owner_of(job), ports.clock.now()
     submission_id = SubmissionId(f"{name.kind.lower()}-{name.name}")
     step = SideStep(
@@ -55,10 +61,10 @@ def start_side_step(ports: Ports, job: Job, name: StepName, parameters: Mapping[
         return None
     logger.info("side step created", job_id=job.job_id, kind=name.kind, step=name.name)
     try:
-        send(
-            ports,
-            record_submission(ports, owner, ORDER_KIND_BY_UNIT[name.kind], submission_id, ((0,),), Lane.CPU, name),
+        submission = record_submission(
+            ports, owner, order_kind, submission_id, ((0,),), Lane.CPU, name, price=price, job=job
         )
+        send(ports, submission)
     except DependencyFailed as error:
         # It is recorded and due: the reconciler sends it. To fail the request would make its client ask again.
         logger.warning("side step starts later", job_id=job.job_id, step=name.name, detail=error.failure.detail)

@@ -13,6 +13,8 @@ from chalicelib.domain.ids import JobId, TenantId, VideoId, is_id
 from chalicelib.domain.jobs import Job
 from chalicelib.domain.units import UnitState
 from chalicelib.domain.videos import UploadKind, Video, VideoState
+from chalicelib.services.budgets import settle
+from chalicelib.services.dispatch import owner_of
 from chalicelib.services.jobs import cancel_job, forget_job
 from chalicelib.services.ports import Ports
 from chalicelib.services.side_steps import DELETED, end_side_steps
@@ -68,6 +70,7 @@ def delete_video(ports: Ports, video: Video) -> None:
             if not job.is_terminal:
                 _end_job(ports, job)
             end_side_steps(ports, job, UnitState.CANCELLED, DELETED)
+            settle(ports, owner_of(job))
             forbid_take_over(ports, job)
             ports.results.drop_job(tenant, job.job_id)
             ports.objects.delete_prefix(object_keys.job_prefix(tenant, job.job_id))
@@ -79,6 +82,7 @@ def delete_video(ports: Ports, video: Video) -> None:
     ports.objects.delete_prefix(object_keys.video_prefix(tenant, video.video_id))
     if video.source.content_digest:
         ports.results.drop_reference(tenant, video.source.content_digest, video.video_id)
+    settle(ports, owner_of(video))
     ports.videos.delete(video)
     logger.info("video deleted", video_id=video.video_id)
 

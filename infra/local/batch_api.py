@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from werkzeug.wrappers import Request, Response
 
 from infra.local.batch_jobs import ARN, JobRequest, JobStatus
 from infra.local.batch_runner import BatchRunner
-from infra.wiring import JobDefinition, Lane
+from infra.wiring import JobDefinition, Lane, RetryStrategy
 
 # Source: https://docs.aws.amazon.com/batch/latest/APIReference/API_SubmitJob.html, also API_DescribeJobs.html
 ARRAY_MIN = 2
@@ -19,6 +20,7 @@ ARRAY_MAX = 10_000
 DESCRIBE_MAX = 100
 OVERRIDES_MAX_CHARS = 8192
 TIMEOUT_MIN_SECONDS = 60
+ATTEMPTS_MAX = 10
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
 SUPPORTED_FIELDS = frozenset(
     {
@@ -28,6 +30,7 @@ SUPPORTED_FIELDS = frozenset(
         "arrayProperties",
         "parameters",
         "containerOverrides",
+        "retryStrategy",
         "timeout",
         "tags",
         "propagateTags",
@@ -84,7 +87,7 @@ class BatchApi:
             JobRequest(
                 name=body["jobName"],
                 queue=self._queue(str(body.get("jobQueue"))),
-                definition=definition,
+                definition=_with_retries(definition, body.get("retryStrategy")),
                 parameters=parameters,
                 command=tuple(_resolve(argument, parameters) for argument in overrides.get("command", [])),
                 environment={pair["name"]: pair["value"] for pair in overrides.get("environment", [])},
@@ -147,6 +150,18 @@ class BatchApi:
         if name not in self._definition_by_name:
             raise ClientException(f"Job definition {name_or_arn} does not exist")
         return self._definition_by_name[name]
+
+
+def _with_retries(definition: JobDefinition, asked: Mapping[str, Any] | None) -> JobDefinition:
+    """The definition with the retry strategy of a request, which replaces its own whole."""
+    if asked is None:
+        return definition
+    attempts = asked.get("attempts")
+    if set(asked) != {"attempts"} or not isinstance(attempts, int) or not 1 <= attempts <= ATTEMPTS_MAX:
+        raise ClientException(
+            f"The local stack's retryStrategy takes attempts from 1 to {ATTEMPTS_MAX} but got {asked}"
+        )
+    return replace(definition, retry=RetryStrategy(attempts, ()))
 
 
 def _array_size(properties: Mapping[str, Any]) -> int | None:

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from chalicelib.domain.units import Lane
 from chalicelib.services.ports import Limits, Ports
 from chalicelib.services.shared_reads import SharedReads
+from chalicelib.settings import read_prices
 from tests.fakes.answers import FakeIdempotencyStore
 from tests.fakes.batch import FakeBatch
 from tests.fakes.campaigns import FakeCampaignStore
+from tests.fakes.costs import FakeLedgerStore, FakeRateStore
 from tests.fakes.events import FakeEventStore, FakePublisher
 from tests.fakes.memory import Memory
 from tests.fakes.objects import BUCKET, FakeObjectStore
@@ -54,6 +56,8 @@ class Fakes:
     tokens: FakeTokenVerifier
     publisher: FakePublisher
     ports: Ports
+    ledgers: FakeLedgerStore
+    rates: FakeRateStore
 
 
 def make_fakes(limits: Limits = LIMITS) -> Fakes:
@@ -61,6 +65,7 @@ def make_fakes(limits: Limits = LIMITS) -> Fakes:
     clock, memory = FakeClock(), Memory()
     models, results, objects, batch = FakeModelRegistry(), FakeResultStore(), FakeObjectStore(), FakeBatch()
     tokens, publisher = FakeTokenVerifier(), FakePublisher()
+    ledgers, rates = FakeLedgerStore(memory), FakeRateStore()
     ports = Ports(
         clock=clock,
         ids=SequentialIds(clock),
@@ -80,12 +85,17 @@ def make_fakes(limits: Limits = LIMITS) -> Fakes:
         idempotency=FakeIdempotencyStore(),
         events=FakeEventStore(memory),
         publisher=publisher,
+        ledgers=ledgers,
+        rates=rates,
+        prices=read_prices(),
         tokens=tokens,
         polled=SharedReads(limits.poll_seconds),
         limits=limits,
         bucket=BUCKET,
     )
-    return Fakes(clock, memory, FakeClaims(memory), models, results, objects, batch, tokens, publisher, ports)
+    return Fakes(
+        clock, memory, FakeClaims(memory), models, results, objects, batch, tokens, publisher, ports, ledgers, rates
+    )
 
 
 def make_ports(limits: Limits = LIMITS) -> Ports:

@@ -62,7 +62,7 @@ class Memory:
             part.pop(owner, None)
         for more in (self.campaigns, self.runs, self.targets):
             more.pop(owner, None)
-        for due in [due for due in self.due if due.owner == owner]:
+        for due in [due for due in self.due if due.owner == owner and not due.is_costs]:
             del self.due[due]
         for kind in UnitKind:
             self.opened_as.pop((owner, kind), None)

@@ -168,6 +168,7 @@ class FakeClaims:
             fence=fence,
             lease_until=now + lease_seconds,
             claimed_by=claimed_by,
+            claimed_for=unit.submission,
         )
         return fence
 

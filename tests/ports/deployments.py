@@ -17,8 +17,10 @@ from chalicelib.adapters.due_index import DynamoDueIndex
 from chalicelib.adapters.event_store import DynamoEventStore
 from chalicelib.adapters.idempotency_store import DynamoIdempotencyStore
 from chalicelib.adapters.job_store import DynamoJobStore
+from chalicelib.adapters.ledger_store import DynamoLedgerStore
 from chalicelib.adapters.model_registry import DynamoModelRegistry
 from chalicelib.adapters.pipeline_store import DynamoPipelineStore
+from chalicelib.adapters.rate_store import DynamoRateStore
 from chalicelib.adapters.result_store import DynamoResultStore
 from chalicelib.adapters.result_version_store import DynamoResultVersionStore
 from chalicelib.adapters.submission_store import DynamoSubmissionStore
@@ -179,5 +181,7 @@ def aws_deployment(wrap: Callable[[Any], Any] = lambda client: client) -> Deploy
         campaigns=DynamoCampaignStore(meta),
         idempotency=DynamoIdempotencyStore(meta),
         events=DynamoEventStore(meta),
+        ledgers=DynamoLedgerStore(meta),
+        rates=DynamoRateStore(meta),
     )
     return Deployment(ports, HttpOutside(meta, results))

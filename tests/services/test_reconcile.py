@@ -6,6 +6,7 @@ import pytest
 
 from chalicelib.contracts.claims import CLOCK_SKEW_SECONDS
 from chalicelib.contracts.work_order import OrderKind
+from chalicelib.domain.budgets import FREE
 from chalicelib.domain.errors import ErrorCode
 from chalicelib.domain.ids import SubmissionId
 from chalicelib.domain.jobs import Job, JobState
@@ -66,7 +67,7 @@ def test_a_submission_that_was_never_sent_is_sent() -> None:
     unit = world.unit(job, 0)
     submission_id = SubmissionId("late")
     world.ports.units.requeue(owner, unit, submission=submission_id, child=0, blame=0, failure=None)
-    record_submission(world.ports, owner, OrderKind.ANALYZE, submission_id, ((0,),), unit.lane)
+    record_submission(world.ports, owner, OrderKind.ANALYZE, submission_id, ((0,),), unit.lane, price=FREE)
     world.tick()
     stored = world.ports.submissions.get(owner, submission_id)
     assert stored is not None
@@ -80,7 +81,7 @@ def test_a_submission_that_is_just_being_sent_is_not_sent_again() -> None:
     submission_id = SubmissionId("late")
     world.ports.units.requeue(owner, unit, submission=submission_id, child=0, blame=0, failure=None)
     world.fakes.clock.advance(50)
-    record_submission(world.ports, owner, OrderKind.ANALYZE, submission_id, ((0,),), unit.lane)
+    record_submission(world.ports, owner, OrderKind.ANALYZE, submission_id, ((0,),), unit.lane, price=FREE)
     world.tick(10)
     assert len(world.fakes.batch.jobs) == 2
 
