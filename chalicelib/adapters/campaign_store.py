@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from itertools import islice
@@ -75,10 +76,8 @@ class DynamoCampaignStore:
             "run_id": run.run_id,
         }
         self._meta.put(reference)
-        try:
+        with suppress(VersionConflict):
             put_version(self._meta, run_to_item(run, due_at), seen=0)
-        except VersionConflict:
-            pass
         # Recorded by whoever came first, and perhaps moved on since.
         stored = self.get_run(run.tenant, run.run_id)
         if stored is None:

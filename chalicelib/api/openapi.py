@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict
 from pydantic.json_schema import models_json_schema
 
 from chalicelib import VERSION
-from chalicelib.api import catalog, exports, jobs, pipelines, problems, query, results, versions, videos
+from chalicelib.api import campaigns, catalog, exports, jobs, pipelines, problems, query, results, versions, videos
 from chalicelib.api.typed import RouteSpec
 from chalicelib.domain.errors import TITLE_BY_CODE, ErrorCode, Failure
 
@@ -30,6 +30,7 @@ TAG_BY_MODULE = {
     "results": results,
     "versions": versions,
     "queries": query,
+    "campaigns": campaigns,
     "exports": exports,
     "service": catalog,
 }

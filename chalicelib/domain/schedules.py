@@ -1,4 +1,4 @@
-"""When something is to happen again and again: once, at a rate, or by cron; and the windows of a week. All of it is UTC.
+"""When something is to happen again and again: once, at a rate, or by cron; and windows of a week. All of it is UTC.
 
 Cron is that of Unix, five fields: minute, hour, day of month, month, day of week (0 to 7, both 0 and 7 are Sunday). A
 field is `*` or a list of numbers, ranges `a-b` and steps `*/n`, `a-b/n`; months and days of the week may be named by

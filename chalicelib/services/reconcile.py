@@ -13,12 +13,14 @@ from datetime import timedelta
 from aws_lambda_powertools import Logger
 
 from chalicelib.domain.errors import DomainError, ErrorCode, Failure
-from chalicelib.domain.ids import JobId, SubmissionId, VideoId, is_id
+from chalicelib.domain.ids import CampaignId, JobId, RunId, SubmissionId, VideoId, is_id
 from chalicelib.domain.side_steps import StepName
 from chalicelib.domain.units import Unit, UnitKind, UnitState
 from chalicelib.domain.videos import VideoState
 from chalicelib.services.advance import advance_job, advance_video, due_after
 from chalicelib.services.budgets import SETTLE_SECONDS, settle
+from chalicelib.services.campaign_runs import advance_run
+from chalicelib.services.campaigns import advance_campaign
 from chalicelib.services.dispatch import resubmit
 from chalicelib.services.orphans import LOG_HINT, hand_on_orphans, resend_unsent
 from chalicelib.services.ports import Due, Owner, Ports
@@ -77,7 +79,13 @@ def reconcile(ports: Ports) -> int:
 
 
 def reconcile_owner(ports: Ports, owner: Owner) -> None:
-    """Bring one video or job to where it should be."""
+    """Bring one video, job, campaign or run to where it should be."""
+    if is_id("cmp", owner.name):
+        advance_campaign(ports, owner.tenant, CampaignId(owner.name))
+        return
+    if is_id("run", owner.name):
+        advance_run(ports, owner.tenant, RunId(owner.name))
+        return
     if is_id("vid", owner.name):
         video = ports.videos.get(owner.tenant, VideoId(owner.name))
         if video is not None and video.state is VideoState.AWAITING_UPLOAD:
