@@ -18,11 +18,13 @@ from chalicelib.domain.errors import ErrorCode
 from chalicelib.domain.media import MediaLimits
 from chalicelib.domain.sampling import Sampling
 from chalicelib.domain.segments import Segment
+from chalicelib.domain.usage import Usage
 from gpu_batch.aws import Cloud, S3Source
 from gpu_batch.cell_store import AnalyzedCell, AnalyzedFrame, CellStore
 from gpu_batch.errors import BadOrder
 from gpu_batch.frames import RunFrames, TableFrames, WholeFrames
 from gpu_batch.log import logger
+from gpu_batch.meter import Meter
 from gpu_batch.models.loader import Model
 from gpu_batch.models.on_demand import ModelOnDemand
 from gpu_batch.pipeline import run_models
@@ -89,6 +91,7 @@ class Analyzer:
         cells: Sequence[Cell],
         *,
         threads: int,
+        meter: Meter | None = None,
     ) -> None:
         if order.media is None:
             raise BadOrder("an order to analyse must have media facts", code=ErrorCode.INTERNAL)
@@ -98,6 +101,7 @@ class Analyzer:
         self._models = [model if isinstance(model, ModelOnDemand) else ModelOnDemand.opened(model) for model in models]
         self._cells = cells
         self._threads = threads
+        self._meter = meter or Meter()
         self._sampling: Sampling = order.parsed_sampling
         self._timebase: Fraction = order.parsed_timebase
         self._limits = MediaLimits()
@@ -205,13 +209,20 @@ class Analyzer:
         analyzed = {(index, number): AnalyzedCell(number) for index in wanted for number in run}
         inferred = 0
         for result in run_models(
-            frames.decode(check), models, self._media.rotation, threads=self._threads, check=check
+            frames.decode(check), models, self._media.rotation, threads=self._threads, check=check, meter=self._meter
         ):
             inferred += 1
             place = result.place
             for index, rows in zip(wanted, result.rows_by_model, strict=True):
                 frame = AnalyzedFrame(place.pts, place.ordinal, place.rank, rows)
                 analyzed[index, place.cell].frames.append(frame)
+        self._meter.add(
+            Usage(
+                frames_decoded=frames.decoded,
+                pixels_decoded=frames.decoded * self._media.width * self._media.height,
+                bytes_read=opened.source.bytes_read,
+            )
+        )
         logger.info(
             "run of cells decoded",
             cells=len(run),

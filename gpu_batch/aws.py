@@ -114,9 +114,14 @@ class Cloud:
         except Refused as refused:
             raise Superseded from refused
 
-    def release(self, claim: Claim, *, is_drained: bool, failure: Item) -> None:
-        """Give the unit back; an attempt that was drained does not count against it. A claim that is gone is fine."""
-        request = claims.release(self.meta_table, claim.key, fence=claim.fence, refund=int(is_drained), failure=failure)
+    def release(self, claim: Claim, *, is_drained: bool, failure: Item, usage: Item | None = None) -> None:
+        """Give the unit back; an attempt that was drained does not count against it. A claim that is gone is fine.
+
+        `usage` is what all attempts so far took.
+        """
+        request = claims.release(
+            self.meta_table, claim.key, fence=claim.fence, refund=int(is_drained), failure=failure, usage=usage
+        )
         try:
             with passing_errors("releasing a claim"):
                 self._dynamodb.update_item(**request)

@@ -29,11 +29,13 @@ from chalicelib.domain.sampling import PointCount, Sampling, gap_seconds, points
 from chalicelib.domain.segments import Segment
 from chalicelib.domain.tracking import TrackingParameters
 from chalicelib.domain.units import UnitKind, UnitState
+from chalicelib.domain.usage import JobUsage, Usage
 from gpu_batch.aws import Cloud, Superseded
 from gpu_batch.errors import BadInput, BadOrder
 from gpu_batch.job_results import JobResults, ResultBlock
 from gpu_batch.lease import Stop, holding
 from gpu_batch.log import logger
+from gpu_batch.meter import Meter
 from gpu_batch.receipt import ReceiptFold
 from gpu_batch.summary import SummaryFold
 from gpu_batch.track_writer import TrackWriter
@@ -50,6 +52,8 @@ class _Progress:
     frames_shown: int = 0
     frames_analyzed: int = 0
     frames_inferred: int = 0
+    usage: Item = field(default_factory=dict)
+    """Of the segments so far (domain/usage.py)."""
     missing: list[Item] = field(default_factory=list)
     segments_failed: int = 0
     points_covered: int = 0
@@ -65,18 +69,26 @@ def run_finish(cloud: Cloud, order: WorkOrder, *, claimed_by: str, stop: Stop) -
     if claim is None:
         logger.info("finish is not to be had")
         return
+    meter = Meter()
     try:
-        with holding(cloud, claim, order, stop) as check:
+        with holding(cloud, claim, order, stop, meter) as check:
             fold = _Finish(cloud, order, order.media, str(claim.item.get("opened_as", order.submission)))
             fold.run(check)
             tracks = fold.write_tracks()
-        ended = fold.outcome(tracks)
-        cloud.end(claim, UnitState.DONE, more=[outcomes.job_finished(cloud.meta_table, order.pk, **ended)])
+        spent = meter.spent_on(claim.item)
+        ended = {**fold.outcome(tracks), "usage": fold.usage_with(spent)}
+        cloud.end(
+            claim,
+            UnitState.DONE,
+            facts={"usage": spent},
+            more=[outcomes.job_finished(cloud.meta_table, order.pk, **ended)],
+        )
     except Superseded:
         logger.warning("finish was taken away")
         return
     except (BadInput, BadOrder) as error:
-        cloud.end(claim, UnitState.FAILED, failure=failure_to_map(error.failure))
+        facts = {"usage": meter.spent_on(claim.item)}
+        cloud.end(claim, UnitState.FAILED, failure=failure_to_map(error.failure), facts=facts)
         raise
     logger.info("job finished", state=ended["state"], tracks=len(tracks))
 
@@ -114,6 +126,9 @@ class _Finish:
         while self._progress.next_segment < len(segments):
             segment = segments[self._progress.next_segment]
             entry, unit = results.entry(segment.index), results.unit(segment.index)
+            self._progress.usage = (
+                Usage.from_json(self._progress.usage) + Usage.from_json(unit.get("usage"))
+            ).to_json()
             if entry is None:
                 self._miss(segment, unit)
             else:
@@ -127,6 +142,10 @@ class _Finish:
         tracks = self._tracks.finish()
         self._put_nodes(table_keys.SEGMENT_TREE, self._tree.finish())
         return tracks
+
+    def usage_with(self, finish: Item) -> Item:
+        """What the job took, with what its finish did: `JobUsage` as JSON."""
+        return JobUsage(Usage.from_json(self._progress.usage), Usage.from_json(finish)).to_json()
 
     def outcome(self, tracks: list[TrackRow]) -> dict[str, Any]:
         """How the job ends: the arguments of `outcomes.job_finished`."""

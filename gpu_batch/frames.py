@@ -49,6 +49,8 @@ class RunFrames(Protocol):
     """The sampled frames of a run of cells; what is known only afterwards is asked afterwards."""
 
     damage: Damage
+    decoded: int
+    """Frames that came out of the decoder so far."""
 
     def decode(self, check: Callable[[], None]) -> Iterator[SampledFrame]:
         """The frames, in order of (pts, ordinal). `check` is called between frames, and may raise to stop."""
@@ -74,6 +76,7 @@ class TableFrames:
     ) -> None:
         """`load_cell` gives cells before the run, which are hardly ever needed; `choice` says where to decode."""
         self.damage = Damage()
+        self.decoded = 0
         self._config = config
         self._cells = cells
         self.source = source
@@ -107,6 +110,7 @@ class TableFrames:
         )
         for frame in frames:
             check()
+            self.decoded += 1
             while frame.pts >= cell.end_pts:
                 cell = next(current)
             rank = bisect_left(self._shown_pts[cell.index], frame.pts) + frame.ordinal
@@ -185,6 +189,7 @@ class WholeFrames:
         timebase: Fraction,
     ) -> None:
         self.damage = Damage()
+        self.decoded = 0
         self._source = source
         self._limits = limits
         self._sampling = sampling
@@ -210,5 +215,6 @@ class WholeFrames:
     def _ranked(self, check: Callable[[], None]) -> Iterator[tuple[int, Frame]]:
         for frame in decode_whole(self._source, self._limits, self.damage):
             check()
+            self.decoded += 1
             yield self._shown, frame
             self._shown += 1

@@ -17,6 +17,7 @@ from chalicelib.domain.units import SIDE_KINDS
 from gpu_batch.aws import Claim, Cloud, Superseded
 from gpu_batch.errors import BUG, Drained, Passing
 from gpu_batch.log import logger
+from gpu_batch.meter import Meter
 
 STALL_SECONDS = 600.0
 """No sound work goes this long without a check: not one frame, one model call, or one read with all its retries."""
@@ -40,7 +41,9 @@ class Stop:
 
 
 @contextmanager
-def holding(cloud: Cloud, claim: Claim, order: WorkOrder, stop: Stop) -> Iterator[Callable[[], None]]:
+def holding(
+    cloud: Cloud, claim: Claim, order: WorkOrder, stop: Stop, meter: Meter | None = None
+) -> Iterator[Callable[[], None]]:
     """Keep a claim while the work goes on; gives the check that the work calls between frames.
 
     Work that breaks off for a passing reason gives the unit back, so that the next attempt need not wait for the lease.
@@ -52,7 +55,8 @@ def holding(cloud: Cloud, claim: Claim, order: WorkOrder, stop: Stop) -> Iterato
             yield check
         except (Passing, Drained) as error:
             failure = failure_to_map(error.failure) or {}
-            cloud.release(claim, is_drained=isinstance(error, Drained), failure=failure)
+            usage = meter.spent_on(claim.item) if meter else None
+            cloud.release(claim, is_drained=isinstance(error, Drained), failure=failure, usage=usage)
             raise
 
 

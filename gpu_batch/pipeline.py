@@ -20,8 +20,10 @@ from types import TracebackType
 import av
 
 from chalicelib.domain.errors import ErrorCode
+from chalicelib.domain.usage import Usage
 from gpu_batch.errors import BadOrder
 from gpu_batch.frames import FramePlace, SampledFrame
+from gpu_batch.meter import Meter, ModelClock
 from gpu_batch.models.detect import Rows, detect_frames
 from gpu_batch.models.loader import Model
 
@@ -54,17 +56,18 @@ def run_models(
     threads: int,
     check: Callable[[], None],
     model_seconds: float = MODEL_SECONDS,
+    meter: Meter | None = None,
 ) -> Iterator[FrameResult]:
     """The results of all frames, in their order.
 
     `frames` is iterated by one thread at a time, but not always by the same. `check` is called for every frame, from
     any thread, and may raise to stop. An error of any stage comes in place of the first result that it spoils; then, or
-    when the caller stops asking, the threads end.
+    when the caller stops asking, the threads end. `meter` is told what decoding and the models took.
 
     Raises:
         BadOrder: MODEL_TIMEOUT, when the models do not answer for one frame within `model_seconds`.
     """
-    pipe = _Pipe(frames, models, rotation, threads=threads, check=check, model_seconds=model_seconds)
+    pipe = _Pipe(frames, models, rotation, threads=threads, check=check, model_seconds=model_seconds, meter=meter)
     try:
         pipe.start()
         yield from pipe.results()
@@ -117,12 +120,14 @@ class _Pipe:
         threads: int,
         check: Callable[[], None],
         model_seconds: float,
+        meter: Meter | None,
     ) -> None:
         self._frames = iter(frames)
         self._models = models
         self._rotation = rotation
         self._check = check
         self._model_seconds = model_seconds
+        self._meter = meter
         self._batch_size = max((model.batch_size for model in models), default=1)
         self._max_open = threads * FRAMES_AHEAD_PER_THREAD * self._batch_size
         # The others need something to do until the first frame of the next turn is decoded.
@@ -227,7 +232,7 @@ class _Pipe:
 
     def _decode_some(self) -> None:
         """Decode until enough is decoded."""
-        is_over = False
+        is_over, began = False, time.thread_time()
         with _Caught() as caught:
             has_room = True
             while has_room:
@@ -237,6 +242,8 @@ class _Pipe:
                 self._check()
                 has_room = self._add(frame)
             is_over = has_room
+        if self._meter is not None:
+            self._meter.add(Usage(decode=time.thread_time() - began))
         with self._lock:
             self._is_decoding = False
             if is_over or caught.error is not None:
@@ -261,8 +268,11 @@ class _Pipe:
         for job in batch:
             job.started_at = started_at
         rows: list[tuple[Rows, ...]] = []
+        clock = ModelClock()
         with _Caught() as caught:
-            rows = detect_frames(self._models, images, self._rotation)
+            rows = detect_frames(self._models, images, self._rotation, clock)
+        if self._meter is not None:
+            self._meter.add(Usage(prepare=clock.prepare, infer=clock.infer, frames=len(images)))
         with self._lock:
             for index, job in enumerate(batch):
                 job.image = None

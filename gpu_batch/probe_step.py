@@ -12,12 +12,14 @@ from chalicelib.contracts.sample_table import pack_cells
 from chalicelib.contracts.work_order import WorkOrder
 from chalicelib.domain.media import MediaLimits
 from chalicelib.domain.units import UnitKind, UnitState
+from chalicelib.domain.usage import Usage
 from chalicelib.domain.videos import Index
 from gpu_batch.aws import Cloud
 from gpu_batch.containers.probe import Probe, probe_video
 from gpu_batch.errors import BadInput
 from gpu_batch.lease import Stop, holding
 from gpu_batch.log import logger
+from gpu_batch.meter import Meter
 from gpu_batch.video.source import CheckedSource
 
 
@@ -32,8 +34,9 @@ def run_probe(cloud: Cloud, order: WorkOrder, *, claimed_by: str, stop: Stop) ->
     if claim is None:
         logger.info("probe is not to be had")
         return
+    meter = Meter()
     try:
-        with holding(cloud, claim, order, stop) as check:
+        with holding(cloud, claim, order, stop, meter) as check:
             source = cloud.open_source(order.source)
             # Some containers are read from front to end, which takes minutes when they are large.
             probe = probe_video(CheckedSource(source, check), MediaLimits())
@@ -42,10 +45,12 @@ def run_probe(cloud: Cloud, order: WorkOrder, *, claimed_by: str, stop: Stop) ->
     except BadInput as error:
         failure = failure_to_map(error.failure) or {}
         rejected = outcomes.video_rejected(cloud.meta_table, order.pk, failure=failure)
-        cloud.end(claim, UnitState.FAILED, failure=failure, more=[rejected])
+        facts = {"usage": meter.spent_on(claim.item)}
+        cloud.end(claim, UnitState.FAILED, failure=failure, facts=facts, more=[rejected])
         raise
     probed = outcomes.video_probed(cloud.meta_table, order.pk, media=media_to_map(probe.media), index=index)
-    cloud.end(claim, UnitState.DONE, more=[probed])
+    meter.add(Usage(bytes_read=source.bytes_read))
+    cloud.end(claim, UnitState.DONE, facts={"usage": meter.spent_on(claim.item)}, more=[probed])
     logger.info(
         "video probed",
         container=probe.media.container,

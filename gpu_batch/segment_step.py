@@ -24,6 +24,7 @@ from gpu_batch.aws import Claim, Cloud, Superseded
 from gpu_batch.errors import BadInput, BadOrder
 from gpu_batch.lease import Stop, holding
 from gpu_batch.log import logger
+from gpu_batch.meter import PROCESS, Meter
 from gpu_batch.models.engines import ENGINES_NAME
 from gpu_batch.models.loader import Model, expected_class, load
 from gpu_batch.models.on_demand import ModelOnDemand
@@ -84,11 +85,12 @@ class _Child:
         """Claim, analyse and commit segments one by one; what failed for good, and was recorded."""
         following = _following(self._cloud, keys)
         failed: list[BadInput | BadOrder] = []
+        meter = Meter()
         with ExitStack() as until_end:
 
             def make_analyzer() -> Analyzer:
                 models = self._share_models()
-                analyzer = Analyzer(self._cloud, self._order, models, self._cells, threads=threads)
+                analyzer = Analyzer(self._cloud, self._order, models, self._cells, threads=threads, meter=meter)
                 return until_end.enter_context(closing(analyzer))
 
             # Made under the first claim, and a model is opened under the first claim that needs it, so that one that
@@ -99,11 +101,12 @@ class _Child:
                 if claim is None:
                     continue
                 try:
-                    _run_claimed(self._cloud, self._order, claim, get_analyzer, following.get(key.index), self._stop)
+                    after = following.get(key.index)
+                    _run_claimed(self._cloud, self._order, claim, get_analyzer, after, self._stop, meter)
                 except Superseded:
                     logger.warning("segment was taken away")
                 except (BadInput, BadOrder) as error:
-                    _fail(self._cloud, claim, error)
+                    _fail(self._cloud, claim, error, meter)
                     failed.append(error)
         logger.bind_thread()
         return failed
@@ -141,8 +144,9 @@ def _run_claimed(
     get_analyzer: Callable[[], Analyzer],
     following: Segment | None,
     stop: Stop,
+    meter: Meter,
 ) -> None:
-    with holding(cloud, claim, order, stop) as check:
+    with holding(cloud, claim, order, stop, meter) as check:
         check()
         result = get_analyzer().analyze(segment_from_item(claim.item), check, following)
     item = result.entry.to_item(order.tenant, order.job_id)
@@ -152,15 +156,17 @@ def _run_claimed(
         "provider": result.provider,
         "analyses": list(result.analyses),
         "reuse": [list(of_model) for of_model in result.reuse],
+        "usage": meter.spent_on(claim.item),
     }
     cloud.end(claim, UnitState.DONE, facts=facts, more=[cloud.put_entry(cloud.results_table, item)])
     logger.info("segment committed", **facts)
 
 
-def _fail(cloud: Cloud, claim: Claim, error: BadInput | BadOrder) -> None:
+def _fail(cloud: Cloud, claim: Claim, error: BadInput | BadOrder, meter: Meter) -> None:
     logger.error("segment failed", code=error.failure.code, detail=error.failure.detail)
     try:
-        cloud.end(claim, UnitState.FAILED, failure=failure_to_map(error.failure))
+        facts = {"usage": meter.spent_on(claim.item)}
+        cloud.end(claim, UnitState.FAILED, failure=failure_to_map(error.failure), facts=facts)
     except Superseded:
         logger.warning("segment was taken away")
 
@@ -173,7 +179,8 @@ def _on_demand(cloud: Cloud, index: int, order: WorkOrder, media: OrderedMedia) 
 
     def open_model() -> Model:
         content = cloud.get_object(ordered.key)
-        model = load(manifest, content, provider_class=pinned, engines=engines, shown=shown)
+        with PROCESS.loading(manifest.sha256):
+            model = load(manifest, content, provider_class=pinned, engines=engines, shown=shown)
         logger.info("model loaded", model=ordered.name, provider=model.provider_class, reason=model.provider_reason)
         if model.provider_class != pinned:
             logger.warning("results get the key of another provider", pinned=pinned, provider=model.provider_class)

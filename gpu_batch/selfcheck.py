@@ -34,7 +34,7 @@ from chalicelib.domain.models import InputSize, input_size, manifest_from_json
 from gpu_batch.containers.sniff import SNIFF_BYTES, sniff_container
 from gpu_batch.containers.untrusted import first_video_stream, open_untrusted
 from gpu_batch.frames import FramePlace, SampledFrame
-from gpu_batch.models.detect import BOX_STEPS_PER_PIXEL, SCORE_STEPS, Rows, detect
+from gpu_batch.models.detect import BOX_STEPS_PER_PIXEL, SCORE_STEPS, Rows, box_step, detect
 from gpu_batch.models.engines import ENGINES_NAME
 from gpu_batch.models.loader import Model, load, load_in_batches
 from gpu_batch.models.planes import Device, FramePlanes, find_planes
@@ -89,7 +89,7 @@ def check(video: Path, folder: Path, asked: ProviderClass, limit: int) -> Report
     _, inference_seconds = _timed(lambda: _run_black(model, count, (width, height)))
     on_cpu = _Opener(video, limit, DecoderChoice(None, "the reference"), in_place_on=None)
     truth = [detect(reference, frame, 0) for frame in on_cpu.frames()]
-    sure, matched = count_matches(truth, results)
+    sure, matched = count_matches(truth, results, box_step=box_step(width, height))
     return Report(
         asked=asked,
         provider=model.provider_class,
@@ -125,15 +125,19 @@ def load_both(folder: Path, provider_class: ProviderClass, shown: tuple[int, int
     return reference, model if model.provider_class != "cpu" else load_in_batches(manifest, content, GPU_BATCH)
 
 
-def count_matches(truth: Sequence[Rows], found: Sequence[Rows]) -> tuple[int, int]:
-    """Sure boxes of `truth`, and how many of them `found` has, within the tolerances and under the same label."""
+def count_matches(truth: Sequence[Rows], found: Sequence[Rows], *, box_step: int = 1) -> tuple[int, int]:
+    """Sure boxes of `truth`, and how many of them `found` has, within the tolerances and under the same label.
+
+    Where boxes are rounded to more than a pixel (`box_step` is in sixteenths of one), a step apart is near.
+    """
+    near = max(PIXELS_APART * BOX_STEPS_PER_PIXEL, box_step)
     sure = matched = 0
     for expected, rows in zip(truth, found, strict=False):
         for label, score, box in zip(expected.labels, expected.scores, expected.boxes, strict=True):
             if score <= SURE_SCORE * SCORE_STEPS:
                 continue
             sure += 1
-            is_near = np.abs(rows.boxes - box).max(axis=1, initial=0) <= PIXELS_APART * BOX_STEPS_PER_PIXEL
+            is_near = np.abs(rows.boxes - box).max(axis=1, initial=0) <= near
             is_as_sure = np.abs(rows.scores.astype(np.int32) - int(score)) <= SCORES_APART * SCORE_STEPS
             matched += bool((is_near & is_as_sure & (rows.labels == label)).any())
     return sure, matched

@@ -91,7 +91,11 @@ IS_AS_READ = "version = :seen"
 def sort_results(items: Sequence[Item]) -> StoredResults:
     """Items of a finished job's partition by what they are."""
     return StoredResults(
-        entry_by_segment={item["segment"]: item for item in items if item["kind"] == "INDEX"},
+        entry_by_segment={item["segment"]: item for item in items if _is_entry(item)},
         roots=[item for item in items if item["sk"] in ROOTS],
-        others=[item for item in items if item["kind"] != "INDEX" and item["sk"] not in ROOTS],
+        others=[item for item in items if not _is_entry(item) and item["sk"] not in ROOTS],
     )
+
+
+def _is_entry(item: Item) -> bool:
+    return str(item["sk"]).startswith(table_keys.INDEX_PREFIX)

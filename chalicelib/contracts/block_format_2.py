@@ -54,7 +54,8 @@ from chalicelib.contracts.words import Differences, every_field, ramp, running_s
 FORMAT = 2
 MAX_FRAMES = 0x7F00
 MAX_ROWS = 0xFFFF
-MAX_BOX_SHIFT = 4
+MAX_BOX_SHIFT = 5
+"""Of what is written: the coarsest step that a worker rounds to. Readers take any."""
 _SHAPE = struct.Struct("<HHBB5BII")
 _HALF_BY_PLANES = (0, 0x80, 0x8080, 0x808080)
 """What makes every digit of a difference positive."""

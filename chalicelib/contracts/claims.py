@@ -104,19 +104,26 @@ def heartbeat(table: str, key: UnitKey, *, fence: str, now: float, lease_seconds
     }
 
 
-def release(table: str, key: UnitKey, *, fence: str, refund: int, failure: Item | None) -> Request:
-    """Give the unit back; `refund` = 1 when the attempt was cut short by the machine and not by the work."""
+def release(
+    table: str, key: UnitKey, *, fence: str, refund: int, failure: Item | None, usage: Item | None = None
+) -> Request:
+    """Give the unit back; `refund` = 1 when the attempt was cut short by the machine and not by the work.
+
+    `usage` is what all attempts so far took, when that is known (domain/usage.py).
+    """
     return {
         "TableName": table,
         "Key": key.to_wire(),
-        "UpdateExpression": "SET #state = :open, attempts_allowed = attempts_allowed + :refund, failure = :failure "
-        "REMOVE lease_until",
+        "UpdateExpression": "SET #state = :open, attempts_allowed = attempts_allowed + :refund, failure = :failure"
+        + (", #usage = :usage" if usage else "")
+        + " REMOVE lease_until",
         "ConditionExpression": HOLDS_CLAIM,
-        "ExpressionAttributeNames": {"#state": "state"},
+        "ExpressionAttributeNames": {"#state": "state", **({"#usage": "usage"} if usage else {})},
         "ExpressionAttributeValues": {
             ":open": to_wire(UnitState.OPEN),
             ":refund": to_wire(refund),
             ":failure": to_wire(failure),
+            **({":usage": to_wire(usage)} if usage else {}),
             **_claim_values(fence),
         },
     }

@@ -25,6 +25,7 @@ from chalicelib.domain.segments import Segment
 from chalicelib.domain.side_steps import SideStep
 from chalicelib.domain.tracking import TrackingParameters
 from chalicelib.domain.units import Lane, Unit, UnitKind, UnitState
+from chalicelib.domain.usage import NOTHING, JobUsage, Usage
 from chalicelib.domain.videos import Index, Source, Upload, UploadKind, Video, VideoState
 
 
@@ -123,6 +124,7 @@ def job_to_item(job: Job, due_at: datetime | None) -> Item:
         **({"made": made_to_map(job.made)} if job.made else {}),
         **({"reused": job.reused.to_json()} if job.reused else {}),
         **({"quote": job.quote.to_json()} if job.quote else {}),
+        **({"usage": job.usage.to_json()} if job.usage else {}),
         **due_attributes(pk, due_at),
     }
 
@@ -153,6 +155,7 @@ def job_from_item(item: Item) -> Job:
         made=made_from_map(item.get("made")),
         reused=ReuseReceipt.from_json(item["reused"]) if item.get("reused") else None,
         quote=Quote.from_json(item["quote"]) if item.get("quote") else None,
+        usage=JobUsage.from_json(item["usage"]) if item.get("usage") else None,
     )
 
 
@@ -233,6 +236,7 @@ def unit_to_item(pk: str, sk: str, unit: Unit, segment: Segment | None = None) -
         **({"provider": unit.provider} if unit.provider else {}),
         **({"analyses": list(unit.analyses)} if unit.analyses else {}),
         **({"claimed_for": unit.claimed_for} if unit.claimed_for else {}),
+        **({"usage": unit.usage.to_json()} if unit.usage != NOTHING else {}),
         **cover,
     }
 
@@ -258,6 +262,7 @@ def unit_from_item(item: Item) -> Unit:
         provider=item.get("provider", ""),
         analyses=tuple(item.get("analyses", ())),
         claimed_for=SubmissionId(item.get("claimed_for", "")),
+        usage=Usage.from_json(item.get("usage")),
     )
 
 

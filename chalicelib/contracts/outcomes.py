@@ -38,6 +38,7 @@ def job_finished(
     finished_at: str,
     made: Item | None = None,
     reused: Item | None = None,
+    usage: Item | None = None,
 ) -> Request:
     """The job is SUCCEEDED, PARTIAL or FAILED."""
     facts = {
@@ -48,6 +49,7 @@ def job_finished(
         "finished_at": finished_at,
         "made": made,
         "reused": reused,
+        "usage": usage,
     }
     return _update(table, pk, table_keys.JOB, JobState.FINISHING, facts)
 

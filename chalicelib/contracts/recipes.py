@@ -17,9 +17,10 @@ from chalicelib.contracts.blocks import analysis_id
 from chalicelib.contracts.work_order import WorkOrder
 from chalicelib.domain.cells import CELL_RULE
 
-PREPROCESSING_VERSION = 1
+PREPROCESSING_VERSION = 2
 """Part of the key of stored results: count up with any change in `gpu_batch/models/preprocess.py`, or in the major
-version of OpenCV or libswscale, that can change a byte of an input."""
+version of OpenCV or libswscale, that can change a byte of an input, and with any in `gpu_batch/models/detect.to_rows`
+that can change a row. 2: boxes are rounded by the size of the frame."""
 FINISH_VERSION = 1
 """Count up with any change to what a finish makes of the same blocks: tracks and their ids, trees, the summary."""
 

@@ -70,6 +70,7 @@ COSTS_PREFIX = "costs_"
 COSTS_TOTAL = "TOTAL"
 RATE_PREFIX = "RATE#"
 RESERVATION_PREFIX = "RESERVATION#"
+INDEX_PREFIX = "INDEX#"
 
 Key = dict[str, str]
 
@@ -173,7 +174,7 @@ def parse_side_step(sk: str) -> tuple[str, str] | None:
 
 def index_entry(segment_index: int) -> str:
     """Sort key of what the commit of a segment made readable."""
-    return f"INDEX#{segment_index:05d}"
+    return f"{INDEX_PREFIX}{segment_index:05d}"
 
 
 def track_chunk(version: int, chunk: int) -> str:
@@ -199,7 +200,7 @@ def tree_node(tree: str, level: int, number: int | None) -> str:
 def prefixes_of_results(*, tracks_version: int) -> tuple[str, ...]:
     """Of the sort keys of all that a finished job has in table `results`, with one version of its tracks."""
     return (
-        "INDEX#",
+        INDEX_PREFIX,
         f"TRACKIDS#{tracks_version:04d}#",
         f"TRACKS#{tracks_version:04d}#",
         track_tree(tracks_version),

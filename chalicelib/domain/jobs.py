@@ -20,6 +20,7 @@ from chalicelib.domain.media import WholeReason
 from chalicelib.domain.reuse import Made, ReuseReceipt
 from chalicelib.domain.sampling import Sampling
 from chalicelib.domain.tracking import TrackingParameters
+from chalicelib.domain.usage import JobUsage
 
 DEFAULT_PIPELINE = "default"
 """What jobs without a pipeline are versions for."""
@@ -160,6 +161,8 @@ class Job:
     """The run of a campaign that it is part of, which is told of its end."""
     quote: Quote | None = field(default=None, hash=False)
     """What it was to cost, once its video was known."""
+    usage: JobUsage | None = field(default=None, hash=False)
+    """What its workers took, once it has finished."""
 
     @property
     def pipeline(self) -> PipelineRef | None:

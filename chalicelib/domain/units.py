@@ -7,11 +7,12 @@ One protocol serves all of them: claim with a lease and a fencing token, heartbe
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from chalicelib.domain.errors import Failure
 from chalicelib.domain.ids import SubmissionId
+from chalicelib.domain.usage import NOTHING, Usage
 
 MAX_ATTEMPTS = 3
 """Claims of one unit before it is given up, unless a retry was asked for.
@@ -91,6 +92,8 @@ class Unit:
     """Of a segment that is done, by model: what its blocks are keyed by. Said likewise; empty where it was not."""
     claimed_for: SubmissionId = NO_SUBMISSION
     """The submission whose worker claimed it last."""
+    usage: Usage = field(default=NOTHING, hash=False)
+    """What its attempts took, as far as they could tell."""
 
     @property
     def is_terminal(self) -> bool:

@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import groupby
+from typing import NamedTuple
 
 import av
 import numpy as np
 import numpy.typing as npt
 
 from chalicelib.domain.models import InputSize, input_size
+from gpu_batch.meter import ModelClock
 from gpu_batch.models.inputs import ModelInput, prepare_input
 from gpu_batch.models.loader import Model
 from gpu_batch.models.planes import Device
@@ -21,8 +23,12 @@ InputKey = tuple[int, InputSize, Device | None]
 
 BOX_STEPS_PER_PIXEL = 16
 """Boxes are counted in sixteenths of a pixel, everywhere."""
-BOX_STEP_BITS = 2
-"""… and rounded to whole quarters: still finer than any detector is right (docs/decisions/0003)."""
+_BOX_STEP_BITS_BY_SIDE = ((1280, 2), (2560, 3), (5120, 4))
+"""… and rounded to steps of 2 ** bits of these while the longer side of the frame as shown has at most so many pixels:
+1/4, 1/2 and 1 pixel. So a side is off by less than a tenth of a pixel of an input that is 416 pixels long
+(docs/decisions/0010)."""
+_MOST_BOX_STEP_BITS = 5
+"""Of all larger frames: 2 pixels."""
 SCORE_STEPS = 10_000
 """Scores are counted in ten-thousandths."""
 SCORE_STEP = 10
@@ -51,11 +57,16 @@ def detect(model: Model, frame: av.VideoFrame, rotation: int) -> Rows:
     return detect_frames([model], [frame], rotation)[0][0]
 
 
-def detect_frames(models: Sequence[Model], frames: Sequence[av.VideoFrame], rotation: int) -> list[tuple[Rows, ...]]:
-    """The rows of each frame, by model. Each frame is brought once to each size that some model asks for."""
+def detect_frames(
+    models: Sequence[Model], frames: Sequence[av.VideoFrame], rotation: int, clock: ModelClock | None = None
+) -> list[tuple[Rows, ...]]:
+    """The rows of each frame, by model. Each frame is brought once to each size that some model asks for.
+
+    `clock` is told what each of it took.
+    """
     shown = [_shown_size(frame, rotation) for frame in frames]
     inputs: dict[InputKey, ModelInput] = {}
-    rows_by_model = [_run(model, frames, shown, rotation, inputs) for model in models]
+    rows_by_model = [_run(model, frames, shown, rotation, inputs, clock or ModelClock()) for model in models]
     return [tuple(rows[index] for rows in rows_by_model) for index in range(len(frames))]
 
 
@@ -69,6 +80,7 @@ def _run(
     shown: Sequence[tuple[int, int]],
     rotation: int,
     inputs: dict[InputKey, ModelInput],
+    clock: ModelClock,
 ) -> list[Rows]:
     """The rows of each frame; `inputs` is what was prepared before, and is added to."""
     sizes = [input_size(model.manifest, *one) for one in shown]
@@ -76,6 +88,7 @@ def _run(
         key = index, size, model.in_place_on
         if key not in inputs:
             inputs[key] = prepare_input(frame, rotation, size, model.in_place_on)
+    clock.prepared()
     rows: list[Rows] = []
     # A video may change its size on the way; what runs together has one.
     for size, group in groupby(range(len(frames)), key=lambda index: sizes[index]):
@@ -84,6 +97,7 @@ def _run(
             batch = members[first : first + model.batch_size]
             boxes, scores, labels = model.run([inputs[index, size, model.in_place_on] for index in batch])
             rows += [to_rows(boxes[at], scores[at], labels[at], size, *shown[index]) for at, index in enumerate(batch)]
+        clock.inferred(model.digest, size.input_w * size.input_h, len(members))
     return rows
 
 
@@ -97,19 +111,19 @@ def to_rows(
 ) -> Rows:
     """Rows of one frame from a model's outputs: boxes (K, 4) xyxy in input pixels, scores (K,), labels (K,).
 
-    Boxes are clipped to the frame; what has no area left is dropped.
+    Boxes are clipped to the frame and rounded to `box_step`; what has no area left is dropped.
     """
     # Called between two runs of a model, which leave no cache warm: every call of numpy saved here is felt.
     hits = (scores > 0).nonzero()[0]
     count = len(hits)
     kept: slice | npt.NDArray[np.int64] = slice(count) if not count or hits[-1] == count - 1 else hits
-    scale, limit = _scale_and_limit(size, shown_w, shown_h)
+    scale, limit, step_bits = _rounding(size, shown_w, shown_h)
     steps = boxes[kept] * scale
     np.rint(steps, out=steps)
     np.maximum(steps, 0, out=steps)
     np.minimum(steps, limit, out=steps)
     box_steps = steps.astype(np.int32)
-    box_steps <<= BOX_STEP_BITS
+    box_steps <<= step_bits
     score_steps = np.rint(scores[kept].astype(np.float64) * (SCORE_STEPS / SCORE_STEP)).astype(np.uint16)
     score_steps *= SCORE_STEP
     kept_labels = labels[kept].astype(np.uint16)
@@ -126,11 +140,30 @@ def to_rows(
     return Rows(kept_labels[order], score_steps[order], box_steps[order], overflow)
 
 
+def box_step(shown_w: int, shown_h: int) -> int:
+    """What sides of boxes are whole multiples of, in sixteenths of a pixel, in frames that are shown at this size."""
+    return 1 << _box_step_bits(shown_w, shown_h)
+
+
+def _box_step_bits(shown_w: int, shown_h: int) -> int:
+    longer = max(shown_w, shown_h)
+    return next((bits for side, bits in _BOX_STEP_BITS_BY_SIDE if longer <= side), _MOST_BOX_STEP_BITS)
+
+
+class _Rounding(NamedTuple):
+    """From pixels of a model's input to what boxes are rounded to."""
+
+    scale: npt.NDArray[np.float64]
+    """(4,) steps to a pixel of the input."""
+    limit: npt.NDArray[np.float64]
+    """(4,) the last whole steps inside the frame as shown: its right and lower edge, or up to a pixel before them."""
+    step_bits: int
+    """A step is 2 ** step_bits sixteenths of a pixel."""
+
+
 @lru_cache(maxsize=64)
-def _scale_and_limit(
-    size: InputSize, shown_w: int, shown_h: int
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """From pixels of the input to what boxes are rounded to, and the corner of the frame as shown in it; (4,) each."""
-    steps_per_pixel = BOX_STEPS_PER_PIXEL >> BOX_STEP_BITS
-    scale = np.array([shown_w / size.content_w, shown_h / size.content_h] * 2) * steps_per_pixel
-    return scale, np.array([shown_w, shown_h] * 2, np.float64) * steps_per_pixel
+def _rounding(size: InputSize, shown_w: int, shown_h: int) -> _Rounding:
+    step_bits = _box_step_bits(shown_w, shown_h)
+    scale = np.array([shown_w / size.content_w, shown_h / size.content_h] * 2) * (BOX_STEPS_PER_PIXEL / 2**step_bits)
+    edges = [side * BOX_STEPS_PER_PIXEL >> step_bits for side in (shown_w, shown_h)]
+    return _Rounding(scale, np.array(edges * 2, np.float64), step_bits)

@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chalicelib.contracts import block_format_1
+from chalicelib.contracts.block_columns import HEADER
 from chalicelib.contracts.blocks import (
     BadBlock,
     Block,
@@ -100,6 +101,14 @@ def test_the_layout_of_format_2_is_the_one_that_its_docstring_states() -> None:
         ]
     )
     assert zlib.decompress(pack_block(block)) == expected
+
+
+@pytest.mark.parametrize(("step", "shift"), [(4, 2), (8, 3), (16, 4), (32, 5), (64, 5)])
+def test_a_block_states_the_step_that_its_boxes_are_rounded_to(step: int, shift: int) -> None:
+    rows = [(0, 9000 - at, at * step, step, (at + 7) * step, 9 * step) for at in range(20)]
+    packed = pack_block(make_block(Fraction(1, 25), ["dog"], [(0, 0, 0, 0, rows)]))
+    assert zlib.decompress(packed)[HEADER.size + 4] == shift
+    assert list(unpack_block(packed).x1) == [at * step for at in range(20)]
 
 
 def test_rows_that_keep_their_thing_take_hardly_any_room() -> None:

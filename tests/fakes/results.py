@@ -55,6 +55,9 @@ class FakeResultStore:
         bodies = {table_keys.tree_node(tree, node.level, node.number): node.body for node in nodes}
         self._nodes.setdefault((tenant, job_id), {}).update(bodies)
 
+    def has_block(self, tenant: TenantId, content_digest: str, sk: str) -> bool:
+        return sk in self._blocks.get((tenant, content_digest), {})
+
     def items_of_finish(self, tenant: TenantId, job_id: JobId) -> list[dict[str, Any]]:
         """All that a finished job has here, as items without their `pk`, but for later versions of its tracks."""
         at = (tenant, job_id)

@@ -22,6 +22,8 @@ class Course:
     """A run without faults: what it calls, what it emits, and what comes of it."""
 
     has_events: bool
+    is_second: bool
+    """Whether a job like it has succeeded before, whose results it takes over."""
     sites: tuple[Site, ...]
     events: tuple[str, ...]
     outcome: Outcome
@@ -57,12 +59,14 @@ class Sweep:
         """Every event arrives."""
         self.quiet_course = self._run_course(has_events=False)
         """No event ever arrives: the schedule does it all."""
+        self.second_course = self._run_course(has_events=True, is_second=True)
+        """A job like one that has succeeded."""
 
     def run(self, plan: Plan | EventPlan, course: Course) -> Report:
         """One run that meets the plan."""
         with (
             contextlib.redirect_stdout(io.StringIO()),
-            self._rig.world(plan, has_events=course.has_events) as world,
+            self._rig.world(plan, has_events=course.has_events, is_second=course.is_second) as world,
         ):
             try:
                 ended = world.run()
@@ -78,12 +82,15 @@ class Sweep:
         """The reports of those plans that broke a promise."""
         return [report for plan in plans if (report := self.run(plan, course)).broken]
 
-    def _run_course(self, *, has_events: bool) -> Course:
-        with contextlib.redirect_stdout(io.StringIO()), self._rig.world(has_events=has_events) as world:
+    def _run_course(self, *, has_events: bool, is_second: bool = False) -> Course:
+        with (
+            contextlib.redirect_stdout(io.StringIO()),
+            self._rig.world(has_events=has_events, is_second=is_second) as world,
+        ):
             ended = world.run()
             assert ended.job.state is JobState.SUCCEEDED, f"without a fault the job is {ended.job}"
             sites = tuple(world.wire.sites)
-            return Course(has_events, sites, tuple(world.deliveries.seen), outcome_of(world, ended.job))
+            return Course(has_events, is_second, sites, tuple(world.deliveries.seen), outcome_of(world, ended.job))
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from tests.faults.wire import Fault, Plan
 
 SEED = 20261121
 PER_FAULT = 3
-"""Of calls while events arrive; one more where the schedule does it all."""
+"""Of calls while events arrive; one more where the schedule does it all, and one where results are taken over."""
 EVENTS = 8
 
 
@@ -25,11 +25,12 @@ def draw_plans(sweep: Sweep) -> list[tuple[Course, Plan | EventPlan]]:
     for fault in Fault:
         drawn += [(sweep.course, plan) for plan in dice.sample(sweep.course.plans(fault), PER_FAULT)]
         drawn.append((sweep.quiet_course, dice.choice(sweep.quiet_course.plans(fault))))
+        drawn.append((sweep.second_course, dice.choice(sweep.second_course.plans(fault))))
     drawn += [(sweep.course, plan) for plan in dice.sample(sweep.course.event_plans(), EVENTS)]
     return drawn
 
 
-@pytest.mark.parametrize("number", range(len(Fault) * (PER_FAULT + 1) + EVENTS))
+@pytest.mark.parametrize("number", range(len(Fault) * (PER_FAULT + 2) + EVENTS))
 def test_a_single_fault_breaks_no_promise(sweep: Sweep, number: int) -> None:
     course, plan = draw_plans(sweep)[number]
 
@@ -44,6 +45,13 @@ def test_the_undisturbed_job_has_something_to_lose(sweep: Sweep) -> None:
     found = [len(json.loads(page)["items"]) for page in (outcome.detections, outcome.tracks)]
 
     assert found == [ROWS_PER_FRAME * FRAMES, ROWS_PER_FRAME]
+
+
+def test_a_second_job_has_the_results_of_the_first(sweep: Sweep) -> None:
+    first, second = sweep.course.outcome, sweep.second_course.outcome
+
+    assert (second.detections, second.tracks) == (first.detections, first.tracks)
+    assert second.summary == {**first.summary, "frames_inferred": 0}
 
 
 def test_the_schedule_alone_brings_a_job_to_its_end(sweep: Sweep) -> None:

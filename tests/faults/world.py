@@ -44,7 +44,7 @@ from infra.local.gateway import Gateway
 from infra.local.moto_gate import MotoGate
 from infra.local.s3_front import S3Front
 from infra.wiring import WIRING
-from tests.fakes.system import START, FakeClock, FakeTokenVerifier, SequentialIds
+from tests.fakes.system import FakeClock, FakeTokenVerifier, SequentialIds
 from tests.faults.deliveries import Deliveries, EventPlan
 from tests.faults.machines import Machines
 from tests.faults.toys import toy_clip, toy_model
@@ -89,6 +89,7 @@ REQUEST = {
     "content_type": "video/mp4",
     "analyze": {"models": ["toy"], "segment_seconds": 0.6},
 }
+HOUR_SECONDS = 3600
 
 
 @dataclass(frozen=True)
@@ -105,9 +106,13 @@ class Ended:
 class World:
     """One run's deployment; `Rig.world` makes it."""
 
-    def __init__(self, rig: Rig, plan: EventPlan | None, *, has_events: bool) -> None:
+    def __init__(self, rig: Rig, plan: EventPlan | None, *, has_events: bool, first: Job | None) -> None:
         gate, self.wire = rig.gate, rig.wire
+        self.first = first
+        """A job that succeeded before this run, which then is about a second one like it."""
         self.clock = FakeClock()
+        self.clock.advance(HOUR_SECONDS if first else 0)
+        self._began_at = self.clock.now()
         functions = Functions(app_module, WIRING.handlers)
         self.deliveries = Deliveries(functions, self.wire, plan, are_lost=not has_events)
         self.machines = Machines(self.wire, self.deliveries, rig.cloud)
@@ -127,8 +132,9 @@ class World:
 
     def run(self) -> Ended:
         """The whole job, as a client and AWS drive it, until nothing is due any more."""
-        created = self._post_video()
-        self._upload(created["upload"]["fields"])
+        created = self._post()
+        if self.first is None:
+            self._upload(created["upload"]["fields"])
         job_id = JobId(created["job"]["job_id"])
         self.settle()
         rounds = 0
@@ -140,7 +146,7 @@ class World:
         self.deliveries.deliver_late()
         self.settle()
         over_at = self._succeeded_at or self.clock.now()
-        return Ended(self._job(job_id), (over_at - START).total_seconds(), rounds)
+        return Ended(self._job(job_id), (over_at - self._began_at).total_seconds(), rounds)
 
     def settle(self) -> None:
         """Deliver and run until nothing is left to do; no time passes."""
@@ -155,6 +161,11 @@ class World:
         for _ in range(STALL_ROUNDS if for_long else 1):
             self._pass_time(RECONCILE_SECONDS)
 
+    @property
+    def processes(self) -> set[str]:
+        """The names of all that have called AWS so far."""
+        return {site.process for site in self.wire.sites}
+
     def get(self, path: str) -> Any:
         """What the API says."""
         return json.loads(self._call("GET", path, b"", {}).get_data())
@@ -164,21 +175,24 @@ class World:
         self.deliveries.tick()
         self.settle()
 
-    def _post_video(self) -> Any:
+    def _post(self) -> Any:
         """Ask as a client does: the same request with the same key, until there is an answer."""
-        body = json.dumps({**REQUEST, "size_bytes": len(toy_clip())}).encode()
+        path, form, expected = "/videos", {**REQUEST, "size_bytes": len(toy_clip())}, 201
+        if self.first is not None:
+            path, form, expected = f"/videos/{self.first.video_id}/jobs", REQUEST["analyze"], 202
+        body = json.dumps(form).encode()
         answer = None
         for _ in range(CLIENT_TRIES):
             self.requests += 1
             try:
                 with self.wire.process("api"):
-                    answer = self._call("POST", "/videos", body, {"Idempotency-Key": "the-toy"})
+                    answer = self._call("POST", path, body, {"Idempotency-Key": f"the-toy{path}"})
             except Died:
                 answer = None
-            if answer is not None and answer.status_code == 201:
+            if answer is not None and answer.status_code == expected:
                 return json.loads(answer.get_data())
             self.clock.advance(CLIENT_PAUSE_SECONDS)
-        raise AssertionError(f"POST /videos was never answered; at last {answer and answer.get_data()!r}")
+        raise AssertionError(f"POST {path} was never answered; at last {answer and answer.get_data()!r}")
 
     def _upload(self, form: dict[str, str]) -> None:
         fields = {**form, "file": (io.BytesIO(toy_clip()), "toy.mp4")}
@@ -225,15 +239,30 @@ class Rig:
         boto3.client("s3").put_object(Bucket=WIRING.bucket.name, Key=key, Body=content)
         DynamoModelRegistry(Table(clients.dynamodb(), WIRING.meta.name)).put(manifest)
         self._fresh = pickle.dumps(moto_patches.capture_backends())
+        self._after_first: tuple[bytes, Job] | None = None
 
     @contextmanager
-    def world(self, plan: Plan | EventPlan | None = None, *, has_events: bool = True) -> Iterator[World]:
-        """A fresh deployment that meets `plan`; without events only the schedule moves anything."""
-        moto_patches.restore_backends(*pickle.loads(self._fresh))
+    def world(
+        self, plan: Plan | EventPlan | None = None, *, has_events: bool = True, is_second: bool = False
+    ) -> Iterator[World]:
+        """A fresh deployment that meets `plan`; without events only the schedule moves anything.
+
+        One that `is_second` has done the whole job before.
+        """
+        state, first = self._state_after_first() if is_second else (self._fresh, None)
+        moto_patches.restore_backends(*pickle.loads(state))
         self.wire.begin(plan if isinstance(plan, Plan) else None)
-        self._world = World(self, plan if isinstance(plan, EventPlan) else None, has_events=has_events)
+        event_plan = plan if isinstance(plan, EventPlan) else None
+        self._world = World(self, event_plan, has_events=has_events, first=first)
         with wiring.using(self._world.ports):
             yield self._world
+
+    def _state_after_first(self) -> tuple[bytes, Job]:
+        if self._after_first is None:
+            with self.world() as world:
+                ended = world.run()
+                self._after_first = pickle.dumps(moto_patches.capture_backends()), ended.job
+        return self._after_first
 
     def _now(self) -> float:
         assert self._world is not None

@@ -7,10 +7,12 @@ from concurrent.futures import ThreadPoolExecutor
 import av
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from chalicelib.domain.models import InputSize
 from gpu_batch.compiler.accuracy import Found, as_found, average_precision_50
-from gpu_batch.models.detect import Rows, detect, to_rows
+from gpu_batch.models.detect import Rows, box_step, detect, to_rows
 from gpu_batch.models.loader import Model
 from tests.models.opencv_reference import NanodetReference, shown_rgb
 from tests.models.paths import DEFAULT_MODELS
@@ -18,13 +20,16 @@ from tests.models.paths import DEFAULT_MODELS
 SIZE = InputSize(input_w=416, input_h=256, content_w=416, content_h=234)
 
 
-def rows_of(*rows: tuple[float, int, tuple[float, ...]], k: int = 10) -> Rows:
-    """Rows of a 1920 x 1080 frame from (score, label, box in input pixels), filled up to K."""
+def rows_of(
+    *rows: tuple[float, int, tuple[float, ...]],
+    k: int = 10,
+    size: InputSize = SIZE,
+    shown: tuple[int, int] = (1920, 1080),
+) -> Rows:
+    """Rows of a frame from (score, label, box in input pixels), filled up to K."""
     padded = [*rows, *[(0.0, 0, (0.0, 0.0, 0.0, 0.0))] * (k - len(rows))]
     scores, labels, boxes = zip(*padded, strict=True)
-    return to_rows(
-        np.array(boxes, np.float32), np.array(scores, np.float32), np.array(labels, np.int64), SIZE, 1920, 1080
-    )
+    return to_rows(np.array(boxes, np.float32), np.array(scores, np.float32), np.array(labels, np.int64), size, *shown)
 
 
 def as_bytes(rows: Rows) -> bytes:
@@ -37,10 +42,63 @@ def test_a_box_comes_out_in_sixteenths_of_a_shown_pixel() -> None:
     assert rows.labels.tolist() == [3]
 
 
-def test_a_side_is_rounded_to_the_nearest_quarter_of_a_pixel() -> None:
-    one_pixel = 416 / 1920
-    rows = rows_of((0.5, 3, (10.12 * one_pixel, 20.13 * one_pixel, 30.3 * one_pixel, 40.9 * one_pixel)))
+def test_a_side_of_a_720p_frame_is_rounded_to_the_nearest_quarter_of_a_pixel() -> None:
+    box = (10.12, 20.13, 30.3, 40.9)
+    rows = rows_of((0.5, 3, box), size=InputSize(1280, 736, 1280, 720), shown=(1280, 720))
     assert rows.boxes.tolist() == [[10 * 16, 20 * 16 + 4, 30 * 16 + 4, 41 * 16]]
+
+
+@pytest.mark.parametrize(
+    ("shown", "step"),
+    [
+        ((1280, 720), 4),
+        ((720, 1280), 4),
+        ((1281, 720), 8),
+        ((720, 1281), 8),
+        ((1920, 1080), 8),
+        ((2560, 1440), 8),
+        ((2561, 1440), 16),
+        ((3840, 2160), 16),
+        ((5120, 2880), 16),
+        ((5121, 2880), 32),
+        ((4320, 7680), 32),
+    ],
+)
+def test_the_step_of_boxes_follows_the_longer_side_of_the_frame(shown: tuple[int, int], step: int) -> None:
+    assert box_step(*shown) == step
+
+
+@given(
+    shown=st.tuples(st.integers(64, 9000), st.integers(64, 9000)),
+    corners=st.lists(st.floats(-0.2, 1.2), min_size=4, max_size=4),
+)
+def test_a_side_is_off_by_half_a_step_at_most_and_never_outside_the_frame(
+    shown: tuple[int, int], corners: list[float]
+) -> None:
+    # As much input as content: boxes come as they are shown, in float32 as from a model.
+    x1, x2 = sorted(np.float32(share * shown[0]) for share in corners[:2])
+    y1, y2 = sorted(np.float32(share * shown[1]) for share in corners[2:])
+    rows = rows_of((0.5, 0, (x1, y1, x2, y2)), size=InputSize(*shown, *shown), shown=shown)
+    step, edges = box_step(*shown), np.array([*shown, *shown]) * 16
+    exact = np.clip(np.array([x1, y1, x2, y2], np.float64) * 16, 0, edges)
+    if len(rows.scores):
+        assert (np.abs(rows.boxes[0] - exact) <= step / 2).all()
+        assert (rows.boxes[0] % step == 0).all()
+        assert (rows.boxes[0] >= 0).all()
+        assert (rows.boxes[0] <= edges).all()
+    else:
+        assert min(exact[2] - exact[0], exact[3] - exact[1]) <= step
+
+
+@pytest.mark.parametrize(
+    ("shown", "inside"),
+    [((1279, 721), 0), ((1921, 1081), 0), ((3841, 2161), 0), ((7680, 4320), 0), ((7681, 4321), 16), ((7683, 4323), 16)],
+)
+def test_a_box_that_touches_the_edge_of_an_odd_frame_ends_there_or_within_a_step(
+    shown: tuple[int, int], inside: int
+) -> None:
+    rows = rows_of((0.5, 0, (50, 60, *shown)), size=InputSize(*shown, *shown), shown=shown)
+    assert rows.boxes[0, 2:].tolist() == [16 * side - inside for side in shown]
 
 
 def test_a_score_is_rounded_to_the_nearest_thousandth() -> None:

@@ -71,6 +71,7 @@ class ClaimProtocol(RuleBasedStateMachine):
             fence=fence,
             lease_until=self.now + LEASE_SECONDS,
             claimed_by=worker,
+            claimed_for=unit.submission,
         )
 
     @precondition(lambda self: self.claim_by_worker)

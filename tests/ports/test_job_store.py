@@ -11,6 +11,7 @@ import pytest
 from chalicelib.domain.ids import JobId, TenantId, VideoId
 from chalicelib.domain.jobs import Job, JobRequest, JobState, MissingRange, ModelRef, PlanFacts
 from chalicelib.domain.media import WholeReason
+from chalicelib.domain.reuse import Made, ModelReuse, ReuseReceipt
 from chalicelib.domain.sampling import Sampling, SamplingKind
 from chalicelib.domain.units import UnitKind, UnitState
 from chalicelib.services.ports import Owner, Ports, VersionConflict
@@ -40,6 +41,8 @@ def a_rich_job(ports: Ports, tenant: TenantId) -> Job:
         summary={"labels": [{"label": "person", "detections": 3, "best": 0.97}], "frames": 12},
         missing=(MissingRange(0.5, 2.25, A_FAILURE),),
         failure=A_FAILURE,
+        made=Made("f" * 64, ("1" * 32, "2" * 32)),
+        reused=ReuseReceipt((ModelReuse(7, 3, 100, 60), ModelReuse(7, 0, 100, 100)), JobId("job_" + "0" * 26)),
     )
 
 

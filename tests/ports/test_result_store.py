@@ -166,6 +166,17 @@ def test_blocks_are_kept_as_long_as_any_video_has_the_bytes(deployment: Deployme
     assert kept == [True, False]
 
 
+def test_videos_with_the_same_bytes_are_listed_newest_first(deployment: Deployment, tenant: TenantId) -> None:
+    results = deployment.ports.results
+    videos = sorted(VideoId(deployment.ports.ids.make("vid")) for _ in range(4))
+    deployment.outside.write_block(tenant, DIGEST, "a", b"a")
+    for video_id in videos:
+        results.add_reference(tenant, DIGEST, video_id)
+    results.drop_reference(tenant, DIGEST, videos[2])
+    assert list(results.list_references(tenant, DIGEST, 2)) == [videos[3], videos[1]]
+    assert list(results.list_references(TenantId("stranger"), DIGEST, 2)) == []
+
+
 def test_a_registered_model_is_read_by_name_and_listed(deployment: Deployment, tenant: TenantId) -> None:
     manifest = make_manifest(f"m-{tenant.lower().replace('_', '-')}", score_floor=0.05)
     deployment.outside.register(manifest)

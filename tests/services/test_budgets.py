@@ -122,7 +122,8 @@ def test_a_segment_that_must_be_done_again_beyond_the_cap_leaves_the_job_partial
     ended = world.job(job)
     assert ended.state is JobState.PARTIAL
     unit = world.unit(job, batch_job.submission.children[first][0])
-    assert unit.failure and unit.failure.code is ErrorCode.LIMIT_EXCEEDED
+    assert unit.failure is not None
+    assert unit.failure.code is ErrorCode.LIMIT_EXCEEDED
     assert used_by(world, job) <= quote
     assert ledger(world).reserved_nano_usd == 0
 
@@ -236,5 +237,6 @@ def test_a_finish_is_paid_for_with_the_analysis() -> None:
     world.drain()
     assert world.job(job).state is JobState.SUCCEEDED
     finish = world.fakes.ports.units.get(world.last_batch_job().submission.owner, UnitKind.FINISH)
-    assert finish is not None and finish.attempt == 1
+    assert finish is not None
+    assert finish.attempt == 1
     assert used_by(world, job) == quote

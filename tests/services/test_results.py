@@ -120,7 +120,7 @@ def test_a_question_about_a_moment_reads_only_the_blocks_of_that_moment() -> Non
 
 def test_a_walk_over_thousands_of_empty_segments_ends() -> None:
     world = World()
-    job = world.done(cells=6)
+    job = world.running(cells=6)
     segments = 2 * RUNNING_ENTRIES_PER_PAGE + 50
     for segment in range(segments):
         world.fakes.results.write_index(job.tenant, job.job_id, make_entry(segment))

@@ -11,21 +11,24 @@ from typing import Any
 from chalicelib.contracts import object_keys
 from chalicelib.contracts.cell_results import CellResult
 from chalicelib.contracts.job_index import IndexEntry
+from chalicelib.contracts.recipes import current_analysis, recipe_of
 from chalicelib.contracts.sample_table import pack_cells
-from chalicelib.contracts.work_order import OrderKind
+from chalicelib.contracts.work_order import OrderKind, WorkOrder
 from chalicelib.domain.errors import Failure
 from chalicelib.domain.jobs import Job, JobRequest, JobState
+from chalicelib.domain.reuse import Made, ModelReuse, ReuseReceipt
 from chalicelib.domain.sampling import Sampling
 from chalicelib.domain.side_steps import StepName
 from chalicelib.domain.units import Unit, UnitKind, UnitState
 from chalicelib.domain.videos import Video, VideoState
 from chalicelib.services.advance import advance_job, advance_video
-from chalicelib.services.dispatch import owner_of
+from chalicelib.services.dispatch import order_key, owner_of
 from chalicelib.services.jobs import start_job
 from chalicelib.services.ports import ChildState, Limits, Owner, Submission
 from chalicelib.services.reconcile import EndedChild, reconcile, settle_child
 from chalicelib.services.uploads import NewVideo, UploadTicket, accept_upload, create_video
 from tests.fakes.batch import FakeBatchJob
+from tests.fakes.finish import write_finish
 from tests.fakes.make import LIMITS, make_fakes
 from tests.fakes.makers import TENANT, make_cells, make_index, make_manifest, make_media
 
@@ -152,7 +155,7 @@ class World:
         if kind is UnitKind.PROBE:
             self._end_probe(owner, failure)
         elif kind is UnitKind.SEGMENT and failure is None:
-            self.fakes.results.write_index(owner.tenant, self._job_of(owner).job_id, make_entry(index))
+            self._end_segment(owner, index)
         elif kind is UnitKind.FINISH and failure is None:
             self._end_job(owner)
         return True
@@ -228,14 +231,34 @@ class World:
         memory.videos[owner] = changed
         memory.set_due(owner, None)
 
+    def _end_segment(self, owner: Owner, index: int) -> None:
+        job = self._job_of(owner)
+        self.fakes.results.write_index(owner.tenant, job.job_id, make_entry(index, models=len(job.models)))
+        units = self.fakes.memory.units[owner]
+        units[UnitKind.SEGMENT, index] = replace(units[UnitKind.SEGMENT, index], analyses=analyses_of(job))
+
     def _end_job(self, owner: Owner) -> None:
         memory = self.fakes.memory
         job = memory.jobs[owner]
         has_failed = self.fakes.ports.units.count(owner)[1] > 0
-        state = JobState.PARTIAL if has_failed else JobState.SUCCEEDED
-        summary: dict[str, object] = {"segments": len(self.committed(job))}
-        memory.jobs[owner] = replace(job, state=state, summary=summary, finished_at=self.now(), version=job.version + 1)
+        committed = self.committed(job)
+        write_finish(self.fakes.results, job, [50 * index for index in range(max(committed) + 1)], [], {})
+        memory.jobs[owner] = replace(
+            job,
+            state=JobState.PARTIAL if has_failed else JobState.SUCCEEDED,
+            summary={"segments": len(committed)},
+            made=None if has_failed else self._made(owner, analyses_of(job)),
+            reused=ReuseReceipt(tuple(ModelReuse(len(committed), 0, 50, 50) for _ in job.models)),
+            finished_at=self.now(),
+            version=job.version + 1,
+        )
         memory.set_due(owner, None)
+
+    def _made(self, owner: Owner, analyses: tuple[str, ...]) -> Made:
+        submissions = self.fakes.ports.submissions.list(owner)
+        finish = next(submission for submission in submissions if submission.kind is OrderKind.FINISH)
+        order = WorkOrder.from_bytes(self.fakes.ports.objects.get(order_key(finish)))
+        return Made(recipe_of(order, analyses), analyses)
 
 
 def make_request(**changes: Any) -> JobRequest:
@@ -244,9 +267,18 @@ def make_request(**changes: Any) -> JobRequest:
     return JobRequest(**{**fields, **changes})
 
 
-def make_entry(segment: int) -> IndexEntry:
+def make_entry(segment: int, *, models: int = 1) -> IndexEntry:
     """The commit of a segment in which nothing was found."""
-    return IndexEntry(segment, segment * 2000, segment * 2000 + 2000, 50, ((CellResult(segment, 50, 50, (), ()),),))
+    cells = (CellResult(segment, 50, 50, (), ()),)
+    return IndexEntry(segment, segment * 2000, segment * 2000 + 2000, 50, (cells,) * models)
+
+
+def analyses_of(job: Job) -> tuple[str, ...]:
+    """What a worker on a CPU says that the blocks of the job's models are keyed by."""
+    sampling = job.request.sampling.to_json()
+    return tuple(
+        current_analysis(model_sha256=ref.sha256, sampling=sampling, provider_class="cpu") for ref in job.models
+    )
 
 
 def sha256_of(body: bytes) -> str:

@@ -81,7 +81,7 @@ class MemoryCloud(Cloud):
     def keep(self, claim: Claim, *, lease_seconds: float) -> None:
         self._held(claim)["lease_until"] = self.time + lease_seconds
 
-    def release(self, claim: Claim, *, is_drained: bool, failure: Item) -> None:
+    def release(self, claim: Claim, *, is_drained: bool, failure: Item, usage: Item | None = None) -> None:
         try:
             item = self._held(claim)
         except Superseded:

@@ -19,6 +19,7 @@ from chalicelib.domain.segments import Segment, plan_segments
 from gpu_batch.analyze import Analyzer, SegmentResult
 from gpu_batch.containers.probe import probe_video
 from gpu_batch.models.loader import Model
+from gpu_batch.models.on_demand import ModelOnDemand
 from gpu_batch.video.source import BytesSource
 from tests.worker.memory_cloud import MemoryCloud
 
@@ -38,7 +39,9 @@ class Scene:
         """The plan of a job."""
         return plan_segments(self.cells, self.order.parsed_timebase, segment_seconds)
 
-    def analyze(self, models: Sequence[Model], segment_seconds: Fraction = ONE_SEGMENT) -> list[SegmentResult]:
+    def analyze(
+        self, models: Sequence[Model | ModelOnDemand], segment_seconds: Fraction = ONE_SEGMENT
+    ) -> list[SegmentResult]:
         """Every segment of the plan, one after the other."""
         with closing(Analyzer(self.cloud, self.order, models, self.cells, threads=2)) as analyzer:
             return [analyzer.analyze(segment, lambda: None) for segment in self.segments(segment_seconds)]

@@ -23,6 +23,7 @@ from gpu_batch.aws import S3Source
 from gpu_batch.errors import BadOrder, Passing
 from gpu_batch.models.detect import detect
 from gpu_batch.models.loader import Model, load_folder
+from gpu_batch.models.on_demand import ModelOnDemand
 from tests.worker.clips import GOP, damage_frame, make_clip
 from tests.worker.memory_cloud import MemorySource
 from tests.worker.scene import EVERY_CELL, ONE_SEGMENT, Scene, a_scene
@@ -129,6 +130,52 @@ def test_a_second_model_runs_alone_where_the_first_has_its_results() -> None:
     (result,) = scene.analyze(both)
     assert (first.frames_seen, second.frames_seen) == (0, 60)
     assert [len(cells) for cells in result.entry.cells_by_model] == [len(scene.cells)] * 2
+    assert (result.frames_inferred, result.reuse) == (60, ((len(scene.cells), 0), (0, 60)))
+
+
+def test_each_model_runs_on_just_the_cells_that_it_lacks_and_each_frame_is_decoded_once() -> None:
+    scene, plain, first, second = a_scene(make_clip()), a_scene(make_clip()), ToySession(), ToySession()
+    both = [a_model(first), a_model(second, name="other", sha256="b" * 64)]
+    plain.analyze([a_model(), a_model(name="other", sha256="b" * 64)])
+    scene.analyze([a_model()])
+    for lost in (1, 2, 4):
+        head = scene.cloud.items("results", "BLOCK")
+        del scene.cloud.tables["results"][next((one["pk"], one["sk"]) for one in head if one["cell"] == lost)]
+    (result,) = scene.analyze(both)
+    assert (first.frames_seen, second.frames_seen) == (3 * GOP, 60)
+    assert (result.frames_inferred, result.reuse) == (60, ((2, 3 * GOP), (0, 60)))
+    assert stored_cells(scene) == stored_cells(plain)
+
+
+def test_a_model_is_not_opened_where_all_its_cells_are_stored() -> None:
+    scene = a_scene(make_clip())
+    scene.analyze([a_model()], EVERY_CELL)
+    opened = note_sources(scene)
+    model = ModelOnDemand(a_model().manifest, "cpu", lambda: pytest.fail("the model was opened"))
+    results = scene.analyze([model], EVERY_CELL)
+    assert (opened, sum(result.frames_inferred for result in results)) == ([], 0)
+
+
+def test_results_get_the_key_of_what_a_model_really_runs_on_whatever_was_expected() -> None:
+    scene, plain, session = a_scene(make_clip()), a_scene(make_clip()), ToySession()
+    # One cell is there under the class that was expected, and answers no more once the model is open.
+    scene.analyze([replace(a_model(), provider_class="cuda")], EVERY_CELL)
+    for head in scene.cloud.items("results", "BLOCK")[1:]:
+        del scene.cloud.tables["results"][head["pk"], head["sk"]]
+    expected = scene.cloud.items("results", "BLOCK")
+    (result,) = scene.analyze([ModelOnDemand(a_model().manifest, "cuda", lambda: a_model(session))])
+    plain.analyze([a_model()])
+    of_cpu = [cell for cell in stored_cells(scene) if cell["sk"] != expected[0]["sk"]]
+    assert (session.frames_seen, result.provider, result.reuse) == (60, "cpu", ((0, 60),))
+    assert of_cpu == stored_cells(plain)
+
+
+def test_what_is_stored_under_the_expected_class_answers_without_a_session() -> None:
+    scene = a_scene(make_clip())
+    (made,) = scene.analyze([replace(a_model(), provider_class="cuda")])
+    model = ModelOnDemand(a_model().manifest, "cuda", lambda: pytest.fail("the model was opened"))
+    (result,) = scene.analyze([model])
+    assert (result.provider, result.entry, result.analyses) == ("cuda", made.entry, made.analyses)
 
 
 def test_results_of_one_sampling_do_not_answer_another() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import zlib
 from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
@@ -15,11 +17,13 @@ from chalicelib.contracts.blocks import BlockRef, make_ref, pack_block
 from chalicelib.contracts.cell_results import CellResult, DamagedRange
 from chalicelib.contracts.claims import UnitKey
 from chalicelib.contracts.job_index import IndexEntry
+from chalicelib.contracts.recipes import recipe_of
 from chalicelib.contracts.summary_tree import Wanted, unpack_node
 from chalicelib.contracts.track_ids import TrackIds
 from chalicelib.contracts.tracks import TrackRow, unpack_tracks
 from chalicelib.contracts.work_order import OrderedMedia, OrderedModel, OrderedSource, OrderKind, WorkOrder
 from chalicelib.domain.ids import SubmissionId
+from chalicelib.domain.reuse import ModelReuse, ReuseReceipt
 from chalicelib.domain.sampling import Sampling, SamplingKind
 from chalicelib.domain.segments import Segment
 from chalicelib.domain.units import UnitKind, UnitState
@@ -77,7 +81,14 @@ def commit(cloud: MemoryCloud, index: int, *, damage: Sequence[DamagedRange] = (
         cloud.put_many("results", [{"pk": pk, "sk": blocks[0].sk, "kind": "BLOCK", "body": body}])
     cell = CellResult(index, FRAMES, len(blocks) * FRAMES, tuple(damage), tuple(blocks))
     entry = IndexEntry(index, index * FRAMES, (index + 1) * FRAMES, FRAMES, ((cell,),))
-    unit = {"pk": "acme#job_1", "sk": table_keys.segment(index), "state": "DONE", "frames_inferred": inferred}
+    unit = {
+        "pk": "acme#job_1",
+        "sk": table_keys.segment(index),
+        "state": "DONE",
+        "frames_inferred": inferred,
+        "analyses": [ANALYSIS],
+        "reuse": [[int(not inferred), inferred]],
+    }
     cloud.put_many("results", [entry.to_item("acme", "job_1")])
     cloud.put_many("meta", [unit])
 
@@ -105,11 +116,11 @@ def outcome_of(cloud: MemoryCloud) -> Item:
 
 
 def result_of(cloud: MemoryCloud) -> dict[str, Any]:
-    """Everything that a finish leaves, but for when."""
+    """Everything that a finish leaves, but for when, and what it took."""
     written = {
         sk: item for (pk, sk), item in cloud.tables["results"].items() if pk == "acme#job_1" and "INDEX" not in sk
     }
-    return {"outcome": outcome_of(cloud) | {"finished_at": ""}, "written": written}
+    return {"outcome": outcome_of(cloud) | {"finished_at": "", "usage": {}}, "written": written}
 
 
 def tracks_of(cloud: MemoryCloud) -> list[TrackRow]:
@@ -159,6 +170,55 @@ def test_a_job_without_a_grid_of_keyframes_counts_no_points() -> None:
     cloud = a_cloud()
     finish(cloud)
     assert "points" not in outcome_of(cloud)["summary"]
+
+
+def test_the_receipt_adds_up_what_the_segments_found_and_inferred() -> None:
+    cloud = a_cloud()
+    for index in range(10):
+        commit(cloud, index, inferred=0)
+    finish(cloud)
+    receipt = ReuseReceipt.from_json(outcome_of(cloud)["reused"])
+    assert receipt.by_model == (ModelReuse(SEGMENTS, 10, SEGMENTS * FRAMES, 30 * FRAMES),)
+
+
+def test_a_complete_job_says_how_it_came_about() -> None:
+    cloud = a_cloud()
+    finish(cloud)
+    assert outcome_of(cloud)["made"] == {"recipe": recipe_of(an_order(), [ANALYSIS]), "analyses": [ANALYSIS]}
+
+
+def test_a_job_that_lacks_a_segment_does_not_say_how_it_came_about() -> None:
+    cloud = a_cloud(without=[3])
+    finish(cloud)
+    assert outcome_of(cloud)["made"] is None
+
+
+def test_a_job_whose_segments_differ_in_their_keys_does_not_say_how_it_came_about() -> None:
+    cloud = a_cloud()
+    cloud.tables["meta"]["acme#job_1", table_keys.segment(5)]["analyses"] = ["b" * 32]
+    finish(cloud)
+    assert outcome_of(cloud)["made"] is None
+
+
+@pytest.mark.parametrize("fact", ["analyses", "reuse"])
+def test_segments_of_a_release_that_said_nothing_are_not_guessed_at(fact: str) -> None:
+    cloud = a_cloud()
+    del cloud.tables["meta"]["acme#job_1", table_keys.segment(20)][fact]
+    finish(cloud)
+    assert outcome_of(cloud)["made"] is None
+    assert (outcome_of(cloud)["reused"] is None) == (fact == "reuse")
+
+
+def test_a_checkpoint_of_a_release_that_said_nothing_leaves_all_unknown() -> None:
+    cloud = a_cloud()
+    with pytest.raises(Drained):
+        finish(cloud, stop=stop_when_read(cloud, table_keys.index_entry(20)))
+    state = json.loads(zlib.decompress(cloud.objects[CHECKPOINT]))
+    del state["receipt"]
+    cloud.put_object(CHECKPOINT, zlib.compress(json.dumps(state).encode()))
+    cloud.before_read = lambda sk: None
+    finish(cloud)
+    assert (outcome_of(cloud)["made"], outcome_of(cloud)["reused"]) == (None, None)
 
 
 def test_a_lower_score_of_the_job_counts_more() -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from chalicelib.contracts.claims import UnitKey
 from chalicelib.contracts.job_index import IndexEntry
+from chalicelib.contracts.recipes import current_analysis
 from chalicelib.contracts.work_order import OrderedModel
 from chalicelib.domain.errors import ErrorCode
 from chalicelib.domain.models import ModelTask
@@ -62,6 +63,28 @@ def test_a_commit_says_how_many_frames_were_shown_and_inferred() -> None:
     run(scene, [1])
     unit = scene.cloud.unit(keys[1])
     assert (unit["frames_shown"], unit["frames_inferred"]) == (12, 12)
+
+
+def test_a_commit_says_what_its_blocks_are_keyed_by_and_what_was_there() -> None:
+    scene, _, keys = a_child()
+    run(scene, [1])
+    unit = scene.cloud.unit(keys[1])
+    model, sampling = scene.order.models[0].manifest["sha256"], scene.order.sampling or {}
+    analysis = current_analysis(model_sha256=model, sampling=sampling, provider_class="cpu")
+    assert (unit["analyses"], unit["reuse"]) == ([analysis], [[0, 12]])
+
+
+def test_a_job_of_which_all_is_stored_needs_neither_model_nor_video() -> None:
+    scene, segments, _ = a_child()
+    run(scene, [0, 1, 2, 3, 4])
+    scene.cloud.objects.pop("model")
+    scene.cloud.videos.clear()
+    scene.cloud.objects.pop("table")
+    again = replace(scene, order=replace(scene.order, job_id="job_2"))
+    keys = [scene.cloud.open_unit(again.order.pk, UnitKind.SEGMENT, segment) for segment in segments]
+    run(again, [0, 1, 2, 3, 4])
+    assert states(again, keys) == ["DONE"] * 5
+    assert [scene.cloud.unit(key)["reuse"] for key in keys] == [[[1, 0]]] * 5
 
 
 def test_a_commit_says_which_provider_the_models_ran_on_whatever_was_ordered() -> None:
