@@ -9,6 +9,7 @@ from chalice.app import Chalice, CloudWatchEvent, Rate
 from chalicelib.api import events, telemetry
 from chalicelib.api.campaigns import campaigns_blueprint
 from chalicelib.api.catalog import catalog_blueprint
+from chalicelib.api.diff import diff_blueprint
 from chalicelib.api.exports import exports_blueprint
 from chalicelib.api.graphql import lambda_entry
 from chalicelib.api.jobs import jobs_blueprint
@@ -27,6 +28,7 @@ app.register_blueprint(jobs_blueprint)  # start, read, cancel, retry
 app.register_blueprint(pipelines_blueprint)  # analyses under a name
 app.register_blueprint(results_blueprint)  # detections, tracks
 app.register_blueprint(versions_blueprint)  # a video's results by alias; promote, roll back
+app.register_blueprint(diff_blueprint)  # two jobs beside each other
 app.register_blueprint(query_blueprint)  # the query language: of one job, and across videos
 app.register_blueprint(campaigns_blueprint)  # an archive analysed again, on a schedule
 app.register_blueprint(exports_blueprint)  # results as files

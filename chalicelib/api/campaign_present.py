@@ -8,8 +8,10 @@ from datetime import datetime
 from typing import Any
 
 from chalicelib.api import campaign_schemas as forms
+from chalicelib.api.diff import sums_fields
+from chalicelib.api.diff_schemas import DiffLabelOut, DiffSumsOut
 from chalicelib.api.jobs import analysis_request
-from chalicelib.api.schemas import AnalysisIn
+from chalicelib.api.schemas import AnalysisIn, PipelineRefOut
 from chalicelib.contracts.campaign_items import schedule_to_map
 from chalicelib.contracts.items import time_to_text
 from chalicelib.domain.budgets import dollars, nano_usd
@@ -25,7 +27,6 @@ from chalicelib.domain.campaigns import (
     Selection,
     run_id_of,
 )
-from chalicelib.domain.diff import DiffSums
 from chalicelib.domain.ids import VideoId
 from chalicelib.domain.jobs import JobRequest
 from chalicelib.domain.schedules import (
@@ -137,7 +138,7 @@ def run_out(run: Run, budget_nano_usd: int | None) -> forms.CampaignRunOut:
         report=_report_out(run.comparison),
         created_at=time_to_text(run.created_at),
         **_known(
-            pipeline=forms.RunPipelineOut(name=run.pipeline_name, version=run.pipeline_version)
+            pipeline=PipelineRefOut(name=run.pipeline_name, version=run.pipeline_version)
             if run.pipeline_version
             else None,
             reason=forms.RunReasonOut(code=run.reason.code, detail=run.reason.detail) if run.reason else None,
@@ -158,7 +159,7 @@ def target_out(run: Run, target: Target) -> forms.CampaignTargetOut:
         **_known(
             job_id=target.job_id or (under_way and under_way.job_id),
             old_job_id=target.old_job_id or (under_way and under_way.old_job_id),
-            diff=forms.SumsOut(**_sums(target.comparison.total))
+            diff=DiffSumsOut(**sums_fields(target.comparison.total))
             if target.comparison and target.state is TargetState.SUCCEEDED
             else None,
             detail=target.detail or None,
@@ -170,21 +171,9 @@ def _report_out(comparison: Comparison) -> forms.RunReportOut:
     labels = sorted(comparison.by_label.items(), key=lambda one: (-one[1].a_count - one[1].b_count, one[0]))
     return forms.RunReportOut(
         videos_compared=comparison.videos,
-        total=forms.SumsOut(**_sums(comparison.total)),
-        labels=[forms.LabelSumsOut(label=label, **_sums(sums)) for label, sums in labels],
+        total=DiffSumsOut(**sums_fields(comparison.total)),
+        labels=[DiffLabelOut(label=label, **sums_fields(sums)) for label, sums in labels],
     )
-
-
-def _sums(sums: DiffSums) -> dict[str, Any]:
-    return {
-        "old": sums.a_count,
-        "new": sums.b_count,
-        "matched": sums.matched,
-        "moved": sums.moved,
-        "added": sums.added,
-        "removed": sums.removed,
-        "agreement": round(sums.agreement, 6),
-    }
 
 
 def _analysis_out(request: JobRequest) -> AnalysisIn:

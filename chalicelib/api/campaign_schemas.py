@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints, model_validator
 
-from chalicelib.api.schemas import AnalysisIn, In, Out, Text
+from chalicelib.api.diff_schemas import DiffLabelOut, DiffSumsOut
+from chalicelib.api.schemas import AnalysisIn, In, Out, PipelineRefOut, Text
 
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 VideoIdText = Annotated[str, StringConstraints(pattern=r"^vid_[0-9A-HJKMNP-TV-Z]{26}$")]
@@ -209,13 +210,6 @@ class CampaignsPage(Out):
     next_cursor: str | None
 
 
-class RunPipelineOut(Out):
-    """The version of a pipeline that a run is of."""
-
-    name: str
-    version: int
-
-
 class RunProgressOut(Out):
     """Videos of a run."""
 
@@ -242,32 +236,12 @@ class RunSpendOut(Out):
     budget_usd: float | None = None
 
 
-class SumsOut(Out):
-    """Detections of old and new results, side by side."""
-
-    old: int
-    new: int
-    matched: int
-    moved: int
-    """Of the matched."""
-    added: int
-    removed: int
-    agreement: float
-    """2 · matched / (old + new); 1 when there are none."""
-
-
-class LabelSumsOut(SumsOut):
-    """The same for one label."""
-
-    label: str
-
-
 class RunReportOut(Out):
     """New results of a run beside the old ones, over all its videos that had any."""
 
     videos_compared: int
-    total: SumsOut
-    labels: list[LabelSumsOut]
+    total: DiffSumsOut
+    labels: list[DiffLabelOut]
 
 
 class RunReasonOut(Out):
@@ -284,7 +258,7 @@ class CampaignRunOut(Out):
     campaign_id: str
     nominal_at: str
     state: str
-    pipeline: RunPipelineOut | None = None
+    pipeline: PipelineRefOut | None = None
     progress: RunProgressOut
     spend: RunSpendOut
     report: RunReportOut
@@ -316,7 +290,7 @@ class CampaignTargetOut(Out):
     """Whose results were `latest` when it was started, and were compared with."""
     is_promoted: bool
     cost_usd: float
-    diff: SumsOut | None = None
+    diff: DiffSumsOut | None = None
     detail: str | None = None
     """Why it failed."""
 

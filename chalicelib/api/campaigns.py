@@ -8,7 +8,7 @@ from chalicelib.api import campaign_schemas as forms
 from chalicelib.api import schemas
 from chalicelib.api.campaign_present import campaign_out, estimate_out, plan_of, run_out, target_out
 from chalicelib.api.pages import listed_after, next_cursor
-from chalicelib.api.typed import Call, Routes
+from chalicelib.api.typed import Answer, Call, Routes
 from chalicelib.contracts.items import time_from_text, time_to_text
 from chalicelib.domain.campaigns import Campaign
 from chalicelib.services import campaigns
@@ -18,17 +18,20 @@ campaigns_blueprint = Blueprint(__name__)
 routes = Routes(campaigns_blueprint)
 
 
-@routes.post("/campaigns", summary="Analyse an archive again", status=201, problems=(400, 401, 409))
-def create_campaign(call: Call, body: forms.CampaignIn, query: forms.CampaignQuery) -> forms.CampaignEnvelope:
+@routes.post(
+    "/campaigns",
+    summary="Analyse an archive again",
+    status=201,
+    dry_status=200,
+    answers=forms.CampaignEnvelope,
+    problems=(400, 401, 409),
+)
+def start_campaign(call: Call, body: forms.CampaignIn, query: forms.CampaignQuery) -> Answer:
     """Which videos, by which pipeline, when, and within which bounds; its first run may begin at once.
 
     With `dry_run=true` nothing is recorded: the answer has an `estimate` in place of the campaign.
     """
-    plan = plan_of(body, call.ports.clock.now())
-    if query.dry_run:
-        found = estimate_campaign(call.ports, call.claims.tenant, plan)
-        return forms.CampaignEnvelope(estimate=estimate_out(found))
-    return _envelope(campaigns.create_campaign(call.ports, call.claims.tenant, plan, by=call.claims.subject))
+    return Answer(create_campaign(call, body, query), status=200 if query.dry_run else None)
 
 
 @routes.get("/campaigns", summary="List campaigns, newest first", problems=(400, 401))
@@ -104,6 +107,15 @@ def list_targets(call: Call, campaign_id: str, run_id: str, query: schemas.PageQ
     found = campaigns.list_targets(call.ports, run, after, query.limit)
     cursor = next_cursor(call, scope, [target.video_id for target in found], query.limit)
     return forms.CampaignTargetsPage(items=[target_out(run, target) for target in found], next_cursor=cursor)
+
+
+def create_campaign(call: Call, body: forms.CampaignIn, query: forms.CampaignQuery) -> forms.CampaignEnvelope:
+    """What was created, or would be."""
+    plan = plan_of(body, call.ports.clock.now())
+    if query.dry_run:
+        found = estimate_campaign(call.ports, call.claims.tenant, plan)
+        return forms.CampaignEnvelope(estimate=estimate_out(found))
+    return _envelope(campaigns.create_campaign(call.ports, call.claims.tenant, plan, by=call.claims.subject))
 
 
 def _find(call: Call, campaign_id: str) -> Campaign:

@@ -18,7 +18,19 @@ from pydantic import BaseModel, ConfigDict
 from pydantic.json_schema import models_json_schema
 
 from chalicelib import VERSION
-from chalicelib.api import campaigns, catalog, exports, jobs, pipelines, problems, query, results, versions, videos
+from chalicelib.api import (
+    campaigns,
+    catalog,
+    diff,
+    exports,
+    jobs,
+    pipelines,
+    problems,
+    query,
+    results,
+    versions,
+    videos,
+)
 from chalicelib.api.typed import RouteSpec
 from chalicelib.domain.errors import TITLE_BY_CODE, ErrorCode, Failure
 
@@ -29,6 +41,7 @@ TAG_BY_MODULE = {
     "pipelines": pipelines,
     "results": results,
     "versions": versions,
+    "diffs": diff,
     "queries": query,
     "campaigns": campaigns,
     "exports": exports,
@@ -109,6 +122,8 @@ def _operation(tag: str, spec: RouteSpec) -> dict[str, Any]:
         "parameters": [*_path_parameters(spec), *_query_parameters(spec), *_header_parameters(spec)],
         "responses": {str(spec.status): _success(spec)},
     }
+    if spec.dry_status is not None:
+        operation["responses"][str(spec.dry_status)] = _success(spec)
     if spec.body is not None:
         operation["requestBody"] = {
             "required": bool(spec.body.model_fields),

@@ -50,6 +50,8 @@ class Answer:
     body: BaseModel | str | None
     headers: dict[str, str] = field(default_factory=dict)
     content_type: str = JSON
+    status: int | None = None
+    """When it is not the route's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,8 @@ class RouteSpec:
     query: type[BaseModel] | None
     answer: type[BaseModel] | None
     problems: tuple[int, ...]
+    dry_status: int | None = None
+    """Of the same form, when a query says that nothing is to be done."""
 
 
 class Routes:
@@ -102,6 +106,7 @@ class Routes:
         is_public: bool = False,
         answers: type[BaseModel] | None = None,
         problems: tuple[int, ...] = (),
+        dry_status: int | None = None,
     ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         def register(view: Callable[..., Any]) -> Callable[..., Any]:
             hints = typing.get_type_hints(view)
@@ -119,6 +124,7 @@ class Routes:
                 query=hints.get("query"),
                 answer=returned if is_model else answers,
                 problems=problems,
+                dry_status=dry_status,
             )
             self.specs.append(spec)
 
@@ -171,7 +177,9 @@ def _answer(
     except ValidationError as error:
         raise problems.invalid(error) from error
     call = Call(ports, claims, request.headers)
-    digest = hashlib.sha256(b"\0".join((spec.method.encode(), _path(spec, path_values).encode(), raw_body))).hexdigest()
+    asked = "&".join(f"{name}={value}" for name, value in sorted(_single_values(request).items()))
+    place = _path(spec, path_values) + (f"?{asked}" if asked else "")
+    digest = hashlib.sha256(b"\0".join((spec.method.encode(), place.encode(), raw_body))).hexdigest()
 
     def work() -> StoredAnswer:
         return _to_stored(spec, view(call, **arguments), digest)
@@ -186,7 +194,9 @@ def _to_stored(spec: RouteSpec, result: Any, digest: str) -> StoredAnswer:
     answer = result if isinstance(result, Answer) else Answer(result)
     # What was not set is left out; what was set to None is null.
     body = answer.body.model_dump_json(exclude_unset=True) if isinstance(answer.body, BaseModel) else answer.body or ""
-    return StoredAnswer(digest, spec.status, body, {"Content-Type": answer.content_type, **answer.headers})
+    return StoredAnswer(
+        digest, answer.status or spec.status, body, {"Content-Type": answer.content_type, **answer.headers}
+    )
 
 
 def _conditional(stored: StoredAnswer, request: Request) -> Response:

@@ -143,10 +143,10 @@ class DiffWalk:
                 events.append(settled.popleft())
             for event in sorted(events, key=_pts_of):
                 if _pts_of(event) > self.pts:
-                    if self.steps_left <= 0 and self.pts > begin:
+                    self.pts = _pts_of(event)
+                    if self.steps_left <= 0:
                         self.is_exhausted = True
                         return
-                    self.pts = _pts_of(event)
                 yield event
             self.pts = stop
             opened = [p for p in opened if p.ref.last_pts >= stop and not (p.is_counted and p.ref.first_pts < stop)]

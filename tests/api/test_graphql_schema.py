@@ -21,7 +21,16 @@ from graphql import (
 from pydantic import BaseModel
 
 from chalicelib.adapters.event_publisher import EVENT_FIELDS, MUTATION_BY_KIND, publication
-from chalicelib.api import event_schemas, pipeline_schemas, query_schemas, schemas, track_schemas, version_schemas
+from chalicelib.api import (
+    campaign_schemas,
+    diff_schemas,
+    event_schemas,
+    pipeline_schemas,
+    query_schemas,
+    schemas,
+    track_schemas,
+    version_schemas,
+)
 from chalicelib.api.graphql.limits import PAGE_LIMITS_BY_FIELD
 from chalicelib.api.graphql.resolvers import RESOLVERS, TYPE_BY_KIND
 from chalicelib.api.graphql.words import OPAQUE, to_camel, to_snake
@@ -65,6 +74,46 @@ REST_BY_TYPE: dict[str, type[BaseModel]] = {
     "PairItem": query_schemas.PairItemOut,
     "BucketItem": query_schemas.BucketItemOut,
     "DwellItem": query_schemas.DwellItemOut,
+    "Reused": schemas.ReusedOut,
+    "ModelReuse": schemas.ModelReuseOut,
+    "Campaign": campaign_schemas.CampaignOut,
+    "CampaignConnection": campaign_schemas.CampaignsPage,
+    "CampaignCreated": campaign_schemas.CampaignEnvelope,
+    "CampaignEstimate": campaign_schemas.CampaignEstimateOut,
+    "CampaignInput": campaign_schemas.CampaignIn,
+    "CampaignSelect": campaign_schemas.SelectForm,
+    "CampaignSelectInput": campaign_schemas.SelectForm,
+    "PipelineAge": campaign_schemas.PipelineAgeForm,
+    "PipelineAgeInput": campaign_schemas.PipelineAgeForm,
+    "Analysis": schemas.AnalysisIn,
+    "AnalysisInput": schemas.AnalysisIn,
+    "Window": campaign_schemas.WindowForm,
+    "WindowInput": campaign_schemas.WindowForm,
+    "Canary": campaign_schemas.CanaryForm,
+    "CanaryInput": campaign_schemas.CanaryForm,
+    "Bounds": campaign_schemas.BoundsForm,
+    "BoundsInput": campaign_schemas.BoundsForm,
+    "LabelBounds": campaign_schemas.LabelBoundsForm,
+    "LabelBoundsInput": campaign_schemas.LabelBoundsForm,
+    "CatchUp": campaign_schemas.CatchUpForm,
+    "CatchUpInput": campaign_schemas.CatchUpForm,
+    "CampaignRun": campaign_schemas.CampaignRunOut,
+    "CampaignRunConnection": campaign_schemas.CampaignRunsPage,
+    "RunProgress": campaign_schemas.RunProgressOut,
+    "RunSpend": campaign_schemas.RunSpendOut,
+    "RunReport": campaign_schemas.RunReportOut,
+    "RunReason": campaign_schemas.RunReasonOut,
+    "CampaignTarget": campaign_schemas.CampaignTargetOut,
+    "CampaignTargetConnection": campaign_schemas.CampaignTargetsPage,
+    "Diff": diff_schemas.DiffOut,
+    "DiffSums": diff_schemas.DiffSumsOut,
+    "DiffLabel": diff_schemas.DiffLabelOut,
+    "DiffBucket": diff_schemas.DiffBucketOut,
+    "DiffFrames": diff_schemas.DiffFramesOut,
+    "DiffMissing": diff_schemas.DiffMissingOut,
+    "Change": diff_schemas.ChangeOut,
+    "SeenDetection": diff_schemas.SeenDetectionOut,
+    "ChangeConnection": diff_schemas.ChangesPage,
     "PairSide": query_schemas.PairSideOut,
     "Crossing": query_schemas.CrossingOut,
     "PipelineRef": schemas.PipelineRefOut,
@@ -98,12 +147,26 @@ REST_BY_TYPE: dict[str, type[BaseModel]] = {
     "ErrorInput": schemas.ErrorOut,
     "LabelCountInput": event_schemas.LabelCountOut,
 }
-FORMS = (schemas, event_schemas, pipeline_schemas, query_schemas, track_schemas, version_schemas)
+FORMS = (
+    schemas,
+    campaign_schemas,
+    diff_schemas,
+    event_schemas,
+    pipeline_schemas,
+    query_schemas,
+    track_schemas,
+    version_schemas,
+)
 REST_ONLY = {
     # A union in REST's forms, one type here.
     "EveryFrameIn",
     "PerSecondIn",
     "KeyframesIn",
+    "OnceForm",
+    "RateForm",
+    "CronForm",
+    "CampaignRunEnvelope",
+    "CampaignQuery",
     # Envelopes, empty bodies, what only REST has.
     "VideoEnvelope",
     "JobEnvelope",
@@ -127,6 +190,8 @@ REST_ONLY = {
     *(name for name in vars(query_schemas) if name.startswith("Found")),
     # Arguments, which are compared below.
     "QueryQuery",
+    "DiffQuery",
+    "DiffChangesQuery",
     "PageQuery",
     "EventsQuery",
     "VersionsQuery",
@@ -135,13 +200,22 @@ REST_ONLY = {
     "In",
     "Out",
 }
+FIELDS_OF_UNIONS = {
+    "Sampling": ("kind", "n", "withinSeconds"),
+    "When": ("kind", "at", "every", "unit", "startsAt", "expression"),
+}
+"""One type with the fields of all forms of REST."""
 ARGUMENTS: dict[tuple[str, str], type[BaseModel]] = {
     ("Query", "videos"): schemas.PageQuery,
     ("Query", "jobEvents"): event_schemas.EventsQuery,
     ("Query", "jobQuery"): query_schemas.QueryQuery,
     ("Query", "search"): query_schemas.QueryQuery,
+    ("Query", "campaigns"): schemas.PageQuery,
+    ("Campaign", "runs"): schemas.PageQuery,
+    ("CampaignRun", "videos"): schemas.PageQuery,
     ("Query", "pipelines"): schemas.PageQuery,
     ("Pipeline", "versions"): schemas.PageQuery,
+    ("Query", "jobChanges"): diff_schemas.DiffChangesQuery,
     ("Video", "jobs"): schemas.PageQuery,
     ("Video", "versions"): version_schemas.VersionsQuery,
     ("Job", "segments"): schemas.PageQuery,
@@ -151,6 +225,8 @@ ARGUMENTS: dict[tuple[str, str], type[BaseModel]] = {
 }
 FOUND = {member.name for member in SDL.schema.type_map["Found"].types}  # type: ignore[attr-defined]
 MORE_FIELDS = {
+    "Campaign": {"runs"},
+    "CampaignRun": {"videos"},
     "Video": {"jobs", "source", "version", "versions"},
     "Pipeline": {"versions"},
     "Job": {"video", "segments", "detections", "tracks", "events", "trackVersions"},
@@ -193,8 +269,8 @@ def test_every_field_has_a_resolver_or_is_a_property_of_rest() -> None:
             continue
         for field in kind.fields:
             properties = REST_BY_TYPE[name].model_fields if name in REST_BY_TYPE else {}
-            is_sampling = name == "Sampling" and field in ("kind", "n", "withinSeconds")
-            if (name, field) not in RESOLVERS and to_snake(field) not in properties and not is_sampling:
+            is_of_union = field in FIELDS_OF_UNIONS.get(name, ())
+            if (name, field) not in RESOLVERS and to_snake(field) not in properties and not is_of_union:
                 unserved.append(f"{name}.{field}")
     assert unserved == []
 
@@ -243,7 +319,13 @@ def test_a_field_is_never_null_where_rest_always_has_it(name: str) -> None:
 def test_a_list_takes_what_rest_takes(place: tuple[str, str]) -> None:
     kind: Any = SCHEMA.type_map[place[0]]
     named = {to_camel(field.alias or name) for name, field in ARGUMENTS[place].model_fields.items()}
-    assert set(kind.fields[place[1]].args) - {"jobId"} == named
+    assert set(kind.fields[place[1]].args) - {"jobId", "otherJobId"} == named
+
+
+def test_a_diff_takes_what_rest_takes() -> None:
+    kind: Any = SCHEMA.type_map["Query"]
+    named = {to_camel(name) for name in diff_schemas.DiffQuery.model_fields}
+    assert set(kind.fields["jobDiff"].args) == named | {"jobId", "otherJobId"}
 
 
 def test_every_list_that_can_grow_is_cut_into_pages() -> None:

@@ -1,8 +1,9 @@
-"""The job that the examples of docs/query.md ask: ten seconds of a street, a frame every half second."""
+"""The jobs that examples of the docs ask: ten seconds of a street, a frame every half second."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from chalicelib.contracts import table_keys
 from chalicelib.contracts.blocks import make_ref, pack_block
@@ -10,7 +11,7 @@ from chalicelib.contracts.cell_results import CellResult
 from chalicelib.contracts.job_index import IndexEntry
 from chalicelib.contracts.track_ids import IdColumn, pack_track_ids
 from chalicelib.contracts.tracks import TrackRow
-from chalicelib.domain.ids import JobId
+from chalicelib.domain.ids import JobId, VideoId
 from chalicelib.domain.jobs import JobState, ModelRef, PlanFacts
 from chalicelib.services.dispatch import owner_of
 from tests.api.seed import DIGEST, Seeded, seed_video
@@ -56,13 +57,32 @@ PASSERS = (
 )
 
 
+SEEN_BY_ANOTHER_MODEL = (
+    PASSERS[0],
+    # Lost two frames earlier; the car is seen 30 pixels further on; the last dog comes two frames earlier.
+    replace(PASSERS[1], last=4),
+    replace(PASSERS[2], feet=(630, 250), score=8200),
+    replace(PASSERS[3], first=12),
+)
+
+
 def seed_street(service: Service) -> Seeded:
     """The job, on a video of its own."""
     service.fakes.models.register(make_manifest(labels=LABELS))
     video = seed_video(service)
+    return Seeded(video.video_id, _seed(service, video.video_id, PASSERS, "b" * 32))
+
+
+def seed_two_streets(service: Service) -> tuple[str, str]:
+    """Two jobs on one video, the second one by another model."""
+    first = seed_street(service)
+    return first.job_id, _seed(service, first.video_id, SEEN_BY_ANOTHER_MODEL, "c" * 32)
+
+
+def _seed(service: Service, video_id: str, passers: Sequence[Passer], analysis: str) -> str:
     job = make_job(
         job_id=JobId(service.ports.ids.make("job")),
-        video_id=video.video_id,
+        video_id=VideoId(video_id),
         state=JobState.SUCCEEDED,
         models=(ModelRef("toy", "1", make_manifest().sha256),),
         plan=PlanFacts(SEGMENTS, SEGMENTS),
@@ -74,13 +94,13 @@ def seed_street(service: Service) -> Seeded:
         frames = range(index * FRAMES_PER_SEGMENT, (index + 1) * FRAMES_PER_SEGMENT)
         columns, ids = [], []
         for rank, frame in enumerate(frames):
-            present = [passer for passer in PASSERS if passer.first <= frame <= passer.last]
+            present = [passer for passer in passers if passer.first <= frame <= passer.last]
             present.sort(key=lambda passer: (-passer.row(frame)[1], passer.label))
             columns.append((frame * 500, 0, rank, 0, [passer.row(frame) for passer in present]))
             ids += [passer.track_id for passer in present]
         block = make_block(TIMEBASE, LABELS, columns)
         packed = pack_block(block)
-        ref = make_ref(block, packed, table_keys.block_head("b" * 32, index))
+        ref = make_ref(block, packed, table_keys.block_head(analysis, index))
         service.fakes.results.write_block(job.tenant, DIGEST, ref.sk, packed)
         cell = CellResult(index, FRAMES_PER_SEGMENT, FRAMES_PER_SEGMENT, (), (ref,))
         entry = IndexEntry(index, index * 2000, (index + 1) * 2000, FRAMES_PER_SEGMENT, ((cell,),))
@@ -97,8 +117,8 @@ def seed_street(service: Service) -> Seeded:
             passer.last - passer.first + 1,
             passer.score + 300,
         )
-        for passer in PASSERS
+        for passer in passers
     ]
     bases = [index * FRAMES_PER_SEGMENT for index in range(SEGMENTS)]
     write_finish(service.fakes.results, job, bases, [tracks], ids_by_key)
-    return Seeded(video.video_id, job.job_id)
+    return job.job_id

@@ -10,15 +10,18 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from chalicelib.api import catalog, event_schemas, pipelines, problems, results, schemas, versions
+from chalicelib.api import campaigns, catalog, event_schemas, pipelines, problems, results, schemas, versions
+from chalicelib.api import diff as diff_views
 from chalicelib.api import jobs as job_views
 from chalicelib.api import query as query_views
 from chalicelib.api import videos as video_views
+from chalicelib.api.campaign_schemas import CampaignEnvelope, CampaignIn, CampaignQuery
+from chalicelib.api.diff_schemas import DiffChangesQuery, DiffQuery
 from chalicelib.api.graphql.limits import PAGE_LIMITS_BY_FIELD
 from chalicelib.api.graphql.words import from_graphql, to_camel, to_graphql
 from chalicelib.api.pages import listed_after, next_cursor
@@ -122,6 +125,44 @@ def query_job(call: Call, asked: Asked) -> Fields:
 def search(call: Call, asked: Asked) -> Fields:
     """Query.search."""
     return _found(query_views.search(call, _page(asked, QueryQuery)))
+
+
+def diff_jobs(call: Call, asked: Asked) -> Fields:
+    """Query.jobDiff."""
+    form = _read(DiffQuery, _without_ids(asked))
+    return to_graphql(diff_views.diff_jobs(call, asked.arguments["jobId"], asked.arguments["otherJobId"], form))
+
+
+def list_changes(call: Call, asked: Asked) -> Fields:
+    """Query.jobChanges."""
+    page = _page(replace(asked, arguments=_without_ids(asked)), DiffChangesQuery)
+    return to_graphql(diff_views.list_changes(call, asked.arguments["jobId"], asked.arguments["otherJobId"], page))
+
+
+def get_campaign(call: Call, asked: Asked) -> Fields:
+    """Query.campaign."""
+    return _campaign(campaigns.get_campaign(call, asked.arguments["campaignId"]))
+
+
+def list_campaigns(call: Call, asked: Asked) -> Fields:
+    """Query.campaigns."""
+    return to_graphql(campaigns.list_campaigns(call, _page(asked)))
+
+
+def get_campaign_run(call: Call, asked: Asked) -> Fields:
+    """Query.campaignRun."""
+    return to_graphql(campaigns.get_run(call, asked.arguments["campaignId"], asked.arguments["runId"]).run)
+
+
+def list_campaign_runs(call: Call, asked: Asked) -> Fields:
+    """Campaign.runs."""
+    return to_graphql(campaigns.list_runs(call, asked.source["campaignId"], _page(asked)))
+
+
+def list_campaign_targets(call: Call, asked: Asked) -> Fields:
+    """CampaignRun.videos."""
+    source = asked.source
+    return to_graphql(campaigns.list_targets(call, source["campaignId"], source["runId"], _page(asked)))
 
 
 # --- fields of videos and jobs ----------------------------------------------------------------------------------------
@@ -274,6 +315,31 @@ def roll_back(call: Call, asked: Asked) -> Fields:
     return _once(call, asked, lambda: to_graphql(versions.roll_back(call, video_id, alias, form).version))
 
 
+def create_campaign(call: Call, asked: Asked) -> Fields:
+    """Mutation.createCampaign."""
+    form = _read(CampaignIn, asked.arguments["input"])
+    query = CampaignQuery(dry_run=bool(asked.arguments.get("dryRun")))
+    return _once(call, asked, lambda: to_graphql(campaigns.create_campaign(call, form, query)))
+
+
+def pause_campaign(call: Call, asked: Asked) -> Fields:
+    """Mutation.pauseCampaign."""
+    name = asked.arguments["campaignId"]
+    return _once(call, asked, lambda: _campaign(campaigns.pause_campaign(call, name, schemas.Nothing())))
+
+
+def resume_campaign(call: Call, asked: Asked) -> Fields:
+    """Mutation.resumeCampaign."""
+    name = asked.arguments["campaignId"]
+    return _once(call, asked, lambda: _campaign(campaigns.resume_campaign(call, name, schemas.Nothing())))
+
+
+def cancel_campaign(call: Call, asked: Asked) -> Fields:
+    """Mutation.cancelCampaign."""
+    name = asked.arguments["campaignId"]
+    return _once(call, asked, lambda: _campaign(campaigns.cancel_campaign(call, name, schemas.Nothing())))
+
+
 def pass_event_on(_call: Call, asked: Asked) -> Fields:
     """Mutation.publishJobEvent and publishDetections: subscribers get what the service published."""
     return dict(asked.arguments["event"])
@@ -297,6 +363,13 @@ RESOLVERS: dict[tuple[str, str], Resolver] = {
     ("Query", "pipeline"): Resolver(get_pipeline),
     ("Query", "jobQuery"): Resolver(query_job),
     ("Query", "search"): Resolver(search),
+    ("Query", "jobDiff"): Resolver(diff_jobs),
+    ("Query", "jobChanges"): Resolver(list_changes),
+    ("Query", "campaign"): Resolver(get_campaign),
+    ("Query", "campaigns"): Resolver(list_campaigns),
+    ("Query", "campaignRun"): Resolver(get_campaign_run),
+    ("Campaign", "runs"): Resolver(list_campaign_runs),
+    ("CampaignRun", "videos"): Resolver(list_campaign_targets),
     ("Video", "jobs"): Resolver(many=list_jobs),
     ("Video", "source"): Resolver(get_source),
     ("Video", "version"): Resolver(get_version),
@@ -319,6 +392,10 @@ RESOLVERS: dict[tuple[str, str], Resolver] = {
     ("Mutation", "makePipeline"): Resolver(make_pipeline),
     ("Mutation", "promote"): Resolver(promote),
     ("Mutation", "rollBack"): Resolver(roll_back),
+    ("Mutation", "createCampaign"): Resolver(create_campaign),
+    ("Mutation", "pauseCampaign"): Resolver(pause_campaign),
+    ("Mutation", "resumeCampaign"): Resolver(resume_campaign),
+    ("Mutation", "cancelCampaign"): Resolver(cancel_campaign),
     ("Mutation", "publishJobEvent"): Resolver(pass_event_on, is_internal=True),
     ("Mutation", "publishDetections"): Resolver(pass_event_on, is_internal=True),
     ("Subscription", "onJobEvent"): Resolver(authorize_subscriber),
@@ -341,6 +418,11 @@ def _found(page: QueryPageOut) -> Fields:
     fields = to_graphql(page)
     name = TYPE_BY_KIND[ResultKind(fields["kind"])]
     return {**fields, "items": [{"__typename": name, **item} for item in fields["items"]]}
+
+
+def _campaign(envelope: CampaignEnvelope) -> Fields:
+    assert envelope.campaign is not None, "only what would be created has no campaign"
+    return to_graphql(envelope.campaign)
 
 
 def _job_fields(job: Job) -> Fields:
@@ -376,6 +458,11 @@ def _page(asked: Asked, form: type[Any] = schemas.PageQuery) -> Any:
     if page.limit > limits.most:
         raise InvalidRequest(f"limit: must be at most {limits.most} in this list but got {page.limit}")
     return page
+
+
+def _without_ids(asked: Asked) -> Mapping[str, Any]:
+    """What is asked of two jobs."""
+    return {name: value for name, value in asked.arguments.items() if name not in ("jobId", "otherJobId")}
 
 
 def _read(form: type[Form], arguments: Mapping[str, Any]) -> Form:
