@@ -197,7 +197,13 @@ class CampaignEstimateOut(Out):
 
 
 class CampaignEnvelope(Out):
-    """A campaign, or with `dry_run` what it would do."""
+    """A campaign."""
+
+    campaign: CampaignOut
+
+
+class CampaignCreatedOut(Out):
+    """The new campaign, or with `dry_run` what it would do."""
 
     campaign: CampaignOut | None = None
     estimate: CampaignEstimateOut | None = None

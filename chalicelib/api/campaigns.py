@@ -23,7 +23,7 @@ routes = Routes(campaigns_blueprint)
     summary="Analyse an archive again",
     status=201,
     dry_status=200,
-    answers=forms.CampaignEnvelope,
+    answers=forms.CampaignCreatedOut,
     problems=(400, 401, 409),
 )
 def start_campaign(call: Call, body: forms.CampaignIn, query: forms.CampaignQuery) -> Answer:
@@ -109,13 +109,14 @@ def list_targets(call: Call, campaign_id: str, run_id: str, query: schemas.PageQ
     return forms.CampaignTargetsPage(items=[target_out(run, target) for target in found], next_cursor=cursor)
 
 
-def create_campaign(call: Call, body: forms.CampaignIn, query: forms.CampaignQuery) -> forms.CampaignEnvelope:
+def create_campaign(call: Call, body: forms.CampaignIn, query: forms.CampaignQuery) -> forms.CampaignCreatedOut:
     """What was created, or would be."""
     plan = plan_of(body, call.ports.clock.now())
     if query.dry_run:
         found = estimate_campaign(call.ports, call.claims.tenant, plan)
-        return forms.CampaignEnvelope(estimate=estimate_out(found))
-    return _envelope(campaigns.create_campaign(call.ports, call.claims.tenant, plan, by=call.claims.subject))
+        return forms.CampaignCreatedOut(estimate=estimate_out(found))
+    created = campaigns.create_campaign(call.ports, call.claims.tenant, plan, by=call.claims.subject)
+    return forms.CampaignCreatedOut(campaign=campaign_out(created))
 
 
 def _find(call: Call, campaign_id: str) -> Campaign:

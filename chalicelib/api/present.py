@@ -106,28 +106,6 @@ def job_out(job: Job, progress: Progress) -> schemas.JobOut:
     )
 
 
-def reused_out(job: Job, receipt: ReuseReceipt) -> schemas.ReusedOut:
-    """What a job did not pay again."""
-    total = receipt.total
-    return schemas.ReusedOut(
-        cells=total.cells,
-        cells_reused=total.cells_reused,
-        frames=total.frames,
-        frames_inferred=total.frames_inferred,
-        models=[
-            schemas.ModelReuseOut(
-                name=ref.name,
-                cells=one.cells,
-                cells_reused=one.cells_reused,
-                frames=one.frames,
-                frames_inferred=one.frames_inferred,
-            )
-            for ref, one in zip(job.models, receipt.by_model, strict=True)
-        ],
-        **_known(job_id=receipt.job_id),
-    )
-
-
 def pipeline_out(pipeline: Pipeline) -> pipeline_schemas.PipelineOut:
     """A version of a pipeline."""
     request = pipeline.request
@@ -163,6 +141,28 @@ def result_version_out(version: ResultVersion) -> version_schemas.ResultVersionO
     ]
     return version_schemas.ResultVersionOut(
         pipeline=version.pipeline_name, alias=version.alias, job_id=moves[-1].to_job_id, moves=moves
+    )
+
+
+def reused_out(job: Job, receipt: ReuseReceipt) -> schemas.ReusedOut:
+    """What a job did not pay again."""
+    total = receipt.total
+    return schemas.ReusedOut(
+        cells=total.cells,
+        cells_reused=total.cells_reused,
+        frames=total.frames,
+        frames_inferred=total.frames_inferred,
+        models=[
+            schemas.ModelReuseOut(
+                name=ref.name,
+                cells=one.cells,
+                cells_reused=one.cells_reused,
+                frames=one.frames,
+                frames_inferred=one.frames_inferred,
+            )
+            for ref, one in zip(job.models, receipt.by_model, strict=True)
+        ],
+        **_known(job_id=receipt.job_id),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from chalice.app import Blueprint
 
-from chalicelib.api import schemas
+from chalicelib.api import schemas, upload_schemas
 from chalicelib.api.jobs import job_request
 from chalicelib.api.pages import listed_after, next_cursor
 from chalicelib.api.present import job_out, upload_out, video_out
@@ -77,27 +77,29 @@ def get_source(call: Call, video_id: str) -> schemas.SourceOut:
 
 
 @routes.post("/videos/{video_id}/upload/parts", summary="Have parts of an upload signed", problems=(400, 401, 404, 409))
-def sign_parts(call: Call, video_id: str, body: schemas.PartsIn) -> schemas.PartsOut:
+def sign_parts(call: Call, video_id: str, body: upload_schemas.PartsIn) -> upload_schemas.PartsOut:
     """PUT each part's bytes to its URL with exactly its headers; ask again when a URL has expired."""
     video = videos.get_video(call.ports, call.claims.tenant, video_id)
     signed = uploads.sign_parts(call.ports, video, body.part_numbers, body.sha256_by_part or {})
-    items = [schemas.PartOut(part_number=part.part_number, url=part.url, headers=part.headers) for part in signed]
-    return schemas.PartsOut(items=items)
+    items = [
+        upload_schemas.PartOut(part_number=part.part_number, url=part.url, headers=part.headers) for part in signed
+    ]
+    return upload_schemas.PartsOut(items=items)
 
 
 @routes.get("/videos/{video_id}/upload/parts", summary="List the parts that S3 has", problems=(401, 404, 409))
-def list_parts(call: Call, video_id: str) -> schemas.StoredPartsOut:
+def list_parts(call: Call, video_id: str) -> upload_schemas.StoredPartsOut:
     """For resuming an upload."""
     video = videos.get_video(call.ports, call.claims.tenant, video_id)
     items = [
-        schemas.StoredPartOut(part_number=part.part_number, etag=part.etag, size_bytes=part.size_bytes)
+        upload_schemas.StoredPartOut(part_number=part.part_number, etag=part.etag, size_bytes=part.size_bytes)
         for part in uploads.list_parts(call.ports, video)
     ]
-    return schemas.StoredPartsOut(items=items, next_cursor=None)
+    return upload_schemas.StoredPartsOut(items=items, next_cursor=None)
 
 
 @routes.post("/videos/{video_id}/upload/complete", summary="Complete an upload in parts", problems=(400, 401, 404, 409))
-def complete_upload(call: Call, video_id: str, body: schemas.CompleteIn) -> schemas.VideoEnvelope:
+def complete_upload(call: Call, video_id: str, body: upload_schemas.CompleteIn) -> schemas.VideoEnvelope:
     """Makes the object of its parts and accepts it; a wrong total size ends the video as SIZE_MISMATCH."""
     video = videos.get_video(call.ports, call.claims.tenant, video_id)
     parts = [(part.part_number, part.etag) for part in body.parts]

@@ -38,6 +38,7 @@ _NO_PART_OF_IT = (
     "provider_class",
     "children",
     "step",
+    "parameters",
     "job_finished_at",
 )
 _NO_PART_OF_MEDIA = ("cells_key", "table_key", "decoder")
@@ -73,4 +74,7 @@ def recipe_of(order: WorkOrder, analyses: Sequence[str]) -> str:
         # In a view, their order means nothing.
         "labels": sorted(order.labels),
     }
+    # Of a finish: what the tracker is told. To be told nothing is to track by default.
+    if tracker := (order.parameters or {}).get("tracking"):
+        form["tracker"] = tracker
     return hashlib.sha256(json.dumps(form, sort_keys=True, separators=(",", ":")).encode()).hexdigest()

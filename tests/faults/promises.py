@@ -67,6 +67,7 @@ def broken_promises(world: World, ended: Ended, expected: Outcome) -> list[str]:
         *_of_the_job(world, ended),
         *_of_its_results(world, ended.job, expected),
         *_of_its_events(world, ended.job),
+        *_of_its_video(world, ended.job),
         *_of_the_tables(world),
         *_of_history(world),
     ]
@@ -123,6 +124,16 @@ def _of_its_events(world: World, job: Job) -> Iterator[str]:
         yield f"the events tell of {states}, and last of {events[-1]}"
 
 
+def _of_its_video(world: World, job: Job) -> Iterator[str]:
+    """The job is the latest of its video, and became it once, whether or not the stream told of its end."""
+    if job.state is not JobState.SUCCEEDED:
+        return
+    versions = world.get(f"/videos/{job.video_id}/versions")["items"]
+    moves = [(one["alias"], move["from_job_id"], move["to_job_id"]) for one in versions for move in one["moves"]]
+    if moves != [("latest", None, job.job_id)]:
+        yield f"the versions of the video moved: {moves}"
+
+
 def _of_the_tables(world: World) -> Iterator[str]:
     allowed = 1 if world.wire.fault in HEALED else ATTEMPTS_UNDER_ONE_FAULT
     jobs, succeeded = 0, 0
@@ -155,15 +166,15 @@ def _of_the_tables(world: World) -> Iterator[str]:
 def _of_history(world: World) -> Iterator[str]:
     """Nothing goes back, and what is over is over: no second end, no write after it."""
     states_by_place: dict[tuple[str, str], list[str]] = {}
-    version_by_pk: dict[str, int] = {}
+    version_by_place: dict[tuple[str, str], int] = {}
     for image in map(item_from_wire, world.deliveries.images):
-        pk = str(image["pk"])
+        place = (str(image["pk"]), str(image["sk"]))
         if image["kind"] in ("JOB", "VIDEO", "SEGMENT", "STEP"):
-            states_by_place.setdefault((pk, str(image["sk"])), []).append(str(image["state"]))
+            states_by_place.setdefault(place, []).append(str(image["state"]))
         if "version" in image:
-            if image["version"] < version_by_pk.get(pk, 0):
-                yield f"{pk} went back to version {image['version']}"
-            version_by_pk[pk] = image["version"]
+            if image["version"] < version_by_place.get(place, 0):
+                yield f"{' '.join(place)} went back to version {image['version']}"
+            version_by_place[place] = image["version"]
     for (pk, sk), states in states_by_place.items():
         if not _is_sound(sk, states):
             yield f"{pk} {sk} went {' → '.join(states)}"

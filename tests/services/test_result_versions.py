@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.domain.errors import Conflict, InvalidRequest, LimitExceeded, NotFound
+from chalicelib.domain.errors import Conflict, DependencyFailed, InvalidRequest, LimitExceeded, NotFound
 from chalicelib.domain.ids import JobId, TenantId
 from chalicelib.domain.jobs import Job, JobState
 from chalicelib.domain.result_versions import LATEST, ResultVersion
@@ -29,6 +29,7 @@ from chalicelib.services.videos import delete_video, get_video
 from tests.fakes.makers import TENANT
 from tests.fakes.versions import FakeResultVersionStore
 from tests.services.failures import partial
+from tests.services.test_job_events import Stream, deliver, run_undisturbed
 from tests.services.world import World, make_request
 
 WHY: dict[str, Any] = {"cause": "it is better", "by": "somebody"}
@@ -61,6 +62,33 @@ def test_the_latest_is_the_job_that_ended_last_told() -> None:
         follow_end(world.ports, job)
     assert [move.to_job for move in stored(world, video).moves] == [job.job_id for job in jobs]
     assert named(world, video) == jobs[1].job_id
+
+
+def test_the_stream_tells_of_an_end_and_may_tell_it_again() -> None:
+    world = World()
+    video = world.ready(2)
+    job = start_job(world.ports, video, make_request())
+    run_undisturbed(world, job)
+    assert [(move.from_job, move.to_job) for move in stored(world, video).moves] == [(None, job.job_id)]
+    second = ended(world, video)
+    for record in Stream(world).read():
+        deliver(world.ports, record)
+    assert [move.to_job for move in stored(world, video).moves] == [job.job_id, second.job_id]
+
+
+def test_an_end_that_could_not_be_followed_is_told_again() -> None:
+    """The stream's function must fail, or nobody would bring the record once more."""
+    world = World()
+    video = world.ready(2)
+    ended(world, video)
+
+    class Down(FakeResultVersionStore):
+        def save(self, version: ResultVersion) -> ResultVersion:
+            raise DependencyFailed("told to fail")
+
+    records = Stream(world).read()
+    down = replace(world.ports, versions=Down(world.fakes.memory))
+    assert not all(deliver(down, record) for record in records)
 
 
 def test_an_older_job_that_ends_late_does_not_move_it_back() -> None:
@@ -96,7 +124,8 @@ def test_a_job_that_runs_or_failed_leaves_the_latest_where_it_is() -> None:
     video = world.ready(2)
     first = ended(world, video)
     follow_end(world.ports, ended(world, video, JobState.FAILED))
-    start_job(world.ports, video, make_request())
+    # Another analysis, or it would be over at once.
+    assert start_job(world.ports, video, make_request(score_min=0.9)).state is JobState.RUNNING
     assert named(world, video) == first.job_id
 
 

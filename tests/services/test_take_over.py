@@ -14,14 +14,16 @@ from chalicelib.contracts.attribute_values import Item
 from chalicelib.domain.errors import DependencyFailed, ErrorCode, Failure
 from chalicelib.domain.events import JobEventKind
 from chalicelib.domain.ids import TenantId
-from chalicelib.domain.jobs import Job, JobState, MissingRange
+from chalicelib.domain.jobs import Job, JobState, MissingRange, PipelineRef
 from chalicelib.domain.reuse import ModelReuse, ReuseReceipt
 from chalicelib.domain.sampling import Sampling, SamplingKind
+from chalicelib.domain.tracking import TrackingParameters
 from chalicelib.domain.videos import Video
 from chalicelib.services.advance import advance_job
 from chalicelib.services.dispatch import owner_of
 from chalicelib.services.job_events import record_commit, record_state
 from chalicelib.services.jobs import cancel_job, get_progress, list_segments, retry_job, start_job
+from chalicelib.services.pipelines import make_pipeline
 from chalicelib.services.reuse import Reuse, find_reuse
 from chalicelib.services.take_over_port import StoredResults, TakenSegment
 from chalicelib.services.videos import delete_video
@@ -108,11 +110,26 @@ def test_one_that_took_over_can_be_taken_over() -> None:
 
 @pytest.mark.parametrize(
     "request_",
+    [{"tracker": TrackingParameters()}, {"promote": False}, {"pipeline": PipelineRef("people", 1)}],
+    ids=str,
+)
+def test_who_asks_and_what_it_is_for_makes_no_difference(request_: dict[str, Any]) -> None:
+    world = World()
+    first = world.done(CELLS)
+    pipeline = make_pipeline(world.ports, TENANT, "people", make_request(), by="somebody")
+    assert pipeline.ref == PipelineRef("people", 1)
+    second = again(world, first, **request_)
+    assert (second.state, second.reused and second.reused.job_id) == (JobState.SUCCEEDED, first.job_id)
+
+
+@pytest.mark.parametrize(
+    "request_",
     [
         {"score_min": 0.5},
         {"labels": ("dog",)},
         {"segment_seconds": Fraction(4)},
         {"tracking": False},
+        {"tracker": TrackingParameters(lost_seconds=3)},
         {"sampling": Sampling(SamplingKind.KEYFRAMES)},
         {"models": ("toy", "other")},
     ],

@@ -15,12 +15,22 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from chalicelib.api import campaigns, catalog, event_schemas, pipelines, problems, results, schemas, versions
+from chalicelib.api import (
+    campaigns,
+    catalog,
+    event_schemas,
+    pipelines,
+    problems,
+    results,
+    schemas,
+    upload_schemas,
+    versions,
+)
 from chalicelib.api import diff as diff_views
 from chalicelib.api import jobs as job_views
 from chalicelib.api import query as query_views
 from chalicelib.api import videos as video_views
-from chalicelib.api.campaign_schemas import CampaignEnvelope, CampaignIn, CampaignQuery
+from chalicelib.api.campaign_schemas import CampaignIn, CampaignQuery
 from chalicelib.api.diff_schemas import DiffChangesQuery, DiffQuery
 from chalicelib.api.graphql.limits import PAGE_LIMITS_BY_FIELD
 from chalicelib.api.graphql.words import from_graphql, to_camel, to_graphql
@@ -141,7 +151,7 @@ def list_changes(call: Call, asked: Asked) -> Fields:
 
 def get_campaign(call: Call, asked: Asked) -> Fields:
     """Query.campaign."""
-    return _campaign(campaigns.get_campaign(call, asked.arguments["campaignId"]))
+    return to_graphql(campaigns.get_campaign(call, asked.arguments["campaignId"]).campaign)
 
 
 def list_campaigns(call: Call, asked: Asked) -> Fields:
@@ -257,13 +267,13 @@ def create_upload(call: Call, asked: Asked) -> Fields:
 
 def sign_parts(call: Call, asked: Asked) -> Fields:
     """Mutation.signParts."""
-    form = _read(schemas.PartsIn, asked.arguments["input"])
+    form = _read(upload_schemas.PartsIn, asked.arguments["input"])
     return _once(call, asked, lambda: to_graphql(video_views.sign_parts(call, asked.arguments["videoId"], form)))
 
 
 def complete_upload(call: Call, asked: Asked) -> Fields:
     """Mutation.completeUpload."""
-    form = _read(schemas.CompleteIn, asked.arguments["input"])
+    form = _read(upload_schemas.CompleteIn, asked.arguments["input"])
     return _once(
         call, asked, lambda: to_graphql(video_views.complete_upload(call, asked.arguments["videoId"], form).video)
     )
@@ -325,19 +335,19 @@ def create_campaign(call: Call, asked: Asked) -> Fields:
 def pause_campaign(call: Call, asked: Asked) -> Fields:
     """Mutation.pauseCampaign."""
     name = asked.arguments["campaignId"]
-    return _once(call, asked, lambda: _campaign(campaigns.pause_campaign(call, name, schemas.Nothing())))
+    return _once(call, asked, lambda: to_graphql(campaigns.pause_campaign(call, name, schemas.Nothing()).campaign))
 
 
 def resume_campaign(call: Call, asked: Asked) -> Fields:
     """Mutation.resumeCampaign."""
     name = asked.arguments["campaignId"]
-    return _once(call, asked, lambda: _campaign(campaigns.resume_campaign(call, name, schemas.Nothing())))
+    return _once(call, asked, lambda: to_graphql(campaigns.resume_campaign(call, name, schemas.Nothing()).campaign))
 
 
 def cancel_campaign(call: Call, asked: Asked) -> Fields:
     """Mutation.cancelCampaign."""
     name = asked.arguments["campaignId"]
-    return _once(call, asked, lambda: _campaign(campaigns.cancel_campaign(call, name, schemas.Nothing())))
+    return _once(call, asked, lambda: to_graphql(campaigns.cancel_campaign(call, name, schemas.Nothing()).campaign))
 
 
 def pass_event_on(_call: Call, asked: Asked) -> Fields:
@@ -418,11 +428,6 @@ def _found(page: QueryPageOut) -> Fields:
     fields = to_graphql(page)
     name = TYPE_BY_KIND[ResultKind(fields["kind"])]
     return {**fields, "items": [{"__typename": name, **item} for item in fields["items"]]}
-
-
-def _campaign(envelope: CampaignEnvelope) -> Fields:
-    assert envelope.campaign is not None, "only what would be created has no campaign"
-    return to_graphql(envelope.campaign)
 
 
 def _job_fields(job: Job) -> Fields:
