@@ -90,13 +90,14 @@ class Client:
         """A campaign for the new version, and its run, when that is over."""
         asked = {"name": "finer", "pipeline": "people@2", "concurrency": 8, **more}
         campaign_id = self.post("/campaigns", asked)["campaign"]["campaign_id"]
+        run: dict[str, Any] = {}
         for _ in range(ROUNDS):
             self.world.settle()
             (run,) = self.get(f"/campaigns/{campaign_id}/runs")["items"]
             if "finished_at" in run:
                 break
             self.world.pass_time(60)
-        return {**self.get(f"/campaigns/{campaign_id}/runs/{run['run_id']}")["run"], "campaign_id": campaign_id}
+        return dict(self.get(f"/campaigns/{campaign_id}/runs/{run['run_id']}")["run"])
 
     def jobs(self, video_id: str) -> list[Any]:
         return list(self.get(f"/videos/{video_id}/jobs")["items"])
@@ -158,7 +159,9 @@ def test_a_canary_that_stops_leaves_the_old_results_and_one_that_holds_promotes_
         assert again["progress"]["unchanged"] == videos
 
 
-@pytest.mark.parametrize("call", [9, pytest.param(77, marks=pytest.mark.slow), pytest.param(150, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "call", [9, pytest.param(77, marks=pytest.mark.slow), pytest.param(150, marks=pytest.mark.slow)]
+)
 def test_killed_at_any_call_of_aws_it_ends_the_same(rig: Rig, variants: list[bytes], call: int) -> None:
     with rig.world() as world:
         client = Client(world, variants[:2])

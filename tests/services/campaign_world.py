@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import fields, replace
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from chalicelib import wiring
@@ -118,7 +119,7 @@ class CampaignWorld(World):
             images = {"NewImage": item_to_wire(item)} | ({"OldImage": item_to_wire(old)} if old else {})
             record = {"eventName": "MODIFY" if old else "INSERT", "dynamodb": images}
             if any(matches(pattern, record) for pattern in META_CHANGES):
-                self.process(lambda record=record: events.follow_changes({"Records": [record]}))
+                self.process(partial(events.follow_changes, {"Records": [record]}))
             self._seen[place] = item
         return bool(now)
 
@@ -158,10 +159,9 @@ class CampaignWorld(World):
         self.kill_at = None
 
     def _counted(self) -> Ports:
-        parts = {part.name: getattr(self.ports, part.name) for part in fields(Ports)}
-        return replace(
-            self.ports, **{name: _Counted(self, part) for name, part in parts.items() if name not in NOT_PORTS}
-        )
+        names = [part.name for part in fields(Ports) if part.name not in NOT_PORTS]
+        counted: dict[str, Any] = {name: _Counted(self, getattr(self.ports, name)) for name in names}
+        return replace(self.ports, **counted)
 
     # --- workers -----------------------------------------------------------------------------------------------------
 

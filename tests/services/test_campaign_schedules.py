@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -11,9 +12,12 @@ from chalicelib.domain.campaign_runs import RunState, StopCode
 from chalicelib.domain.campaigns import Campaign, CampaignState, Overlap
 from chalicelib.domain.schedules import Rate, RateUnit, Schedule, next_time, parse_cron
 from chalicelib.services.campaigns import pause_campaign, resume_campaign
+from tests.fakes.make import LIMITS
 from tests.services.campaign_world import CampaignWorld
 
 HOUR = 3600.0
+PATIENT = replace(LIMITS, queue_seconds=1e9)
+"""Where a worker may be waited for as long as it takes."""
 
 
 def times(schedule: Schedule, after: datetime, until: datetime) -> list[datetime]:
@@ -48,9 +52,7 @@ def test_over_years_every_nominal_time_runs_once_and_no_other(expression: str) -
 def test_after_an_outage_the_last_times_are_made_up_for_and_no_more() -> None:
     world = CampaignWorld()
     daily = Rate(1, RateUnit.DAYS, world.now() + timedelta(hours=1))
-    campaign = world.campaign(
-        pipeline="people@2", schedule=daily, max_catch_up=3, overlap=Overlap.QUEUE
-    )
+    campaign = world.campaign(pipeline="people@2", schedule=daily, max_catch_up=3, overlap=Overlap.QUEUE)
     world.pass_time(400 * 24 * HOUR)
     world.finish()
     assert nominal_times(world, campaign) == times(daily, world.now() - timedelta(days=3), world.now())
@@ -75,18 +77,16 @@ def pass_hours(world: CampaignWorld, hours: int) -> None:
 
 
 def test_a_time_that_comes_while_a_run_is_under_way_is_skipped() -> None:
-    world = CampaignWorld(1)
+    world = CampaignWorld(1, PATIENT)
     campaign = slow(world)
     pass_hours(world, 3)
     first, *others = world.runs(campaign)
     assert first.state is RunState.RUNNING
-    assert [(run.state, run.reason and run.reason.code) for run in others] == [
-        (RunState.SKIPPED, StopCode.OVERLAP)
-    ] * 3
+    assert [(run.state, run.reason and run.reason.code) for run in others] == [(RunState.SKIPPED, StopCode.OVERLAP)] * 3
 
 
 def test_or_it_waits() -> None:
-    world = CampaignWorld(1)
+    world = CampaignWorld(1, PATIENT)
     campaign = slow(world, overlap=Overlap.QUEUE)
     pass_hours(world, 2)
     assert [run.state for run in world.runs(campaign)] == [RunState.RUNNING, RunState.QUEUED, RunState.QUEUED]
@@ -96,7 +96,7 @@ def test_or_it_waits() -> None:
 
 
 def test_or_it_takes_the_place_of_the_other() -> None:
-    world = CampaignWorld(1)
+    world = CampaignWorld(1, PATIENT)
     campaign = slow(world, overlap=Overlap.REPLACE)
     pass_hours(world, 2)
     *earlier, last = world.runs(campaign)
