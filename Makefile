@@ -4,6 +4,8 @@
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 SHELL := /bin/sh
+# Hundreds of processes import the same modules: whoever set this would have each of them compile them anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 BIN := .venv/bin
 

@@ -9,10 +9,12 @@ from chalice.app import Chalice, CloudWatchEvent, Rate
 from chalicelib.api import events, telemetry
 from chalicelib.api.campaigns import campaigns_blueprint
 from chalicelib.api.catalog import catalog_blueprint
+from chalicelib.api.costs import costs_blueprint
 from chalicelib.api.diff import diff_blueprint
 from chalicelib.api.exports import exports_blueprint
 from chalicelib.api.graphql import lambda_entry
 from chalicelib.api.jobs import jobs_blueprint
+from chalicelib.api.models import models_blueprint
 from chalicelib.api.pipelines import pipelines_blueprint
 from chalicelib.api.query import query_blueprint
 from chalicelib.api.results import results_blueprint
@@ -32,7 +34,9 @@ app.register_blueprint(diff_blueprint)  # two jobs beside each other
 app.register_blueprint(query_blueprint)  # the query language: of one job, and across videos
 app.register_blueprint(campaigns_blueprint)  # an archive analysed again, on a schedule
 app.register_blueprint(exports_blueprint)  # results as files
-app.register_blueprint(catalog_blueprint)  # models, health, openapi.json, docs
+app.register_blueprint(costs_blueprint)  # budgets
+app.register_blueprint(models_blueprint)  # models that jobs can name, and registering one's own
+app.register_blueprint(catalog_blueprint)  # health, openapi.json, docs
 
 
 # GraphQL: AppSync calls this one function for every field that has a resolver, with one event or a list of them.
@@ -46,7 +50,7 @@ def resolve_graphql(event: Any, _context: object) -> Any:
 # of these.
 @app.on_cw_event(events.OBJECT_CREATED, name="on_object_created")
 def on_object_created(event: CloudWatchEvent) -> None:
-    """The bytes of a video are in S3."""
+    """The bytes of a video, or the file of a model, are in S3."""
     events.accept_object(event.to_dict())
 
 

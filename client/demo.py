@@ -14,7 +14,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from client.report import MEGABYTE, describe_progress, show_error, show_failure, show_findings, show_gaps, show_query
+from client.report import MEGABYTE, describe_progress, show_cost, show_error, show_failure, show_findings, show_gaps, show_query
 from client.service import TERMINAL_STATES, Json, Service, ServiceError
 from client.stills import choose_stills, save_stills
 from client.terminal import Terminal
@@ -60,6 +60,7 @@ def run(service: Service, video_path: Path, model: str, out: Path, terminal: Ter
         return 1
     show_gaps(job, terminal)
     show_findings(job["summary"], terminal)
+    show_cost(job, terminal)
     show_query(service, job, terminal)
     return 0 if _draw(service, job, video_path, out, terminal) else 1
 

@@ -78,6 +78,24 @@ def show_findings(summary: Json, terminal: Terminal) -> None:
         terminal.line()
 
 
+def show_cost(job: Json, terminal: Terminal) -> None:
+    """What the job would have cost on AWS: one line, at the prices that it was quoted with."""
+    cost = job.get("cost")
+    if cost is None or "actual_usd" not in cost:
+        return
+    parts, seconds = cost["parts"], cost["cpu_seconds"]
+    terminal.step(
+        "On AWS",
+        f"about ${cost['actual_usd']:.6f}: {seconds['actual']:.1f} CPU seconds of workers ${parts['workers_usd']:.6f},"
+        f" tables ${parts['tables_usd']:.6f}, functions ${parts['functions_usd']:.6f},"
+        f" objects ${parts['objects_usd']:.6f}",
+    )
+    terminal.note(
+        f"quoted {seconds['quote']:.1f} CPU seconds and ${cost['quote_usd']:.6f}; prices of {cost['prices_dated']},"
+        " requests estimated (docs/costs.md)"
+    )
+
+
 def show_query(service: Service, job: Json, terminal: Terminal) -> None:
     """One question to the API, as curl would put it, and its answer."""
     labels = job["summary"]["labels"]

@@ -67,6 +67,16 @@ class Service:
         """Every model that a job can name."""
         return list(self._items("/models", {}))
 
+    def create_model(self, filename: str, size_bytes: int, sha256: str, manifest: Json) -> Json:
+        """Announce a network of one's own: `{model, upload}`, without `upload` when it is there already."""
+        body = {"filename": filename, "size_bytes": size_bytes, "sha256": sha256, "manifest": manifest}
+        return self._post("/models", body)
+
+    def get_model(self, name: str) -> Json:
+        """A model with all its versions, each with its `state`."""
+        model: Json = self._get(f"/models/{name}")["model"]
+        return model
+
     def create_video(self, filename: str, size_bytes: int, analyze: Json) -> Json:
         """Announce an upload and the analysis that starts when it has arrived: `{video, upload, job}`."""
         body: Json = {"filename": filename, "size_bytes": size_bytes, "analyze": analyze}

@@ -56,7 +56,12 @@ def follow_order(cloud: Cloud, environment: Mapping[str, str], stop: Stop) -> No
     child = int(environment.get("AWS_BATCH_JOB_ARRAY_INDEX", "0"))
     claimed_by = environment.get("AWS_BATCH_JOB_ID", f"pid-{os.getpid()}")
     logger.bind(
-        kind=order.kind, video_id=order.video_id, job_id=order.job_id or None, child=child, batch_job_id=claimed_by
+        kind=order.kind,
+        video_id=order.video_id or None,
+        model_id=order.model_id or None,
+        job_id=order.job_id or None,
+        child=child,
+        batch_job_id=claimed_by,
     )
     logger.info("worker starts")
     step = STEP_BY_KIND.get(order.kind)
@@ -75,6 +80,7 @@ STEP_BY_KIND: dict[OrderKind, Step] = {
     OrderKind.TRACKS: lambda cloud, order, _, by, stop: run_retrack(cloud, order, claimed_by=by, stop=stop),
     OrderKind.FINISH: lambda cloud, order, _, by, stop: run_finish(cloud, order, claimed_by=by, stop=stop),
     OrderKind.EXPORT: lambda cloud, order, _, by, stop: _run_export(cloud, order, by, stop),
+    OrderKind.ADMIT: lambda cloud, order, _, by, stop: _run_admission(cloud, order, by, stop),
 }
 """What to do with an order of a kind: (cloud, order, child, claimed by, stop)."""
 
@@ -84,6 +90,13 @@ def _run_export(cloud: Cloud, order: WorkOrder, claimed_by: str, stop: Stop) -> 
     from gpu_batch.export_step import run_export
 
     run_export(cloud, order, claimed_by=claimed_by, stop=stop)
+
+
+def _run_admission(cloud: Cloud, order: WorkOrder, claimed_by: str, stop: Stop) -> None:
+    # Imported here: only admissions need the compiler, which takes longer to import than all the rest.
+    from gpu_batch.admit_step import run_admission
+
+    run_admission(cloud, order, claimed_by=claimed_by, stop=stop)
 
 
 def _read_order(text: bytes) -> WorkOrder:

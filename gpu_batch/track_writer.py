@@ -18,7 +18,7 @@ from chalicelib.contracts.track_ids import IdColumn, pack_track_ids
 from chalicelib.contracts.tracks import TRACKS_PER_CHUNK, TrackRow, pack_tracks
 from chalicelib.contracts.tree_fold import PlacedNode, build_track_tree
 from chalicelib.contracts.work_order import OrderedMedia, WorkOrder
-from chalicelib.domain.models import Manifest
+from chalicelib.domain.models import Manifest, ModelTask
 from chalicelib.domain.tracking import TrackingParameters
 from gpu_batch.aws import Cloud
 from gpu_batch.job_results import ResultBlock
@@ -48,6 +48,7 @@ class TrackWriter:
             manifest.name: _floor(order.score_min, parameters.score_high, manifest.score_default)
             for manifest in manifests
         }
+        self._is_tracked = [manifest.task is ModelTask.DETECTION for manifest in manifests]
         timebase = Fraction(media.timebase)
         self._models = [
             _Model(
@@ -65,7 +66,9 @@ class TrackWriter:
         ]
 
     def push(self, found: ResultBlock) -> None:
-        """Take the next block of its model."""
+        """Take the next block of its model; a label of the frame as a whole is on no track."""
+        if not self._is_tracked[found.model]:
+            return
         model = self._models[found.model]
         self._write_ids(found.model, model.take(found))
 

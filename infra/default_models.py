@@ -17,7 +17,11 @@ DEFAULT_MODELS = Path(__file__).parent.parent / "gpu_batch" / "default_models"
 
 
 def register_models(s3: S3Client, bucket: str, registry: DynamoModelRegistry, folder: Path = DEFAULT_MODELS) -> None:
-    """Upload every model of `folder` by its digest, then make it known by its name."""
+    """Upload every model of `folder` by its digest, then make it known to every tenant by its name and version.
+
+    Safe to repeat. A version with other bytes than before takes the place of the former, which jobs that use it keep.
+    """
+    registry.adopt_old_items()
     for manifest_path in sorted(folder.glob("*/manifest.json")):
         manifest = manifest_from_json(json.loads(manifest_path.read_text()))
         body = manifest_path.with_name("model.onnx").read_bytes()

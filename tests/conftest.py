@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from hypothesis import settings
 
+# First of all: it tells onnxruntime to send nothing, and some tests import that before anything of the worker.
+import gpu_batch  # noqa: F401
+
 # The same examples at every run: a red build is a change's fault, not that of the dice. A time limit for one example
 # would measure the machine.
 settings.register_profile("reelscan", deadline=None, derandomize=True)

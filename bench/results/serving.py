@@ -2,7 +2,8 @@
 
 Requests come at random moments, 300 a second on average, to one environment that takes them one after the other, as a
 function does. Each is of a kind drawn by the weights below. The time of the handler is that of the whole request
-without the wait for the ones before it, which is told beside it. The job is that of `bench.results.page_cpu`.
+without the wait for the ones before it, which is told beside it; its CPU is what counts on a machine that does other
+work too. The job is that of `bench.results.page_cpu`.
 """
 
 from __future__ import annotations
@@ -81,22 +82,29 @@ def main() -> None:
     gc.collect()
     gc.freeze()
     before_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    taken, waited, statuses = _serve(client, arguments.rate, arguments.seconds)
+    taken, cpu, waited, statuses = _serve(client, arguments.rate, arguments.seconds)
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before_kib) / before_kib
-    print("| request | number | median ms | p95 ms | p99 ms |")
-    print("|---|---|---|---|---|")
+    print("| request | number | median ms | p95 ms | p99 ms | CPU: median ms | p95 ms | p99 ms |")
+    print("|---|---|---|---|---|---|---|---|")
     for kind in KINDS:
-        print(f"| {kind} | {len(taken[kind])} | {_quantiles(taken[kind])} |")
+        print(f"| {kind} | {len(taken[kind])} | {_quantiles(taken[kind])} | {_quantiles(cpu[kind])} |")
     every = [spent for times in taken.values() for spent in times]
-    print(f"| **all** | {len(every)} | {_quantiles(every)} |")
-    print(f"| … with the wait for those before | {len(waited)} | {_quantiles(waited)} |")
+    every_cpu = [spent for times in cpu.values() for spent in times]
+    print(f"| **all** | {len(every)} | {_quantiles(every)} | {_quantiles(every_cpu)} |")
+    print(f"| … with the wait for those before | {len(waited)} | {_quantiles(waited)} | | | |")
     print(f"\n{len(every) / arguments.seconds:.0f} requests a second; statuses {statuses}; memory grew by {grown:.1%}")
 
 
-def _serve(client: _Client, rate: float, seconds: float) -> tuple[dict[str, list[float]], list[float], dict[int, int]]:
-    """Milliseconds of the handlers by kind, of each request from its arrival to its end; how many of each status."""
+def _serve(
+    client: _Client, rate: float, seconds: float
+) -> tuple[dict[str, list[float]], dict[str, list[float]], list[float], dict[int, int]]:
+    """Milliseconds of the handlers by kind, by the clock and of CPU; of each request from its arrival to its end.
+
+    And how many of each status.
+    """
     chance = random.Random(1)
     taken: dict[str, list[float]] = {kind: [] for kind in KINDS}
+    cpu: dict[str, list[float]] = {kind: [] for kind in KINDS}
     waited: list[float] = []
     statuses: dict[int, int] = {}
     begun = time.perf_counter()
@@ -104,13 +112,14 @@ def _serve(client: _Client, rate: float, seconds: float) -> tuple[dict[str, list
     while (arrival := arrival + chance.expovariate(rate)) < seconds:
         [kind] = chance.choices(list(KINDS), list(KINDS.values()))
         time.sleep(max(0.0, begun + arrival - time.perf_counter()))
-        start = time.perf_counter()
+        start, cpu_before = time.perf_counter(), time.process_time()
         status = client.ask(kind)
-        end = time.perf_counter()
+        end, cpu_after = time.perf_counter(), time.process_time()
         taken[kind].append((end - start) * 1000)
+        cpu[kind].append((cpu_after - cpu_before) * 1000)
         waited.append((end - begun - arrival) * 1000)
         statuses[status] = statuses.get(status, 0) + 1
-    return taken, waited, statuses
+    return taken, cpu, waited, statuses
 
 
 def _quantiles(times: list[float]) -> str:

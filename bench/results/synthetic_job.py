@@ -26,6 +26,7 @@ from chalicelib.contracts.blocks import MAX_BLOCK_BYTES, Block, BlockRef, make_r
 from chalicelib.contracts.cell_results import CellResult
 from chalicelib.contracts.items import job_to_item, video_to_item
 from chalicelib.contracts.job_index import IndexEntry
+from chalicelib.contracts.model_items import digest_to_item
 from chalicelib.contracts.summary_tree import Summary
 from chalicelib.contracts.track_ids import IdColumn, pack_track_ids
 from chalicelib.contracts.tracks import TRACKS_PER_CHUNK, TrackRow, pack_tracks
@@ -117,7 +118,7 @@ class SyntheticJob:
         """The item with this key, made now."""
         key = {"pk": pk, "sk": sk}
         if table == META:
-            return self._find_meta(sk)
+            return self._find_meta(pk, sk)
         if pk != self._partition:
             return key | {"kind": "BLOCK", "request_id": "r" * 32, **self._block_item(sk)}
         kind, *numbers = sk.split("#")
@@ -181,12 +182,14 @@ class SyntheticJob:
         segments = _by_key(table_keys.SEGMENT_TREE, self.tree_of_segments())
         return segments | _by_key(table_keys.track_tree(0), self.tree_of_tracks())
 
-    def _find_meta(self, sk: str) -> Item | None:
+    def _find_meta(self, pk: str, sk: str) -> Item | None:
         if sk == table_keys.JOB:
             return job_to_item(self.job, None)
         if sk == table_keys.VIDEO:
             return video_to_item(self.video, None)
-        return {"pk": "public#models", "sk": sk, "kind": "MODEL", "manifest": _manifest_text(self.manifest)}
+        if pk == table_keys.PUBLIC_MODELS:
+            return digest_to_item(pk, self.manifest, self.job.created_at)
+        return None
 
     # --- blocks ---------------------------------------------------------------------------------------------------
 
@@ -310,12 +313,6 @@ def _cut(block: Block, first: int, end: int) -> Block:
 
 def _by_key(tree: str, nodes: list[PlacedNode]) -> dict[str, bytes]:
     return {table_keys.tree_node(tree, node.level, node.number): node.body for node in nodes}
-
-
-def _manifest_text(manifest: Manifest) -> str:
-    import json
-
-    return json.dumps(manifest.to_json(), separators=(",", ":"))
 
 
 def _summary_of() -> dict[str, Any]:

@@ -14,6 +14,15 @@ from chalicelib.domain.side_steps import StepName
 from chalicelib.domain.units import UnitKind
 from chalicelib.services.ports import Due, Owner
 
+SORT_KEY_BY_PREFIX = {
+    "vid": table_keys.VIDEO,
+    "job": table_keys.JOB,
+    "mdl": table_keys.MODEL,
+    "cmp": table_keys.CAMPAIGN,
+    "run": table_keys.RUN,
+}
+"""What is due of an owner, by the kind of its id."""
+
 
 class DynamoDueIndex:
     """The port `DueIndex`."""
@@ -59,4 +68,4 @@ def _key(due: Due) -> dict[str, str]:
     pk = table_keys.partition(due.owner.tenant, due.owner.name)
     if due.step is not None:
         return {"pk": pk, "sk": table_keys.side_step(due.step.kind, due.step.name)}
-    return {"pk": pk, "sk": table_keys.sort_key_of(due.owner.name)}
+    return {"pk": pk, "sk": SORT_KEY_BY_PREFIX[due.owner.name.partition("_")[0]]}

@@ -31,10 +31,10 @@ class DynamoRateStore:
             stored = self._read(tenant)
             changed = []
             for name, observation in sorted(seen.items()):
-                before, version = stored.get(name, (Observations(), 0))
+                before, revision = stored.get(name, (Observations(), 0))
                 after = before.add(observation)
                 if after != before:
-                    changed.append(self._put(tenant, name, after, version))
+                    changed.append(self._put(tenant, name, after, revision))
             if not changed:
                 return
             try:
@@ -50,22 +50,22 @@ class DynamoRateStore:
         return {
             item["sk"].removeprefix(table_keys.RATE_PREFIX): (
                 observations_from_text(item["observations"]),
-                item["version"],
+                item["revision"],
             )
             for item in self._meta.query(pk, table_keys.RATE_PREFIX)
         }
 
-    def _put(self, tenant: TenantId, name: str, observations: Observations, seen_version: int) -> dict[str, Any]:
+    def _put(self, tenant: TenantId, name: str, observations: Observations, seen_revision: int) -> dict[str, Any]:
         item = {
             "pk": table_keys.partition(tenant, "rates"),
             "sk": table_keys.RATE_PREFIX + name,
             "kind": "RATE",
-            "version": seen_version + 1,
+            "revision": seen_revision + 1,
             "observations": observations_to_text(observations),
         }
         # Nobody wrote since we read.
-        condition = "version = :seen" if seen_version else "attribute_not_exists(pk)"
+        condition = "revision = :seen" if seen_revision else "attribute_not_exists(pk)"
         entry = self._meta.put_entry(item, condition)
-        if seen_version:
-            entry["Put"]["ExpressionAttributeValues"] = item_to_wire({":seen": seen_version})
+        if seen_revision:
+            entry["Put"]["ExpressionAttributeValues"] = item_to_wire({":seen": seen_revision})
         return entry

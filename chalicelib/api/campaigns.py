@@ -22,8 +22,8 @@ routes = Routes(campaigns_blueprint)
     "/campaigns",
     summary="Analyse an archive again",
     status=201,
-    dry_status=200,
     answers=forms.CampaignCreatedOut,
+    other_answers={200: forms.CampaignCreatedOut},
     problems=(400, 401, 409),
 )
 def start_campaign(call: Call, body: forms.CampaignIn, query: forms.CampaignQuery) -> Answer:

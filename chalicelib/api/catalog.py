@@ -1,4 +1,4 @@
-"""Routes about the service itself: models, health, and its own description."""
+"""Routes about the service itself: health, and its own description."""
 
 from __future__ import annotations
 
@@ -6,19 +6,10 @@ from chalice.app import Blueprint
 
 from chalicelib import VERSION
 from chalicelib.api import schemas
-from chalicelib.api.present import model_out
-from chalicelib.api.typed import Answer, Call, Routes
-from chalicelib.services.models import list_models as list_registered_models
+from chalicelib.api.typed import Answer, Routes
 
 catalog_blueprint = Blueprint(__name__)
 routes = Routes(catalog_blueprint)
-
-
-@routes.get("/models", summary="List models", problems=(401,))
-def list_models(call: Call) -> schemas.ModelsPage:
-    """Every model that a job can name, with its labels."""
-    items = [model_out(manifest) for manifest in list_registered_models(call.ports)]
-    return schemas.ModelsPage(items=items, next_cursor=None)
 
 
 @routes.get("/health", summary="See whether the service answers", is_public=True)

@@ -23,6 +23,7 @@ from chalicelib.services.advance import advance_job, advance_video
 from chalicelib.services.campaign_events import CAMPAIGN_KINDS, follow_campaign, wake_run
 from chalicelib.services.job_events import record_commit, record_state
 from chalicelib.services.jobs import get_job
+from chalicelib.services.model_uploads import accept_model_upload
 from chalicelib.services.ports import Owner, Ports
 from chalicelib.services.reconcile import EndedChild, reconcile, settle_child
 from chalicelib.services.result_versions import follow_end
@@ -43,7 +44,9 @@ __all__ = [
 def accept_object(event: Mapping[str, Any]) -> None:
     """S3 "Object Created", through EventBridge (keys are not URL-encoded there)."""
     detail = event["detail"]
-    accept_upload(get_ports(), detail["bucket"]["name"], detail["object"]["key"])
+    bucket, key = detail["bucket"]["name"], detail["object"]["key"]
+    accept_upload(get_ports(), bucket, key)
+    accept_model_upload(get_ports(), bucket, key)
     count("ObjectsCreated")
 
 

@@ -8,27 +8,51 @@ from math import ceil
 from chalice.app import Blueprint
 
 from chalicelib.api import event_schemas, schemas
+from chalicelib.api.cost_schemas import QuoteEnvelope
+from chalicelib.api.costs import quote_out
 from chalicelib.api.pages import listed_after, next_cursor
 from chalicelib.api.present import job_event_out, job_out, segment_out
 from chalicelib.api.schemas import fraction
 from chalicelib.api.typed import Answer, Call, Routes
+from chalicelib.domain.budgets import nano_usd
 from chalicelib.domain.jobs import Job, JobRequest
 from chalicelib.domain.sampling import Sampling
 from chalicelib.domain.tracking import TrackingParameters
-from chalicelib.services import job_events, jobs, pipelines, videos
+from chalicelib.services import job_events, jobs, pipelines, quotes, videos
 
 jobs_blueprint = Blueprint(__name__)
 routes = Routes(jobs_blueprint)
 
 
-@routes.post("/videos/{video_id}/jobs", summary="Analyse a video", status=202, problems=(400, 401, 404, 409))
-def start_job(call: Call, video_id: str, body: schemas.JobIn) -> schemas.JobEnvelope:
+@routes.post(
+    "/videos/{video_id}/jobs",
+    summary="Analyse a video",
+    status=202,
+    answers=schemas.JobEnvelope,
+    other_answers={200: QuoteEnvelope},
+    problems=(400, 401, 404, 409, 413),
+)
+def start_job(call: Call, video_id: str, body: schemas.JobIn, query: schemas.StartJobQuery) -> Answer:
     """The job starts when the video is uploaded and probed.
 
-    Asking again on purpose makes a new job; stored results are not paid twice.
+    Asking again on purpose makes a new job; stored results are not paid twice. With `dry_run` the answer is 200 and
+    what it would cost (docs/costs.md), and nothing starts; the video must be READY for that.
     """
+    if query.dry_run:
+        return Answer(quote_job(call, video_id, body), status=200)
+    return Answer(begin_job(call, video_id, body))
+
+
+def begin_job(call: Call, video_id: str, body: schemas.JobIn) -> schemas.JobEnvelope:
+    """Start a job."""
     video = videos.get_video(call.ports, call.claims.tenant, video_id)
     return _envelope(call, jobs.start_job(call.ports, video, job_request(call, body)))
+
+
+def quote_job(call: Call, video_id: str, body: schemas.JobIn) -> QuoteEnvelope:
+    """What a job would cost."""
+    video = videos.get_video(call.ports, call.claims.tenant, video_id)
+    return QuoteEnvelope(quote=quote_out(quotes.quote_job(call.ports, video, job_request(call, body))))
 
 
 @routes.get("/videos/{video_id}/jobs", summary="List the jobs of a video, newest first", problems=(400, 401, 404))
@@ -89,7 +113,9 @@ def cancel_job(call: Call, job_id: str, body: schemas.Nothing) -> schemas.JobEnv
     return _envelope(call, jobs.cancel_job(call.ports, job))
 
 
-@routes.post("/jobs/{job_id}/retry", summary="Retry what failed of a job", status=202, problems=(400, 401, 404, 409))
+@routes.post(
+    "/jobs/{job_id}/retry", summary="Retry what failed of a job", status=202, problems=(400, 401, 404, 409, 413)
+)
 def retry_job(call: Call, job_id: str, body: schemas.Nothing) -> schemas.JobEnvelope:  # noqa: ARG001  no fields
     """Only the segments that failed are analysed again."""
     job = jobs.get_job(call.ports, call.claims.tenant, job_id)
@@ -102,10 +128,11 @@ def job_request(call: Call, form: schemas.JobIn) -> JobRequest:
     Raises:
         InvalidRequest: there is no such pipeline.
     """
+    max_cost = None if form.max_cost_usd is None else nano_usd(form.max_cost_usd)
     if form.pipeline is None:
-        return replace(analysis_request(form), promote=form.promote)
+        return replace(analysis_request(form), promote=form.promote, max_cost_nano_usd=max_cost)
     pipeline = pipelines.resolve_pipeline(call.ports, call.claims.tenant, form.pipeline)
-    return replace(pipeline.job_request, promote=form.promote)
+    return replace(pipeline.job_request, promote=form.promote, max_cost_nano_usd=max_cost)
 
 
 def analysis_request(form: schemas.AnalysisIn, *, tracker: TrackingParameters | None = None) -> JobRequest:

@@ -21,9 +21,11 @@ from chalicelib import VERSION
 from chalicelib.api import (
     campaigns,
     catalog,
+    costs,
     diff,
     exports,
     jobs,
+    models,
     pipelines,
     problems,
     query,
@@ -45,6 +47,8 @@ TAG_BY_MODULE = {
     "queries": query,
     "campaigns": campaigns,
     "exports": exports,
+    "costs": costs,
+    "models": models,
     "service": catalog,
 }
 EXAMPLE_BY_STATUS = {
@@ -57,6 +61,11 @@ EXAMPLE_BY_STATUS = {
         ErrorCode.UNAUTHENTICATED,
         "the request has no bearer token",
         "Send a current access token as `Authorization: Bearer <token>`",
+    ),
+    403: Failure(
+        ErrorCode.FORBIDDEN,
+        "the access token must have the scope reelscan/budget to set the budget",
+        "Ask an administrator of the tenant for the scope that is missing",
     ),
     404: Failure(ErrorCode.NOT_FOUND, "there is no job job_01JD8GQ0M5X2R7T4V9W3Y6Z1AB", "Check the id"),
     409: Failure(
@@ -120,10 +129,11 @@ def _operation(tag: str, spec: RouteSpec) -> dict[str, Any]:
         "tags": [tag],
         "security": [] if spec.is_public else [{"token": []}],
         "parameters": [*_path_parameters(spec), *_query_parameters(spec), *_header_parameters(spec)],
-        "responses": {str(spec.status): _success(spec)},
+        "responses": {
+            str(spec.status): _success(spec.summary, spec.answer),
+            **{str(status): _success(spec.summary, answer) for status, answer in spec.other_answers.items()},
+        },
     }
-    if spec.dry_status is not None:
-        operation["responses"][str(spec.dry_status)] = _success(spec)
     if spec.body is not None:
         operation["requestBody"] = {
             "required": bool(spec.body.model_fields),
@@ -136,11 +146,11 @@ def _operation(tag: str, spec: RouteSpec) -> dict[str, Any]:
     return operation
 
 
-def _success(spec: RouteSpec) -> dict[str, Any]:
-    if spec.answer is None:
-        return {"description": spec.summary}
-    schema = {"$ref": REFERENCE.format(model=spec.answer.__name__)}
-    return {"description": spec.summary, "content": {"application/json": {"schema": schema}}}
+def _success(summary: str, answer: type[BaseModel] | None) -> dict[str, Any]:
+    if answer is None:
+        return {"description": summary}
+    schema = {"$ref": REFERENCE.format(model=answer.__name__)}
+    return {"description": summary, "content": {"application/json": {"schema": schema}}}
 
 
 def _problem(status: int) -> dict[str, Any]:
@@ -183,7 +193,9 @@ def _header_parameters(spec: RouteSpec) -> list[dict[str, Any]]:
 
 
 def _schemas(specs: Sequence[RouteSpec]) -> dict[str, Any]:
-    models = {model for spec in specs for model in (spec.body, spec.answer) if model is not None} | {ProblemOut}
+    models = {
+        model for spec in specs for model in (spec.body, spec.answer, *spec.other_answers.values()) if model is not None
+    } | {ProblemOut}
     ordered = sorted(models, key=lambda model: model.__name__)
     # "validation" for answers too: there a field with a default is one that may be absent.
     _, definitions = models_json_schema([(model, "validation") for model in ordered], ref_template=REFERENCE)

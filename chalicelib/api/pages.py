@@ -15,6 +15,9 @@ def listed_after(call: Call, scope: str, cursor: str | None) -> str | None:
 
 def next_cursor(call: Call, scope: str, ids: Sequence[str], limit: int) -> str | None:
     """The cursor of the next page; None when this one was not full."""
-    if len(ids) < limit:
-        return None
-    return make_cursor(call.ports.limits.cursor_key, call.claims.tenant, scope, ids[-1])
+    return cursor_after(call, scope, None if len(ids) < limit else ids[-1])
+
+
+def cursor_after(call: Call, scope: str, last: str | None) -> str | None:
+    """The cursor that goes on after this id; None when there is nothing to go on to."""
+    return None if last is None else make_cursor(call.ports.limits.cursor_key, call.claims.tenant, scope, last)

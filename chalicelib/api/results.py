@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from chalice.app import Blueprint
 
 from chalicelib.api import schemas, track_schemas
-from chalicelib.api.present import detections_out, track_out, track_version_out
+from chalicelib.api.present import detections_json, detections_out, track_out, track_version_out
 from chalicelib.api.schemas import fraction
-from chalicelib.api.typed import Call, Routes
+from chalicelib.api.typed import Answer, Call, Routes
 from chalicelib.domain.jobs import Job
 from chalicelib.services import jobs, results, tracks
 
@@ -15,8 +17,13 @@ results_blueprint = Blueprint(__name__)
 routes = Routes(results_blueprint)
 
 
-@routes.get("/jobs/{job_id}/detections", summary="Find detections", problems=(400, 401, 404, 409))
-def find_detections(call: Call, job_id: str, query: schemas.DetectionsQuery) -> schemas.DetectionsPage:
+@routes.get(
+    "/jobs/{job_id}/detections",
+    summary="Find detections",
+    answers=schemas.DetectionsPage,
+    problems=(400, 401, 404, 409),
+)
+def find_detections(call: Call, job_id: str, query: schemas.DetectionsQuery) -> Answer:
     """By label, model, time (`from` ≤ t < `to`, seconds), score and track.
 
     Segments are readable as soon as they are done; frame numbers and track ids come when the job has finished. A page
@@ -24,11 +31,12 @@ def find_detections(call: Call, job_id: str, query: schemas.DetectionsQuery) -> 
     a `next_cursor`. Go on until there is none. `track_id` is of the
     job's current version of its tracks, or of `track_version`.
     """
-    job = _job_at(call, job_id, query.track_version)
-    found, cursor = results.find_detections(
-        call.ports, job, detection_query(query), limit=query.limit, cursor=query.cursor
-    )
-    return detections_out(found, cursor)
+    return Answer(detections_json(*_find_detections(call, job_id, query)))
+
+
+def detections_page(call: Call, job_id: str, query: schemas.DetectionsQuery) -> schemas.DetectionsPage:
+    """The answer of `find_detections`, for other protocols."""
+    return detections_out(*_find_detections(call, job_id, query))
 
 
 @routes.get("/jobs/{job_id}/tracks", summary="Find tracks", problems=(400, 401, 404, 409))
@@ -87,3 +95,10 @@ def detection_query(form: schemas.DetectionsQuery) -> results.DetectionQuery:
 
 def _job_at(call: Call, job_id: str, version: int | None) -> Job:
     return tracks.at_version(call.ports, jobs.get_job_to_read(call.ports, call.claims.tenant, job_id), version)
+
+
+def _find_detections(
+    call: Call, job_id: str, query: schemas.DetectionsQuery
+) -> tuple[Sequence[results.FoundDetection], str | None]:
+    job = _job_at(call, job_id, query.track_version)
+    return results.find_detections(call.ports, job, detection_query(query), limit=query.limit, cursor=query.cursor)

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
+from chalicelib.api.cost_schemas import JobCostOut, Usd
 from chalicelib.domain.sampling import MAX_PER_SECOND, MAX_WITHIN_SECONDS
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=255)]
@@ -96,6 +97,8 @@ class JobIn(AnalysisIn):
     """`people` (its newest version) or `people@3`, instead of all that says what to do."""
     promote: bool = True
     """Whether `latest` of the video and pipeline moves to the job when it ends with results."""
+    max_cost_usd: Usd | None = None
+    """What all work for the job may cost at the prices of the list: its analysis, retries, re-tracking and exports."""
 
     @model_validator(mode="after")
     def _is_of_a_pipeline_or_told(self) -> Self:
@@ -131,6 +134,13 @@ class VideoIn(In):
         elif self.filename is None or self.size_bytes is None:
             raise ValueError("filename and size_bytes are required for an upload (or source for an import)")
         return self
+
+
+class StartJobQuery(In):
+    """Whether to start it."""
+
+    dry_run: bool = False
+    """Answer what it would cost, and start nothing."""
 
 
 class Nothing(In):
@@ -212,11 +222,16 @@ class UploadOut(Out):
 
 
 class ModelRefOut(Out):
-    """The exact model that was used."""
+    """The exact model that was used.
+
+    Of one whose `task` is `classification`, detections are labels of frames: their box is the whole frame, and they are
+    on no track.
+    """
 
     name: str
     version: str
     sha256: str
+    task: str
 
 
 class PipelineRefOut(Out):
@@ -300,6 +315,8 @@ class JobOut(Out):
     reused: ReusedOut | None = None
     """Once it has finished."""
     missing: list[MissingOut] | None = None
+    cost: JobCostOut | None = None
+    """Once its video is known."""
     error: ErrorOut | None = None
 
 
@@ -346,7 +363,7 @@ class SegmentOut(Out):
 
 
 class DetectionOut(Out):
-    """One detection: a box in pixels of the frame as shown, origin top left."""
+    """One detection: a box in pixels of the frame as shown, origin top left; all of it for a label of the frame."""
 
     pts: int
     timebase: str
@@ -384,6 +401,8 @@ class ModelOut(Out):
     licence: str
     score_floor: float
     score_default: float
+    state: str | None = None
+    """Of the caller's own: READY."""
 
 
 class HealthOut(Out):
@@ -428,13 +447,6 @@ class TracksPage(Out):
     """A page of tracks in order of their first frame."""
 
     items: list[TrackOut]
-    next_cursor: str | None
-
-
-class ModelsPage(Out):
-    """Every model."""
-
-    items: list[ModelOut]
     next_cursor: str | None
 
 

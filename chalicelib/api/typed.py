@@ -51,7 +51,7 @@ class Answer:
     headers: dict[str, str] = field(default_factory=dict)
     content_type: str = JSON
     status: int | None = None
-    """When it is not the route's."""
+    """None: the route's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +69,8 @@ class RouteSpec:
     query: type[BaseModel] | None
     answer: type[BaseModel] | None
     problems: tuple[int, ...]
-    dry_status: int | None = None
-    """Of the same form, when a query says that nothing is to be done."""
+    other_answers: Mapping[int, type[BaseModel]] = field(default_factory=dict)
+    """By status: what it may answer instead."""
 
 
 class Routes:
@@ -106,7 +106,7 @@ class Routes:
         is_public: bool = False,
         answers: type[BaseModel] | None = None,
         problems: tuple[int, ...] = (),
-        dry_status: int | None = None,
+        other_answers: Mapping[int, type[BaseModel]] | None = None,
     ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         def register(view: Callable[..., Any]) -> Callable[..., Any]:
             hints = typing.get_type_hints(view)
@@ -124,7 +124,7 @@ class Routes:
                 query=hints.get("query"),
                 answer=returned if is_model else answers,
                 problems=problems,
-                dry_status=dry_status,
+                other_answers=other_answers or {},
             )
             self.specs.append(spec)
 
@@ -177,9 +177,11 @@ def _answer(
     except ValidationError as error:
         raise problems.invalid(error) from error
     call = Call(ports, claims, request.headers)
-    asked = "&".join(f"{name}={value}" for name, value in sorted(_single_values(request).items()))
-    place = _path(spec, path_values) + (f"?{asked}" if asked else "")
-    digest = hashlib.sha256(b"\0".join((spec.method.encode(), place.encode(), raw_body))).hexdigest()
+    asked = [spec.method.encode(), _path(spec, path_values).encode(), raw_body]
+    if spec.method == "POST" and request.query_params:
+        # The same body means another thing.
+        asked.append(json.dumps(_single_values(request), sort_keys=True).encode())
+    digest = hashlib.sha256(b"\0".join(asked)).hexdigest()
 
     def work() -> StoredAnswer:
         return _to_stored(spec, view(call, **arguments), digest)

@@ -6,10 +6,10 @@ from chalice.app import Blueprint
 
 from chalicelib.api import version_schemas
 from chalicelib.api.pages import listed_after, next_cursor
-from chalicelib.api.present import detections_out, result_version_out, track_out
+from chalicelib.api.present import detections_json, result_version_out, track_out
 from chalicelib.api.results import detection_query
 from chalicelib.api.schemas import fraction
-from chalicelib.api.typed import Call, Routes
+from chalicelib.api.typed import Answer, Call, Routes
 from chalicelib.domain.errors import InvalidRequest
 from chalicelib.domain.jobs import DEFAULT_PIPELINE, Job
 from chalicelib.services import jobs, result_versions, results, tracks, videos
@@ -21,10 +21,13 @@ routes = Routes(versions_blueprint)
 VersionQuery = version_schemas.VersionDetectionsQuery | version_schemas.VersionTracksQuery
 
 
-@routes.get("/videos/{video_id}/detections", summary="Find detections of a version", problems=(400, 401, 404, 409))
-def find_version_detections(
-    call: Call, video_id: str, query: version_schemas.VersionDetectionsQuery
-) -> version_schemas.VersionDetectionsPage:
+@routes.get(
+    "/videos/{video_id}/detections",
+    summary="Find detections of a version",
+    answers=version_schemas.VersionDetectionsPage,
+    problems=(400, 401, 404, 409),
+)
+def find_version_detections(call: Call, video_id: str, query: version_schemas.VersionDetectionsQuery) -> Answer:
     """As `GET /jobs/{job_id}/detections` has them, of the job that `version` names.
 
     That is an alias of the `pipeline` (`latest`, of jobs without a pipeline, unless said otherwise) or the id of a job.
@@ -33,8 +36,8 @@ def find_version_detections(
     job, cursor = _resolve(call, video_id, "detections", query)
     seen = tracks.at_version(call.ports, job, query.track_version)
     found, inner = results.find_detections(call.ports, seen, detection_query(query), limit=query.limit, cursor=cursor)
-    page = detections_out(found, _wrap(call, video_id, "detections", query, job, inner))
-    return version_schemas.VersionDetectionsPage(job_id=job.job_id, items=page.items, next_cursor=page.next_cursor)
+    following = _wrap(call, video_id, "detections", query, job, inner)
+    return Answer(detections_json(found, following, job_id=job.job_id))
 
 
 @routes.get("/videos/{video_id}/tracks", summary="Find tracks of a version", problems=(400, 401, 404, 409))

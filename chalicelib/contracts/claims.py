@@ -28,6 +28,12 @@ from chalicelib.domain.units import SIDE_KINDS, Unit, UnitKind, UnitState
 
 Request = dict[str, Any]
 
+STEP_KEY_BY_KIND = {
+    UnitKind.PROBE: table_keys.PROBE,
+    UnitKind.FINISH: table_keys.FINISH,
+    UnitKind.ADMIT: table_keys.ADMIT,
+}
+"""Sort keys of the units of which there is one in a partition."""
 CLOCK_SKEW_SECONDS = 5.0
 """A lease is over only when it ended this long ago by our clock.
 
@@ -52,7 +58,7 @@ class UnitKey:
             return table_keys.segment(self.index)
         if self.kind in SIDE_KINDS:
             return table_keys.side_step(self.kind, self.name)
-        return table_keys.PROBE if self.kind is UnitKind.PROBE else table_keys.FINISH
+        return STEP_KEY_BY_KIND[self.kind]
 
     def to_wire(self) -> dict[str, dict[str, Any]]:
         """The key for the low-level client."""

@@ -4,7 +4,7 @@
     LEDGER        cap_nano (NO_CAP for none), reserved_nano, committed_nano, used_nano = reserved + committed
     TOTAL         likewise, of one video or job; due while anything of it is reserved
     RESERVATION   month, amount_nano, state, committed_nano; one for each submission
-    RATE          observations (JSON: [job id, seconds, amount] each), version
+    RATE          observations (JSON: [job id, seconds, amount] each), revision
 
 Amounts are nano-dollars. `used_nano` is there for the conditions of writes, which cannot add.
 """

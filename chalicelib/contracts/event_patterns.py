@@ -12,8 +12,10 @@ from chalicelib.domain.units import TERMINAL_UNIT_STATES
 OBJECT_CREATED: dict[str, Any] = {
     "source": ["aws.s3"],
     "detail-type": ["Object Created"],
-    # Sources of videos only: work orders and indexes are objects of ours that nobody waits for.
-    "detail": {"object": {"key": [{"wildcard": "tenants/*/videos/*/source"}]}},
+    # What clients upload: work orders and indexes are objects of ours that nobody waits for.
+    "detail": {
+        "object": {"key": [{"wildcard": "tenants/*/videos/*/source"}, {"wildcard": "tenants/*/models/*/source"}]}
+    },
 }
 CHILD_ENDED: dict[str, Any] = {
     "source": ["aws.batch"],

@@ -19,6 +19,7 @@ from chalicelib.domain.events import CommittedRange, JobEvent, JobEventKind, Lab
 from chalicelib.domain.ids import JobId, RunId, SubmissionId, TenantId, VideoId
 from chalicelib.domain.jobs import Job, JobRequest, JobState, MissingRange, ModelRef, PipelineRef, PlanFacts
 from chalicelib.domain.media import Media, WholeReason
+from chalicelib.domain.models import ModelTask
 from chalicelib.domain.reuse import Made, ReuseReceipt
 from chalicelib.domain.sampling import Sampling
 from chalicelib.domain.segments import Segment
@@ -49,21 +50,8 @@ def video_to_item(video: Video, due_at: datetime | None) -> Item:
         "content_type": video.content_type,
         "created_at": time_to_text(video.created_at),
         "sha256": video.sha256,
-        "upload": {
-            "kind": video.upload.kind,
-            "expires_at": time_to_text(video.upload.expires_at),
-            "upload_id": video.upload.upload_id,
-            "part_size_bytes": video.upload.part_size_bytes,
-            "part_count": video.upload.part_count,
-        },
-        "source": {
-            "bucket": video.source.bucket,
-            "key": video.source.key,
-            "size_bytes": video.source.size_bytes,
-            "etag": video.source.etag,
-            "version_id": video.source.version_id,
-            "content_digest": video.source.content_digest,
-        },
+        "upload": upload_to_map(video.upload),
+        "source": source_to_map(video.source),
         "media": media_to_map(video.media) if video.media else None,
         "index": index_to_map(video.index) if video.index else None,
         "failure": failure_to_map(video.failure),
@@ -74,7 +62,6 @@ def video_to_item(video: Video, due_at: datetime | None) -> Item:
 def video_from_item(item: Item) -> Video:
     """The video of a VIDEO item."""
     tenant, video_id = table_keys.parse_partition(item["pk"])
-    upload, source = item["upload"], item["source"]
     return Video(
         tenant=TenantId(tenant),
         video_id=VideoId(video_id),
@@ -82,14 +69,8 @@ def video_from_item(item: Item) -> Video:
         state=VideoState(item["state"]),
         created_at=time_from_text(item["created_at"]),
         content_type=item["content_type"],
-        upload=Upload(
-            UploadKind(upload["kind"]),
-            time_from_text(upload["expires_at"]),
-            upload["upload_id"],
-            upload["part_size_bytes"],
-            upload["part_count"],
-        ),
-        source=Source(**source),
+        upload=upload_from_map(item["upload"]),
+        source=source_from_map(item["source"]),
         sha256=item["sha256"],
         media=media_from_map(item["media"]) if item.get("media") else None,
         index=index_from_map(item["index"]) if item.get("index") else None,
@@ -200,12 +181,12 @@ def request_from_map(form: Item) -> JobRequest:
 
 def models_to_list(models: Sequence[ModelRef]) -> list[Item]:
     """Exact models as an attribute."""
-    return [{"name": ref.name, "version": ref.version, "sha256": ref.sha256} for ref in models]
+    return [model_ref_to_map(ref) for ref in models]
 
 
 def models_from_list(form: Sequence[Item]) -> tuple[ModelRef, ...]:
     """Exact models from an attribute."""
-    return tuple(ModelRef(**ref) for ref in form)
+    return tuple(model_ref_from_map(ref) for ref in form)
 
 
 def unit_to_item(pk: str, sk: str, unit: Unit, segment: Segment | None = None) -> Item:
@@ -243,7 +224,7 @@ def unit_to_item(pk: str, sk: str, unit: Unit, segment: Segment | None = None) -
 
 def unit_from_item(item: Item) -> Unit:
     """The unit of a SEGMENT or STEP item."""
-    kinds = {table_keys.PROBE: UnitKind.PROBE, table_keys.FINISH: UnitKind.FINISH}
+    kinds = {table_keys.PROBE: UnitKind.PROBE, table_keys.FINISH: UnitKind.FINISH, table_keys.ADMIT: UnitKind.ADMIT}
     side = table_keys.parse_side_step(item["sk"])
     return Unit(
         kind=UnitKind(side[0]) if side else kinds.get(item["sk"], UnitKind.SEGMENT),
@@ -352,6 +333,51 @@ def event_from_item(item: Item) -> JobEvent:
         if committed
         else None,
     )
+
+
+def upload_to_map(upload: Upload) -> Item:
+    """Upload as an attribute."""
+    return {
+        "kind": upload.kind,
+        "expires_at": time_to_text(upload.expires_at),
+        "upload_id": upload.upload_id,
+        "part_size_bytes": upload.part_size_bytes,
+        "part_count": upload.part_count,
+    }
+
+
+def upload_from_map(form: Item) -> Upload:
+    """Upload from an attribute."""
+    return Upload(**{**form, "kind": UploadKind(form["kind"]), "expires_at": time_from_text(form["expires_at"])})
+
+
+def source_to_map(source: Source) -> Item:
+    """Source as an attribute."""
+    return {
+        "bucket": source.bucket,
+        "key": source.key,
+        "size_bytes": source.size_bytes,
+        "etag": source.etag,
+        "version_id": source.version_id,
+        "content_digest": source.content_digest,
+    }
+
+
+def source_from_map(form: Item) -> Source:
+    """Source from an attribute."""
+    return Source(**form)
+
+
+def model_ref_to_map(ref: ModelRef) -> Item:
+    """ModelRef as an attribute; a task that is not there is detection."""
+    form = {"name": ref.name, "version": ref.version, "sha256": ref.sha256}
+    return form if ref.task is ModelTask.DETECTION else {**form, "task": ref.task}
+
+
+def model_ref_from_map(form: Item) -> ModelRef:
+    """ModelRef from an attribute."""
+    task = ModelTask(form.get("task", ModelTask.DETECTION))
+    return ModelRef(form["name"], form["version"], form["sha256"], task)
 
 
 def media_to_map(media: Media) -> Item:

@@ -8,7 +8,10 @@ tenants/{tenant}/jobs/{job_id}/orders/{submission}        work order of a job
 tenants/{tenant}/jobs/{job_id}/finish-checkpoint          state of the tracking fold
 tenants/{tenant}/jobs/{job_id}/tracks-checkpoint/{v:04}   the same of one more version of its tracks
 tenants/{tenant}/jobs/{job_id}/exports/{export_id}        an export of the job's results
-models/{sha256}.onnx                                      a model, by digest
+tenants/{tenant}/models/{model_id}/source                 the uploaded file of a model
+tenants/{tenant}/models/{model_id}/model.onnx             the same in canonical form
+tenants/{tenant}/models/{model_id}/orders/{submission}    work order of its admission
+models/{sha256}.onnx                                      a model that every tenant may use, by digest
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ from __future__ import annotations
 import re
 
 SOURCE_KEY = re.compile(r"tenants/(?P<tenant>[^/]+)/videos/(?P<video_id>[^/]+)/source")
+MODEL_SOURCE_KEY = re.compile(r"tenants/(?P<tenant>[^/]+)/models/(?P<model_id>[^/]+)/source")
 
 
 def source_key(tenant: str, video_id: str) -> str:
@@ -69,6 +73,32 @@ def export_key(tenant: str, job_id: str, export_id: str) -> str:
     return f"{job_prefix(tenant, job_id)}exports/{export_id}"
 
 
+def model_prefix(tenant: str, model_id: str) -> str:
+    """Everything of one version of a tenant's own model."""
+    return f"tenants/{tenant}/models/{model_id}/"
+
+
+def model_source_key(tenant: str, model_id: str) -> str:
+    """The only key that the upload ticket of this version allows."""
+    return f"{model_prefix(tenant, model_id)}source"
+
+
+def parse_model_source_key(key: str) -> tuple[str, str] | None:
+    """(tenant, model id) of an uploaded file of a model, or None when the key is not one of such a file."""
+    match = MODEL_SOURCE_KEY.fullmatch(key)
+    return (match["tenant"], match["model_id"]) if match else None
+
+
+def own_model_key(tenant: str, model_id: str) -> str:
+    """A tenant's own model in canonical form."""
+    return f"{model_prefix(tenant, model_id)}model.onnx"
+
+
+def model_order_key(tenant: str, model_id: str, submission: str) -> str:
+    """The work order of an admission."""
+    return f"{model_prefix(tenant, model_id)}orders/{submission}"
+
+
 def model_key(sha256: str) -> str:
-    """A model by its digest."""
+    """A model that every tenant may use, by its digest."""
     return f"models/{sha256}.onnx"

@@ -1,4 +1,4 @@
-"""What the end of a unit does to its video or job, as pure builders of transaction entries.
+"""What the end of a unit does to its video, job or model, as pure builders of transaction entries.
 
 Each is conditional on the state it ends, or on the finish of the job that it is about.
 """
@@ -10,6 +10,7 @@ from typing import Any
 from chalicelib.contracts import table_keys
 from chalicelib.contracts.attribute_values import Item, item_to_wire, to_wire
 from chalicelib.domain.jobs import JobState
+from chalicelib.domain.model_versions import ModelState
 from chalicelib.domain.videos import VideoState
 
 Request = dict[str, Any]
@@ -52,6 +53,34 @@ def job_finished(
         "usage": usage,
     }
     return _update(table, pk, table_keys.JOB, JobState.FINISHING, facts)
+
+
+def model_admitted(table: str, pk: str, place: Item, digest: Item, *, trial: Item) -> list[Request]:
+    """The model is READY: its record, its place in its name, and its digest; `place` and `digest` as items."""
+    ready = {"manifest": digest["manifest"], "ready_at": digest["ready_at"]}
+    facts = {"state": ModelState.READY, "trial": trial, "reasons": [], **ready}
+    mine = {":mine": to_wire(digest["model_id"])}
+    take = {
+        "TableName": table,
+        "Key": item_to_wire({"pk": place["pk"], "sk": place["sk"]}),
+        "UpdateExpression": "SET manifest = :manifest, ready_at = :ready_at",
+        # It was not deleted, nor its place given to another, in the meantime.
+        "ConditionExpression": "model_id = :mine",
+        "ExpressionAttributeValues": {**item_to_wire({f":{name}": value for name, value in ready.items()}), **mine},
+    }
+    know = {
+        "TableName": table,
+        "Item": item_to_wire(digest),
+        # No other version that can be used has these bytes.
+        "ConditionExpression": "attribute_not_exists(pk) OR attribute_exists(removed_at)",
+    }
+    return [_update(table, pk, table_keys.MODEL, ModelState.UPLOADED, facts), {"Update": take}, {"Put": know}]
+
+
+def model_refused(table: str, pk: str, *, failure: Item, reasons: list[str]) -> Request:
+    """The model is REJECTED."""
+    facts = {"state": ModelState.REJECTED, "failure": failure, "reasons": reasons}
+    return _update(table, pk, table_keys.MODEL, ModelState.UPLOADED, facts)
 
 
 def job_unchanged(table: str, pk: str, *, finished_at: str) -> Request:

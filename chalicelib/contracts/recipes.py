@@ -31,6 +31,7 @@ _NO_PART_OF_IT = (
     "tenant",
     "video_id",
     "job_id",
+    "model_id",
     "submission",
     "source",
     "lease_seconds",
@@ -38,7 +39,6 @@ _NO_PART_OF_IT = (
     "provider_class",
     "children",
     "step",
-    "parameters",
     "job_finished_at",
 )
 _NO_PART_OF_MEDIA = ("cells_key", "table_key", "decoder")
@@ -74,7 +74,4 @@ def recipe_of(order: WorkOrder, analyses: Sequence[str]) -> str:
         # In a view, their order means nothing.
         "labels": sorted(order.labels),
     }
-    # Of a finish: what the tracker is told. To be told nothing is to track by default.
-    if tracker := (order.parameters or {}).get("tracking"):
-        form["tracker"] = tracker
     return hashlib.sha256(json.dumps(form, sort_keys=True, separators=(",", ":")).encode()).hexdigest()

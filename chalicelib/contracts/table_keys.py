@@ -17,16 +17,22 @@ Table `meta` (pk, sk; stream; TTL `expires_at`; index `due` = due_shard, due_at;
                           SUBMISSION#{id}       something sent to Batch
                           EVENT#{seq:08}        what happened to the job, in order (the outbox)
                           ORIGIN#{origin}       that the event of this change is recorded, and under which seq
+    {tenant}#{model_id}   MODEL                 one version of a model, from its ticket on
+                          STEP#ADMIT            its admission as a unit of work
+                          SUBMISSION#{id}       something sent to Batch
+    {tenant}#models       VERSION#{name}#{v}    which record has that version of the name; once it is READY, what it is
+                          DIGEST#{sha256}       what the canonical file of that digest is, or was
+                          ALIAS#{name}#{alias}  which version the alias names, and who moved it
+    public#models         VERSION#…, DIGEST#…   the same of models that every tenant may use; they have no record
     {tenant}#pipeline:{name}   PIPELINE#{version:06}   a version of a pipeline; the first one is in the index `lists`
     {tenant}#{campaign_id} CAMPAIGN             the campaign
                           RUN#{nominal time}    that it has the run of this nominal time (kind RUN_REF)
     {tenant}#{run_id}     RUN                   the run
                           TARGET#{video_id}     one of its videos
     {tenant}#{key hash}   IDEMPOTENCY           the answer that an idempotency key was given
-    public#models         MODEL#{name}          a model that every tenant may use
     {tenant}#budget       BUDGET                what the tenant set for its months (contracts/cost_items.py)
                           LEDGER#{yyyy-mm}      what a month may cost, is reserved and has cost
-    {tenant}#costs_{id}   TOTAL                 the same of a video or job; in the due index while anything is reserved
+    {tenant}#costs_{id}   TOTAL                 the same of what submissions are of; due while anything is reserved
                           RESERVATION#{id}      what one of its submissions may cost
     {tenant}#rates        RATE#{name}           what the last jobs took for one kind of work (domain/rates.py)
 
@@ -46,6 +52,8 @@ Table `results` (pk, sk):
 
 from __future__ import annotations
 
+from chalicelib.domain.ids import EVERYBODY
+
 DUE_SHARDS = 4
 """Partitions of the `due` index; each takes 1,000 writes a second. Source: DynamoDB partition limits."""
 DUE_INDEX = "due"
@@ -54,8 +62,12 @@ VIDEO = "VIDEO"
 JOB = "JOB"
 PROBE = "STEP#PROBE"
 FINISH = "STEP#FINISH"
+MODEL = "MODEL"
+ADMIT = "STEP#ADMIT"
 IDEMPOTENCY = "IDEMPOTENCY"
-PUBLIC_MODELS = "public#models"
+PUBLIC_MODELS = f"{EVERYBODY}#models"
+OLD_MODEL_PREFIX = "MODEL#"
+"""Public models by name, as release 0.1 wrote them; made into the others where they are found."""
 # A job and its markers are neighbours, FAILED# < JOB < OPEN#, and nothing lies between: one query tells its progress.
 FAILED_PREFIX = "FAILED#"
 OPEN_PREFIX = "OPEN#"
@@ -84,11 +96,6 @@ def parse_partition(pk: str) -> tuple[str, str]:
     """(tenant, name) of a partition."""
     tenant, _, name = pk.partition("#")
     return tenant, name
-
-
-def sort_key_of(name: str) -> str:
-    """Sort key of the record of a thing with an id, in its own partition."""
-    return {"vid_": VIDEO, "cmp_": CAMPAIGN, "run_": RUN}.get(name[:4], JOB)
 
 
 def segment(index: int) -> str:
@@ -124,6 +131,26 @@ def submission(submission_id: str) -> str:
 def job_reference(job_id: str) -> str:
     """Sort key, below the video, of one of its jobs."""
     return f"JOB#{job_id}"
+
+
+def own_models(tenant: str) -> str:
+    """The partition of the names of a tenant's own models."""
+    return partition(tenant, "models")
+
+
+def model_version(name: str, version: str = "") -> str:
+    """Sort key of a version of a model; the prefix of all of a name without a version."""
+    return f"VERSION#{name}#{version}"
+
+
+def model_digest(sha256: str) -> str:
+    """Sort key of what a canonical file is."""
+    return f"DIGEST#{sha256}"
+
+
+def model_alias(name: str, alias: str = "") -> str:
+    """Sort key of an alias of a model; the prefix of all of a name without an alias."""
+    return f"ALIAS#{name}#{alias}"
 
 
 def result_version(pipeline: str, alias: str) -> str:

@@ -27,11 +27,16 @@ from __future__ import annotations
 import zlib
 from array import array
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 FORMAT = 1
 MAX_PART_BYTES = 64 * 1024
 LIST_LENGTH = 254
+PARTS_KEPT = 8
+"""Unpacked, in one process: a byte a row, some 200 KB where a segment is full."""
+BLOCKS_KEPT = 32
+"""Decoded, in one process, as many as blocks themselves: four bytes a row."""
 _NONE, _NAMED, _LISTED = 0, 1, 2
 
 
@@ -73,13 +78,24 @@ class TrackIds:
         return self._is_whole or position < len(self._blocks)
 
     def of_block(self, position: int, counts: Sequence[int]) -> array[int] | None:
-        """The ids of the rows of a block of these `counts`, by its position in the segment; None when not known."""
-        return _decode(*self._blocks[position], counts) if position < len(self._blocks) else None
+        """The ids of the rows of a block of these `counts`, by its position in the segment; None when not known.
+
+        They are shared with other readers, so nobody may change them.
+        """
+        if position >= len(self._blocks):
+            return None
+        return _decode(*self._blocks[position], tuple(counts))
 
 
 def pack_track_ids(columns: Sequence[IdColumn], *, max_part_bytes: int = MAX_PART_BYTES) -> list[bytes]:
     """The parts of one segment and model; `columns` are those of its blocks in order."""
     return _pack_parts([_encode(column) for column in columns], 0, max_part_bytes)
+
+
+def forget_decoded() -> None:
+    """Decode all anew: for benchmarks."""
+    _unpack_part.cache_clear()
+    _decode.cache_clear()
 
 
 def _pack_parts(blocks: Sequence[tuple[bytes, bytes]], first: int, max_bytes: int) -> list[bytes]:
@@ -95,7 +111,9 @@ def _pack_parts(blocks: Sequence[tuple[bytes, bytes]], first: int, max_bytes: in
     return [*_pack_parts(blocks[:half], first, max_bytes), *_pack_parts(blocks[half:], first + half, max_bytes)]
 
 
-def _unpack_part(packed: bytes) -> Iterator[tuple[bytes, bytes]]:
+@lru_cache(maxsize=PARTS_KEPT)
+def _unpack_part(packed: bytes) -> list[tuple[bytes, bytes]]:
+    """Codes and extras of each block; pages that follow each other often share a part."""
     body = zlib.decompress(packed)
     if not body or body[0] != FORMAT:
         raise BadTrackIds(f"track ids must be of format {FORMAT} but got {body[:1]!r}")
@@ -107,9 +125,11 @@ def _unpack_part(packed: bytes) -> Iterator[tuple[bytes, bytes]]:
         size, at = next(numbers)
         sizes.append(size)
     extras_at = at + sum(sizes[::2])
+    found = []
     for codes_size, extras_size in zip(sizes[::2], sizes[1::2], strict=True):
-        yield body[at : at + codes_size], body[extras_at : extras_at + extras_size]
+        found.append((body[at : at + codes_size], body[extras_at : extras_at + extras_size]))
         at, extras_at = at + codes_size, extras_at + extras_size
+    return found
 
 
 def _encode(column: IdColumn) -> tuple[bytes, bytes]:
@@ -137,29 +157,35 @@ def _encode(column: IdColumn) -> tuple[bytes, bytes]:
     return bytes(codes), bytes(extras)
 
 
-def _decode(codes: bytes, extras: bytes, counts: Sequence[int]) -> array[int]:
-    ids = array("I", bytes(4 * len(codes)))
+@lru_cache(maxsize=BLOCKS_KEPT)
+def _decode(codes: bytes, extras: bytes, counts: tuple[int, ...]) -> array[int]:
+    """The ids of the rows of one block."""
+    ids: list[int] = []
     names = _varints(extras, 0)
     listed: list[int] = []
+    take = listed.pop
     named_before, at = 0, 0
     for count in counts:
-        now: list[int] = []
-        for row in range(at, at + count):
-            code = codes[row]
-            if code > _NAMED:
-                track = listed.pop(code - _LISTED)
-            elif code:
-                named_before += _unzigzag(next(names)[0])
-                track = named_before
-            else:
-                continue
-            now.append(track)
-            ids[row] = track
+        of_frame = codes[at : at + count]
         at += count
+        if min(of_frame, default=_NONE) > _NAMED:
+            # Most frames of a crowd: every row is of a track that was seen before.
+            now = [take(code - _LISTED) for code in of_frame]
+            ids += now
+        else:
+            now = []
+            for code in of_frame:
+                if code == _NONE:
+                    ids.append(0)
+                    continue
+                if code == _NAMED:
+                    named_before += _unzigzag(next(names)[0])
+                now.append(named_before if code == _NAMED else take(code - _LISTED))
+                ids.append(now[-1])
         if now:
-            listed = now + listed
+            listed[:0] = now
             del listed[LIST_LENGTH:]
-    return ids
+    return array("I", ids)
 
 
 def _varint(number: int) -> bytes:

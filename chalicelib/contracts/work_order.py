@@ -32,6 +32,7 @@ class OrderKind(StrEnum):
     FINISH = "finish"
     TRACKS = "tracks"
     EXPORT = "export"
+    ADMIT = "admit"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,14 +99,17 @@ class WorkOrder:
     step: str = ""
     """Name of the side step that the order is for; empty otherwise."""
     parameters: dict[str, Any] | None = None
-    """Of the side step; of a finish, `{"tracking": …}` when it is to track otherwise than by default."""
+    """Of the side step; of an admission, the recipe of the model (contracts/model_recipe.py); of a finish,
+    `{"tracking": …}` when it is to track otherwise than by default."""
     job_finished_at: str = ""
     """RFC 3339: the finish of the job whose results a side step is about."""
+    model_id: str = ""
+    """Of the model that is to be admitted, whose file `source` is; empty otherwise, and then there is a video."""
 
     @property
     def pk(self) -> str:
         """The partition of the units that the order is for."""
-        return table_keys.partition(self.tenant, self.job_id or self.video_id)
+        return table_keys.partition(self.tenant, self.job_id or self.model_id or self.video_id)
 
     @property
     def parsed_sampling(self) -> Sampling:
@@ -125,6 +129,8 @@ class WorkOrder:
         """JSON, UTF-8."""
         form = {"version": VERSION, **asdict(self)}
         # Workers of release 0.1 know none of these; one that would have to do as they say must stop there.
+        if not self.model_id:
+            del form["model_id"]
         for name in ("step", "job_finished_at"):
             if not self.step:
                 del form[name]

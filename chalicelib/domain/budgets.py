@@ -15,6 +15,9 @@ from enum import StrEnum
 from chalicelib.domain.ids import SubmissionId, TenantId
 from chalicelib.domain.prices import NANO
 
+MAX_USD = 1_000_000
+"""Of a cap: far below what a float tells to the nano-dollar."""
+
 
 @dataclass(frozen=True, slots=True)
 class Price:

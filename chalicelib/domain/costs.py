@@ -175,11 +175,13 @@ class Quote:
 
 def effort_of_children(work: Work, rates: Rates) -> Effort:
     """Starting the children of an analysis: process, imports, models."""
-    each = rates.get("start:analyze") + sum(rates.get(f"load:{model.sha256}") for model in work.models)
+    # A model is opened by the first cell that lacks its results.
+    opened = [model for model in work.models if model.frames]
+    each = rates.get("start:analyze") + sum(rates.get(f"load:{model.sha256}") for model in opened)
     cpu = work.children * each
     requests = Requests(
         write_units=2.0 * work.children,
-        gets=(2.0 + len(work.models)) * work.children,
+        gets=(2.0 + len(opened)) * work.children,
         functions=float(work.children),
     )
     return _on_lane(work.lane, cpu, wall_seconds=cpu, requests=requests)
@@ -225,6 +227,13 @@ def effort_of_probe(rates: Rates) -> Effort:
     """Reading the index of a video."""
     cpu = rates.get("start:probe") + rates.get("probe")
     requests = Requests(write_units=16.0, read_units=8.0, puts=3.0, gets=6.0, functions=4.0)
+    return _on_lane(Lane.CPU, cpu, wall_seconds=cpu, requests=requests)
+
+
+def effort_of_admission(rates: Rates) -> Effort:
+    """Compiling and trying a model: a guess on the safe side, which nothing has measured."""
+    cpu = rates.get("start:probe") + rates.get("admit")
+    requests = Requests(write_units=20.0, read_units=8.0, puts=4.0, gets=4.0, functions=4.0)
     return _on_lane(Lane.CPU, cpu, wall_seconds=cpu, requests=requests)
 
 

@@ -59,7 +59,7 @@ TITLE_BY_CODE: dict[ErrorCode, str] = {
     ErrorCode.NO_VIDEO_STREAM: "The file has no video stream",
     ErrorCode.UNSUPPORTED_CODEC: "The video codec is not supported",
     ErrorCode.ENCRYPTED: "The video is encrypted",
-    ErrorCode.RESOURCE_LIMIT: "The video asks for more than a worker may use",
+    ErrorCode.RESOURCE_LIMIT: "The file asks for more than a worker may use",
     ErrorCode.DAMAGED_RANGES: "Parts of the video are damaged and were left out",
     ErrorCode.SOURCE_CHANGED: "The source object changed after it was accepted",
     ErrorCode.SOURCE_GONE: "The source object is gone",

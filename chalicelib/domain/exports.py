@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import PurePosixPath
 
-EXPORT_VERSION = 1
+EXPORT_VERSION = 2
 """Counts up with any change that gives other bytes for the same results: exports made before are made anew."""
 
 
@@ -38,20 +38,22 @@ class FormatFacts:
     needs_frame_numbers: bool = False
     """It names frames by number alone, so a job with frames that have none cannot be written in it."""
     needs_tracks: bool = False
+    takes_frame_labels: bool = False
+    """It has a place for a label of a frame as a whole; in formats of boxes rows of classifiers are left out."""
 
 
 FACTS_BY_FORMAT = {
-    ExportFormat.NDJSON: FormatFacts(".ndjson", "application/x-ndjson", 0),
-    ExportFormat.CSV: FormatFacts(".csv", "text/csv; charset=utf-8; header=present", 0),
-    ExportFormat.PARQUET: FormatFacts(".parquet", "application/vnd.apache.parquet", 0),
+    ExportFormat.NDJSON: FormatFacts(".ndjson", "application/x-ndjson", 0, takes_frame_labels=True),
+    ExportFormat.CSV: FormatFacts(".csv", "text/csv; charset=utf-8; header=present", 0, takes_frame_labels=True),
+    ExportFormat.PARQUET: FormatFacts(".parquet", "application/vnd.apache.parquet", 0, takes_frame_labels=True),
     ExportFormat.COCO: FormatFacts(".coco.json", "application/json", 0, needs_frame_numbers=True),
     ExportFormat.YOLO: FormatFacts(".yolo.zip", "application/zip", 0, needs_frame_numbers=True),
     ExportFormat.MOT: FormatFacts(".mot.zip", "application/zip", 1, needs_frame_numbers=True, needs_tracks=True),
     ExportFormat.CVAT: FormatFacts(".cvat.xml", "application/xml", 0, needs_frame_numbers=True),
     ExportFormat.LABEL_STUDIO: FormatFacts(".label-studio.json", "application/json", 1, needs_frame_numbers=True),
     ExportFormat.FIFTYONE: FormatFacts(".fiftyone.zip", "application/zip", 1, needs_frame_numbers=True),
-    ExportFormat.WEBVTT: FormatFacts(".vtt", "text/vtt; charset=utf-8", None),
-    ExportFormat.MP4: FormatFacts("-annotated.mp4", "video/mp4", None),
+    ExportFormat.WEBVTT: FormatFacts(".vtt", "text/vtt; charset=utf-8", None, takes_frame_labels=True),
+    ExportFormat.MP4: FormatFacts("-annotated.mp4", "video/mp4", None, takes_frame_labels=True),
 }
 
 

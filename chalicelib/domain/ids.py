@@ -15,10 +15,13 @@ JobId = NewType("JobId", str)
 SubmissionId = NewType("SubmissionId", str)
 CampaignId = NewType("CampaignId", str)
 RunId = NewType("RunId", str)
+ModelId = NewType("ModelId", str)
 
 CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 RANDOM_BYTES = 10
 TENANT_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+EVERYBODY = "public"
+"""Stands in keys for what every tenant may use."""
 ID_PATTERN = re.compile(r"[a-z]{3}_[0-9A-HJKMNP-TV-Z]{26}")
 
 
@@ -42,5 +45,5 @@ def is_id(prefix: str, text: str) -> bool:
 
 
 def is_tenant(text: str) -> bool:
-    """Whether `text` may be a tenant: no separator of our keys can hide in it."""
-    return TENANT_PATTERN.fullmatch(text) is not None
+    """Whether `text` may be a tenant: no separator of our keys can hide in it, and it does not stand for all."""
+    return text != EVERYBODY and TENANT_PATTERN.fullmatch(text) is not None

@@ -17,6 +17,7 @@ from chalicelib.domain.costs import Quote
 from chalicelib.domain.errors import Failure
 from chalicelib.domain.ids import JobId, RunId, TenantId, VideoId
 from chalicelib.domain.media import WholeReason
+from chalicelib.domain.models import ModelTask
 from chalicelib.domain.reuse import Made, ReuseReceipt
 from chalicelib.domain.sampling import Sampling
 from chalicelib.domain.tracking import TrackingParameters
@@ -53,6 +54,7 @@ class ModelRef:
     name: str
     version: str
     sha256: str
+    task: ModelTask = ModelTask.DETECTION
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,14 +76,14 @@ class JobRequest:
     segment_seconds: Fraction | None = None
     """A hint for the planner; segments are whole cells."""
     tracking: bool = True
+    max_cost_nano_usd: int | None = None
+    """What all work for the job may cost at the model's prices; None: as much as is asked for."""
     tracker: TrackingParameters | None = None
     """What the finish tracks with; None: its defaults."""
     pipeline: PipelineRef | None = None
     """Whose request this is: its models are those of that version, whatever their names mean by now."""
     promote: bool = True
     """Whether `latest` of the video and pipeline moves to the job when it ends with results."""
-    max_cost_nano_usd: int | None = None
-    """What all work for the job may cost at the model's prices; None: as much as is asked for."""
 
 
 @dataclass(frozen=True, slots=True)

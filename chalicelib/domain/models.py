@@ -27,8 +27,11 @@ class ModelTask(StrEnum):
     """What happens in a run of frames."""
 
 
-TASKS_OF_JOBS = frozenset({ModelTask.DETECTION})
-"""What a job can run: results of the other tasks have no place yet."""
+TASKS_OF_JOBS = frozenset({ModelTask.DETECTION, ModelTask.CLASSIFICATION})
+"""What a job can run. Results of clips have no place yet: a row is of one frame, and a clip would need two times."""
+
+MAX_LABELS_PER_FRAME = 10
+"""Rows that a classifier leaves of a frame, the best ones; a frame with more above the floor says so."""
 
 MAX_SHAPES = 16
 """Input shapes of one model: a GPU keeps an engine for each."""
@@ -108,7 +111,7 @@ class Manifest:
     """A detection's label is an index into these."""
     input: ModelInput
     score_floor: float
-    """No row at or below this leaves the model, so no later question can ask for less."""
+    """No row at or below this is stored, so no later question can ask for less."""
     score_default: float
     """The threshold of best F1: what a reader gets who asks for none."""
     max_detections: int | None

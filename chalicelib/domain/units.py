@@ -1,4 +1,4 @@
-"""The unit of work that a worker claims: a probe, a segment, a finish, or a side step of a finished job.
+"""The unit of work that a worker claims: a probe, a segment, a finish, an admission, or a side step of a finished job.
 
 One protocol serves all of them: claim with a lease and a fencing token, heartbeat, then commit, fail or release.
 `attempt` counts claims, and is counted before the work, so that work which kills its worker ends after
@@ -34,6 +34,8 @@ class UnitKind(StrEnum):
     """One more version of a job's tracks."""
     EXPORT = "EXPORT"
     """One export of a job's results."""
+    ADMIT = "ADMIT"
+    """The admission of an uploaded model."""
 
 
 SIDE_KINDS = frozenset({UnitKind.TRACKS, UnitKind.EXPORT})

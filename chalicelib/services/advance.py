@@ -21,6 +21,7 @@ from chalicelib.domain.segments import assign_children, plan_segments, reason_fo
 from chalicelib.domain.units import Lane, Unit, UnitKind, UnitState
 from chalicelib.domain.videos import Video, VideoState
 from chalicelib.services.budgets import settle
+from chalicelib.services.calibration import learn
 from chalicelib.services.dispatch import find_lost_model, manifests_of, owner_of, record_submission, send
 from chalicelib.services.estimates import estimate_plan
 from chalicelib.services.ports import Ports, VersionConflict
@@ -66,8 +67,8 @@ def advance_job(ports: Ports, tenant: TenantId, job_id: JobId) -> None:
         if moved is None or (moved.state is job.state and moved.version == job.version):
             return
         job = moved
-    if job is not None:
-        settle(ports, owner_of(job))
+    if job is not None and settle(ports, owner_of(job)):
+        learn(ports, job)
 
 
 def due_after(ports: Ports) -> datetime:
@@ -182,7 +183,11 @@ def _start(ports: Ports, job: Job, video: Video) -> Job:
     owner = owner_of(job)
     ports.units.add_segments(owner, units)
     ports.results.add_reference(job.tenant, video.source.content_digest, video.video_id)
-    quote = job.quote or estimate_plan(ports, video, job.request, manifests_of(ports, job), segments)
+    quote = job.quote
+    if quote is None or not quote.children:
+        # Quoted as one that takes results over, and there was nothing to take: workers must be paid for.
+        manifests = manifests_of(ports, job)
+        quote = estimate_plan(ports, video, job.request, manifests, segments, may_take_over=False)
     submission = record_submission(
         ports, owner, OrderKind.ANALYZE, submission_id, children, lane, price=quote.price, job=job
     )

@@ -107,10 +107,11 @@ def reserve(ports: Ports, submission: Submission) -> bool:
     return submission.job_cap_nano_usd is not None or found.month.cap_nano_usd is not None
 
 
-def settle(ports: Ports, owner: Owner) -> None:
-    """Commit what was started of everything that is over, and free the rest; safe to repeat."""
+def settle(ports: Ports, owner: Owner) -> bool:
+    """Commit what was started of everything that is over, and free the rest; whether there was any. Safe to repeat."""
     reservations = ports.ledgers.list_reservations(owner.tenant, owner.name)
     still_open = [one for one in reservations if one.state is ReservationState.OPEN]
+    has_settled = False
     listed = ports.submissions.list(owner) if still_open else ()
     submissions = {submission.submission_id: submission for submission in listed}
     for reservation in still_open:
@@ -118,6 +119,7 @@ def settle(ports: Ports, owner: Owner) -> None:
         # What was deleted before it was settled can tell nothing: all of it counts.
         committed = _started(ports, submission) if submission else reservation.nano_usd
         if committed is not None and ports.ledgers.settle(reservation, min(committed, reservation.nano_usd)):
+            has_settled = True
             logger.info(
                 "reservation settled",
                 owner=owner.name,
@@ -127,6 +129,7 @@ def settle(ports: Ports, owner: Owner) -> None:
             )
     if reservations:
         ports.ledgers.rest(owner.tenant, owner.name)
+    return has_settled
 
 
 def _started(ports: Ports, submission: Submission) -> int | None:
@@ -169,8 +172,7 @@ def _only_unit(ports: Ports, submission: Submission) -> Unit | None:
     if submission.step is not None:
         step = ports.units.get_side_step(submission.owner, submission.step)
         return step.unit if step else None
-    kind = UnitKind.PROBE if submission.kind is OrderKind.PROBE else UnitKind.FINISH
-    return ports.units.get(submission.owner, kind)
+    return ports.units.get(submission.owner, UnitKind(submission.kind.upper()))
 
 
 def _refusal(verdict: Verdict, nano_usd: int, ledger: Ledger, month: str) -> LimitExceeded:

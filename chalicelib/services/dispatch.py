@@ -17,16 +17,17 @@ from chalicelib.contracts.items import time_to_text
 from chalicelib.contracts.work_order import OrderedMedia, OrderedModel, OrderedSource, OrderKind, WorkOrder
 from chalicelib.domain.budgets import Price
 from chalicelib.domain.errors import ErrorCode, Failure, LimitExceeded, NotFound
-from chalicelib.domain.ids import JobId, SubmissionId, VideoId, is_id
+from chalicelib.domain.ids import JobId, ModelId, SubmissionId, VideoId, is_id
 from chalicelib.domain.jobs import Job, JobRequest
+from chalicelib.domain.model_versions import ModelVersion, RegisteredModel
 from chalicelib.domain.models import Manifest
 from chalicelib.domain.segments import Segment, assign_children
 from chalicelib.domain.side_steps import StepName
 from chalicelib.domain.units import SIDE_KINDS, Lane, Unit, UnitKind, UnitState
-from chalicelib.domain.videos import Video
+from chalicelib.domain.videos import Source, Video
 from chalicelib.services.budgets import reserve
 from chalicelib.services.ports import Owner, Ports, Submission, SubmissionState
-from chalicelib.services.pricing import price_again, price_probe
+from chalicelib.services.pricing import price_admission, price_again, price_probe
 
 logger = Logger(service="reelscan", child=True)
 
@@ -36,14 +37,26 @@ ORDER_KIND_BY_UNIT = {
     UnitKind.FINISH: OrderKind.FINISH,
     UnitKind.TRACKS: OrderKind.TRACKS,
     UnitKind.EXPORT: OrderKind.EXPORT,
+    UnitKind.ADMIT: OrderKind.ADMIT,
 }
+UNIT_BY_ORDER_KIND = {order: unit for unit, order in ORDER_KIND_BY_UNIT.items()}
+MAKE_KEY_BY_KIND = {
+    OrderKind.PROBE: object_keys.video_order_key,
+    OrderKind.ADMIT: object_keys.model_order_key,
+}
+"""Where the orders lie that are for no job."""
 ORDERS_OF_THE_WHOLE_JOB = frozenset({OrderKind.FINISH, OrderKind.TRACKS, OrderKind.EXPORT})
 SEGMENTS_PER_READ = 500
 
 
-def owner_of(thing: Video | Job) -> Owner:
+def owner_of(thing: Video | Job | ModelVersion) -> Owner:
     """Whose units these are."""
-    return Owner(thing.tenant, thing.job_id if isinstance(thing, Job) else thing.video_id)
+    match thing:
+        case Job():
+            return Owner(thing.tenant, thing.job_id)
+        case ModelVersion():
+            return Owner(thing.tenant, thing.model_id)
+    return Owner(thing.tenant, thing.video_id)
 
 
 def record_submission(
@@ -117,7 +130,7 @@ def _refuse(ports: Ports, submission: Submission, failure: Failure) -> None:
     elif submission.kind is OrderKind.ANALYZE:
         units = list(ports.units.list_open(owner))
     else:
-        unit = ports.units.get(owner, UnitKind.PROBE if submission.kind is OrderKind.PROBE else UnitKind.FINISH)
+        unit = ports.units.get(owner, UNIT_BY_ORDER_KIND[submission.kind])
         units = [unit] if unit else []
     waiting = [unit for unit in units if unit.state is UnitState.OPEN and unit.submission == submission.submission_id]
     for unit in waiting:
@@ -134,7 +147,7 @@ def _refuse(ports: Ports, submission: Submission, failure: Failure) -> None:
 def order_key(submission: Submission) -> str:
     """Where the work order of a submission lies."""
     owner = submission.owner
-    make_key = object_keys.video_order_key if submission.kind is OrderKind.PROBE else object_keys.job_order_key
+    make_key = MAKE_KEY_BY_KIND.get(submission.kind, object_keys.job_order_key)
     return make_key(owner.tenant, owner.name, submission.submission_id)
 
 
@@ -145,21 +158,13 @@ def make_order(ports: Ports, submission: Submission) -> WorkOrder:
         NotFound: the video, the job, the side step or a model is gone.
     """
     owner = submission.owner
+    if submission.kind is OrderKind.ADMIT:
+        return _admission_order(ports, submission)
     job = None if submission.kind is OrderKind.PROBE else _existing_job(ports, owner)
     video = ports.videos.get(owner.tenant, job.video_id if job else VideoId(owner.name))
     if video is None:
         raise NotFound(f"the video of {owner.name} is gone")
-    order = WorkOrder(
-        kind=submission.kind,
-        tenant=owner.tenant,
-        video_id=video.video_id,
-        submission=submission.submission_id,
-        source=_ordered_source(video),
-        lease_seconds=ports.limits.lease_seconds,
-        heartbeat_seconds=ports.limits.heartbeat_seconds,
-        children=submission.children,
-        provider_class=provider_class_of(submission.lane),
-    )
+    order = replace(_plain_order(ports, submission, video.source), video_id=video.video_id)
     if job is None:
         return order
     ordered = _with_job(ports, order, job, video)
@@ -179,7 +184,7 @@ def describe_finish(
         tenant=video.tenant,
         video_id=video.video_id,
         submission=SubmissionId(""),
-        source=_ordered_source(video),
+        source=_ordered_source(video.source),
         lease_seconds=ports.limits.lease_seconds,
         heartbeat_seconds=ports.limits.heartbeat_seconds,
         provider_class=provider_class_of(ports.limits.analyze_lane),
@@ -216,12 +221,11 @@ def resubmit(
     children = _isolate_suspects(left, ports.limits.max_children)
     submission_id = SubmissionId(ports.ids.make("sub"))
     step = StepName(kind, left[0].name) if kind in SIDE_KINDS else None
-    job = None if kind is UnitKind.PROBE else _existing_job(ports, owner)
-    price = (
-        price_again(ports, job, ORDER_KIND_BY_UNIT[kind], units=len(left), children=len(children))
-        if job
-        else price_probe(ports, owner.tenant)
-    )
+    job = None if kind in (UnitKind.PROBE, UnitKind.ADMIT) else _existing_job(ports, owner)
+    if job is not None:
+        price = price_again(ports, job, ORDER_KIND_BY_UNIT[kind], units=len(left), children=len(children))
+    else:
+        price = (price_admission if kind is UnitKind.ADMIT else price_probe)(ports, owner.tenant)
     submission = record_submission(
         ports, owner, ORDER_KIND_BY_UNIT[kind], submission_id, children, left[0].lane, step, price=price, job=job
     )
@@ -242,6 +246,7 @@ AGAIN_BY_KIND = {
     UnitKind.PROBE: "upload the video again",
     UnitKind.SEGMENT: "retry the job",
     UnitKind.FINISH: "retry the job",
+    UnitKind.ADMIT: "register the model again",
 }
 
 
@@ -264,13 +269,10 @@ def is_unsent(ports: Ports, submission: Submission, now: datetime) -> bool:
 
 
 def find_lost_model(ports: Ports, job: Job) -> Failure | None:
-    """Why the job cannot be sent to a worker: one of its models was removed, or replaced by another of that name."""
+    """Why the job cannot be sent to a worker: one of its models was removed. Newer versions of its name do no harm."""
     for ref in job.models:
-        manifest = ports.models.get(ref.name)
-        if manifest is None or manifest.sha256 != ref.sha256:
-            detail = (
-                f"model {ref.name} {ref.version} ({ref.sha256[:12]}) was removed or replaced after the job was made"
-            )
+        if ports.models.find(job.tenant, ref.sha256) is None:
+            detail = f"model {ref.name} {ref.version} ({ref.sha256[:12]}) was removed after the job was made"
             return Failure(ErrorCode.MODEL_INVALID, detail, "Start a new job; GET /models lists what there is now")
     return None
 
@@ -282,10 +284,33 @@ def _existing_job(ports: Ports, owner: Owner) -> Job:
     return job
 
 
-def _ordered_source(video: Video) -> OrderedSource:
-    source = video.source
+def _admission_order(ports: Ports, submission: Submission) -> WorkOrder:
+    owner = submission.owner
+    version = ports.models.get_record(owner.tenant, ModelId(owner.name))
+    if version is None:
+        raise NotFound(f"model {owner.name} is gone")
+    order = _plain_order(ports, submission, version.source)
+    return replace(order, model_id=version.model_id, parameters=dict(version.recipe))
+
+
+def _ordered_source(source: Source) -> OrderedSource:
     return OrderedSource(
         source.bucket, source.key, source.version_id, source.etag, source.size_bytes, source.content_digest
+    )
+
+
+def _plain_order(ports: Ports, submission: Submission, source: Source) -> WorkOrder:
+    """What orders of all kinds have."""
+    return WorkOrder(
+        kind=submission.kind,
+        tenant=submission.owner.tenant,
+        video_id="",
+        submission=submission.submission_id,
+        source=_ordered_source(source),
+        lease_seconds=ports.limits.lease_seconds,
+        heartbeat_seconds=ports.limits.heartbeat_seconds,
+        children=submission.children,
+        provider_class=provider_class_of(submission.lane),
     )
 
 
@@ -293,29 +318,35 @@ def manifests_of(ports: Ports, job: Job) -> Sequence[Manifest]:
     """The manifests of the models that the job is pinned to, in order.
 
     Raises:
-        NotFound: one of them was removed, or replaced by another of that name.
+        NotFound: one of them was removed.
     """
-    manifests = []
+    return [model.manifest for model in _models_of(ports, job)]
+
+
+def _models_of(ports: Ports, job: Job) -> Sequence[RegisteredModel]:
+    models = []
     for ref in job.models:
-        manifest = ports.models.get(ref.name)
-        if manifest is None or manifest.sha256 != ref.sha256:
+        model = ports.models.find(job.tenant, ref.sha256)
+        if model is None:
             raise NotFound(f"model {ref.name} {ref.sha256[:12]} is gone")
-        manifests.append(manifest)
-    return manifests
+        models.append(model)
+    return models
 
 
 def _with_job(ports: Ports, order: WorkOrder, job: Job, video: Video) -> WorkOrder:
     segments = _all_segments(ports, job) if order.kind in ORDERS_OF_THE_WHOLE_JOB else ()
+    models = _models_of(ports, job)
     return replace(
-        _with_request(order, video, job.request, manifests_of(ports, job), segments),
+        _with_request(order, video, job.request, [model.manifest for model in models], segments),
         job_id=job.job_id,
+        models=tuple(OrderedModel(model.manifest.name, model.key, model.manifest.to_json()) for model in models),
     )
 
 
 def _with_request(
     order: WorkOrder, video: Video, request: JobRequest, manifests: Sequence[Manifest], segments: tuple[Segment, ...]
 ) -> WorkOrder:
-    """All that decides the results: `contracts/recipes.py` makes a digest of it."""
+    """All that decides the results: `contracts/recipes.py` makes a digest of it. Where the models lie is not said."""
     media, index = video.media, video.index
     if media is None or index is None:
         raise NotFound(f"video {video.video_id} has not been probed")
@@ -330,9 +361,7 @@ def _with_request(
             table_key=index.table_key,
             decoder=index.decoder,
         ),
-        models=tuple(
-            OrderedModel(model.name, object_keys.model_key(model.sha256), model.to_json()) for model in manifests
-        ),
+        models=tuple(OrderedModel(model.name, "", model.to_json()) for model in manifests),
         sampling=request.sampling.to_json(),
         segments=segments,
         score_min=request.score_min,
@@ -344,8 +373,9 @@ def _with_request(
 
 def _tracker_of(order: WorkOrder, request: JobRequest) -> dict[str, object] | None:
     """What the finish is told to track with, in the form in which a re-tracking is; None: its defaults."""
-    tracker = request.tracker if order.kind is OrderKind.FINISH else None
-    return None if tracker is None else {"tracking": tracker.to_json()}
+    told = request.tracker.to_json() if request.tracker and order.kind is OrderKind.FINISH else None
+    # To be told nothing is to track by default, and so the same recipe.
+    return {"tracking": told} if told else None
 
 
 def _with_step(ports: Ports, order: WorkOrder, owner: Owner, name: StepName) -> WorkOrder:

@@ -33,9 +33,15 @@ def estimate_job(ports: Ports, video: Video, request: JobRequest, manifests: Seq
 
 
 def estimate_plan(
-    ports: Ports, video: Video, request: JobRequest, manifests: Sequence[Manifest], segments: Sequence[Segment]
+    ports: Ports,
+    video: Video,
+    request: JobRequest,
+    manifests: Sequence[Manifest],
+    segments: Sequence[Segment],
+    *,
+    may_take_over: bool = True,
 ) -> Quote:
-    """As `estimate_job`, for a job that is planned."""
+    """As `estimate_job`, for a job that is planned; one that `may_take_over` nothing starts workers in any case."""
     reuse = find_reuse_of_plan(ports, video, request, manifests, segments)
     work = work_of(ports, video, request.sampling, manifests, segments=len(segments), stored=reuse.stored_by_model)
     if work is None:
@@ -47,5 +53,5 @@ def estimate_plan(
         work,
         cells=reuse.cells,
         cells_reused=len(reused),
-        is_taken_over=reuse.same_job is not None,
+        is_taken_over=may_take_over and reuse.same_job is not None,
     )

@@ -19,6 +19,7 @@ from chalicelib.domain.errors import Conflict, InvalidRequest, NotFound
 from chalicelib.domain.exports import FACTS_BY_FORMAT, ExportRequest
 from chalicelib.domain.ids import is_id
 from chalicelib.domain.jobs import STATES_WITH_RESULTS, Job
+from chalicelib.domain.models import ModelTask
 from chalicelib.domain.side_steps import SideStep, SideStepState, StepName
 from chalicelib.domain.units import UnitKind
 from chalicelib.services.dispatch import owner_of
@@ -27,6 +28,7 @@ from chalicelib.services.side_steps import start_side_step
 from chalicelib.services.tracks import get_track_version
 
 BY_TIME = ", ".join(sorted(name for name, facts in FACTS_BY_FORMAT.items() if not facts.needs_frame_numbers))
+WITH_FRAME_LABELS = ", ".join(sorted(name for name, facts in FACTS_BY_FORMAT.items() if facts.takes_frame_labels))
 ENDED_BADLY = frozenset({SideStepState.FAILED, SideStepState.CANCELLED})
 
 
@@ -117,7 +119,8 @@ def _check_names(ports: Ports, job: Job, request: ExportRequest) -> None:
     names = [model.name for model in job.models]
     if unknown := [name for name in request.models if name not in names]:
         raise InvalidRequest(f"models must be of the job, which has {', '.join(names)}, but got {', '.join(unknown)}")
-    manifests = [ports.models.get(name) for name in request.models or names]
+    refs = [model for model in job.models if model.name in (request.models or names)]
+    manifests = [ports.models.get(job.tenant, ref.sha256) for ref in refs]
     known = {label for manifest in manifests if manifest for label in manifest.labels}
     if wrong := [label for label in request.labels if label not in known]:
         raise InvalidRequest(f"labels must be known to the job's models but got {', '.join(wrong)}")
@@ -128,6 +131,13 @@ def _check_format(ports: Ports, job: Job, request: ExportRequest) -> None:
         raise Conflict(
             f"job {job.job_id} must have finished with results but is {job.state}",
             hint="Wait until the job is SUCCEEDED or PARTIAL",
+        )
+    asked = [model for model in job.models if not request.models or model.name in request.models]
+    if not request.facts.takes_frame_labels and all(model.task is not ModelTask.DETECTION for model in asked):
+        raise Conflict(
+            f"{request.format} is a format of boxes, but {', '.join(model.name for model in asked)} only label whole"
+            " frames",
+            hint=f"Export it as {WITH_FRAME_LABELS}",
         )
     if request.facts.needs_tracks and not job.has_tracks:
         raise Conflict(

@@ -21,6 +21,7 @@ from chalicelib.services.advance import advance_job, due_after
 from chalicelib.services.budgets import check, settle
 from chalicelib.services.dispatch import find_lost_model, owner_of, record_submission, send
 from chalicelib.services.estimates import estimate_job
+from chalicelib.services.models import resolve_model
 from chalicelib.services.ports import Owner, Ports, Submission, SubmissionState, VersionConflict
 from chalicelib.services.pricing import price_again, price_finish
 
@@ -54,7 +55,7 @@ def start_job(
         video_id=video.video_id,
         state=JobState.PENDING,
         request=request,
-        models=tuple(ModelRef(model.name, model.version, model.sha256) for model in manifests),
+        models=pin_models(manifests),
         created_at=now,
         # The wait for an upload has its own end; the job's clock starts when the bytes may be there.
         deadline_at=max(now, video.upload.expires_at) + timedelta(seconds=ports.limits.job_seconds),
@@ -73,18 +74,19 @@ def resolve_models(ports: Ports, tenant: TenantId, request: JobRequest) -> Seque
     """The manifests that a request names, or that its pipeline has, after checking that it can be done.
 
     Raises:
-        Conflict: a model of the pipeline was removed or replaced.
-        InvalidRequest: an unknown model, one of a task that jobs cannot run, or a label that none of the models has.
+        Conflict: a model of the pipeline was removed.
+        InvalidRequest: an unknown model, two of one name, one of a task that jobs cannot run, or a label that none of
+            the models has.
     """
     if request.pipeline is not None:
         return _models_of_pipeline(ports, tenant, request.pipeline)
-    manifests = []
+    manifests: list[Manifest] = []
     for name in request.models:
-        manifest = _find_model(ports, tenant, name)
-        if manifest is None:
-            known = ", ".join(model.name for model in ports.models.list())
+        manifest = resolve_model(ports, tenant, name)
+        if any(manifest.name == other.name for other in manifests):
             raise InvalidRequest(
-                f"there is no model {name!r}; there are: {known}", hint="Name models as in GET /models"
+                f"the models of a job must have distinct names but {manifest.name!r} comes twice",
+                hint="Start a job for each version, and compare the jobs",
             )
         if manifest.task not in TASKS_OF_JOBS:
             raise InvalidRequest(
@@ -97,6 +99,11 @@ def resolve_models(ports: Ports, tenant: TenantId, request: JobRequest) -> Seque
     if unknown:
         raise InvalidRequest(f"no model of this job has the labels {unknown}", hint="GET /models lists every label")
     return manifests
+
+
+def pin_models(manifests: Sequence[Manifest]) -> tuple[ModelRef, ...]:
+    """The exact models of a job or pipeline."""
+    return tuple(ModelRef(model.name, model.version, model.sha256, model.task) for model in manifests)
 
 
 def get_job(ports: Ports, tenant: TenantId, job_id: str) -> Job:
@@ -266,19 +273,15 @@ def _models_of_pipeline(ports: Ports, tenant: TenantId, ref: PipelineRef) -> Seq
         raise InvalidRequest(f"there is no pipeline {ref.name}@{ref.version}", hint="GET /pipelines lists them")
     manifests = []
     for pinned in pipeline.models:
-        manifest = _find_model(ports, tenant, pinned.name)
-        if manifest is None or manifest.sha256 != pinned.sha256:
+        model = ports.models.find(tenant, pinned.sha256)
+        if model is None:
             raise Conflict(
                 f"model {pinned.name} {pinned.version} ({pinned.sha256[:12]}) of pipeline {ref.name}@{ref.version} was "
-                "removed or replaced",
+                "removed",
                 hint="POST /pipelines with the same content makes a version with what the model is now",
             )
-        manifests.append(manifest)
+        manifests.append(model.manifest)
     return manifests
-
-
-def _find_model(ports: Ports, tenant: TenantId, name: str) -> Manifest | None:  # noqa: ARG001  names are of all
-    return ports.models.get(name)
 
 
 def _retry_segments(ports: Ports, job: Job, count: int) -> Job:

@@ -8,9 +8,11 @@ from aws_lambda_powertools import Logger
 
 from chalicelib.domain.errors import InvalidRequest, LimitExceeded, NotFound
 from chalicelib.domain.ids import TenantId
-from chalicelib.domain.jobs import JobRequest, ModelRef
+from chalicelib.domain.jobs import JobRequest
+from chalicelib.domain.models import Manifest, ModelTask
 from chalicelib.domain.pipelines import MAX_VERSIONS, NAME_PATTERN, VERSION_PATTERN, Pipeline, check_name, parse_ref
-from chalicelib.services.jobs import resolve_models
+from chalicelib.domain.tracking import TrackingParameters
+from chalicelib.services.jobs import pin_models, resolve_models
 from chalicelib.services.ports import Ports
 
 logger = Logger(service="reelscan", child=True)
@@ -25,11 +27,9 @@ def make_pipeline(ports: Ports, tenant: TenantId, name: str, request: JobRequest
     """
     check_name(name)
     manifests = resolve_models(ports, tenant, request)
-    known_labels = {label for manifest in manifests for label in manifest.labels}
-    unknown = [label for label in (request.tracker.labels if request.tracker else ()) if label not in known_labels]
-    if unknown:
-        raise InvalidRequest(f"tracker.labels: no model of this pipeline has the labels {unknown}")
-    models = tuple(ModelRef(manifest.name, manifest.version, manifest.sha256) for manifest in manifests)
+    if request.tracker is not None:
+        _check_tracker(request.tracker, manifests)
+    models = pin_models(manifests)
     while True:
         newest = ports.pipelines.get_newest(tenant, name)
         if newest is not None and newest.does_the_same(request, models):
@@ -85,6 +85,16 @@ def list_versions(ports: Ports, tenant: TenantId, name: str, before: int | None,
 def list_pipelines(ports: Ports, tenant: TenantId, after: str | None, limit: int) -> Sequence[Pipeline]:
     """The newest version of each of the tenant's pipelines, by name."""
     return ports.pipelines.list(tenant, after, limit)
+
+
+def _check_tracker(tracker: TrackingParameters, manifests: Sequence[Manifest]) -> None:
+    """What is told must have something to act on."""
+    tracked = [manifest for manifest in manifests if manifest.task is ModelTask.DETECTION]
+    if not tracked:
+        raise InvalidRequest("tracker: tracks are made of detections, but the models only label whole frames")
+    known = {label for manifest in tracked for label in manifest.labels}
+    if unknown := [label for label in tracker.labels if label not in known]:
+        raise InvalidRequest(f"tracker.labels: no model of this pipeline has the labels {unknown}")
 
 
 def _find(ports: Ports, tenant: TenantId, name: str, version: int | None) -> Pipeline | None:

@@ -23,7 +23,6 @@ from chalicelib.domain.errors import Conflict, Failure
 from chalicelib.domain.ids import JobId, SubmissionId, TenantId, VideoId
 from chalicelib.domain.jobs import Job
 from chalicelib.domain.media import Pts
-from chalicelib.domain.models import Manifest
 from chalicelib.domain.prices import Prices
 from chalicelib.domain.segments import Segment
 from chalicelib.domain.side_steps import SideStep, StepName
@@ -32,6 +31,7 @@ from chalicelib.domain.videos import Video
 from chalicelib.services.campaign_ports import CampaignStore
 from chalicelib.services.cost_ports import LedgerStore, RateStore
 from chalicelib.services.event_ports import EventPublisher, EventStore
+from chalicelib.services.model_ports import ModelRegistry
 from chalicelib.services.object_port import ObjectStore
 from chalicelib.services.shared_reads import SharedReads
 from chalicelib.services.take_over_port import TakeOverStore
@@ -44,11 +44,11 @@ class VersionConflict(Conflict):
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """Whose units, submissions and due date: one video (for its probe) or one job."""
+    """Whose units, submissions and due date: one video (for its probe), one job, or one model (for its admission)."""
 
     tenant: TenantId
     name: str
-    """A video id or a job id."""
+    """A video id, a job id or a model id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,18 +284,6 @@ class DueIndex(Protocol):
 
     def postpone(self, due: Due, due_at: datetime) -> None:
         """Look at it again then, if it still has a due date."""
-        ...
-
-
-class ModelRegistry(Protocol):
-    """MODEL items."""
-
-    def get(self, name: str) -> Manifest | None:
-        """The model of that name."""
-        ...
-
-    def list(self) -> Sequence[Manifest]:
-        """All models, by name."""
         ...
 
 

@@ -11,6 +11,7 @@ from chalicelib.domain.costs import (
     Effort,
     Parts,
     Quote,
+    effort_of_admission,
     effort_of_children,
     effort_of_finish,
     effort_of_probe,
@@ -111,13 +112,18 @@ def price_probe(ports: Ports, tenant: TenantId) -> Price:
     return Price(units_nano_usd=_nano_usd(ports, effort_of_probe(get_rates(ports, tenant))))
 
 
+def price_admission(ports: Ports, tenant: TenantId) -> Price:
+    """Of the admission of a model."""
+    return Price(units_nano_usd=_nano_usd(ports, effort_of_admission(get_rates(ports, tenant))))
+
+
 def price_again(ports: Ports, job: Job, kind: OrderKind, *, units: int, children: int) -> Price:
     """Of doing some segments, the finish, or a side step of a job, whatever was paid for before.
 
     Nothing, when the job can never be sent, because its video or a model is gone.
     """
     video = ports.videos.get(job.tenant, job.video_id)
-    manifests = [ports.models.get(ref.name) for ref in job.models]
+    manifests = [ports.models.get(job.tenant, ref.sha256) for ref in job.models]
     known = [manifest for manifest in manifests if manifest is not None]
     segments = job.plan.segments if job.plan else 1
     work = work_of(ports, video, job.request.sampling, known, segments=segments) if video else None

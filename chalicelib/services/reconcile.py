@@ -13,7 +13,8 @@ from datetime import timedelta
 from aws_lambda_powertools import Logger
 
 from chalicelib.domain.errors import DomainError, ErrorCode, Failure
-from chalicelib.domain.ids import CampaignId, JobId, RunId, SubmissionId, VideoId, is_id
+from chalicelib.domain.ids import CampaignId, JobId, ModelId, RunId, SubmissionId, VideoId, is_id
+from chalicelib.domain.model_versions import ModelState
 from chalicelib.domain.side_steps import StepName
 from chalicelib.domain.units import Unit, UnitKind, UnitState
 from chalicelib.domain.videos import VideoState
@@ -22,14 +23,18 @@ from chalicelib.services.budgets import SETTLE_SECONDS, settle
 from chalicelib.services.campaign_runs import advance_run
 from chalicelib.services.campaigns import advance_campaign
 from chalicelib.services.dispatch import resubmit
+from chalicelib.services.model_uploads import advance_model, check_model_upload
 from chalicelib.services.orphans import LOG_HINT, hand_on_orphans, resend_unsent
 from chalicelib.services.ports import Due, Owner, Ports
 from chalicelib.services.side_steps import find_open_step
-from chalicelib.services.uploads import check_upload, next_upload_check
+from chalicelib.services.tickets import next_check
+from chalicelib.services.uploads import check_upload
 
 logger = Logger(service="reelscan", child=True)
 
 DUE_PER_PASS = 200
+ONLY_UNIT_BY_PREFIX = {"vid": UnitKind.PROBE, "mdl": UnitKind.ADMIT}
+"""The unit of owners that have but one, by the kind of their ids."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +60,9 @@ def settle_child(ports: Ports, ended: EndedChild) -> None:
         return
     _hand_on_what_is_left(ports, ended, open_units(ports, owner))
     advance(ports, owner)
+    if is_id("mdl", owner.name):
+        # Videos and jobs are settled where they end.
+        settle(ports, owner)
 
 
 def reconcile(ports: Ports) -> int:
@@ -79,7 +87,7 @@ def reconcile(ports: Ports) -> int:
 
 
 def reconcile_owner(ports: Ports, owner: Owner) -> None:
-    """Bring one video, job, campaign or run to where it should be."""
+    """Bring one video, job, model, campaign or run to where it should be."""
     if is_id("cmp", owner.name):
         advance_campaign(ports, owner.tenant, CampaignId(owner.name))
         return
@@ -89,8 +97,13 @@ def reconcile_owner(ports: Ports, owner: Owner) -> None:
     if is_id("vid", owner.name):
         video = ports.videos.get(owner.tenant, VideoId(owner.name))
         if video is not None and video.state is VideoState.AWAITING_UPLOAD:
-            ports.due.postpone(Due(owner), max(next_upload_check(ports, video), due_after(ports)))
+            ports.due.postpone(Due(owner), max(next_check(ports, video.upload), due_after(ports)))
             check_upload(ports, video)
+    if is_id("mdl", owner.name):
+        version = ports.models.get_record(owner.tenant, ModelId(owner.name))
+        if version is not None and version.state is ModelState.AWAITING_UPLOAD:
+            ports.due.postpone(Due(owner), max(next_check(ports, version.upload), due_after(ports)))
+            check_model_upload(ports, version)
     resend_unsent(ports, owner, open_units(ports, owner))
     hand_on_orphans(ports, owner, open_units(ports, owner))
     advance(ports, owner)
@@ -108,9 +121,9 @@ def reconcile_side_step(ports: Ports, owner: Owner, name: StepName) -> None:
 
 def open_units(ports: Ports, owner: Owner) -> Sequence[Unit]:
     """Units of this owner that are not terminal."""
-    if is_id("vid", owner.name):
-        probe = ports.units.get(owner, UnitKind.PROBE)
-        return [probe] if probe and not probe.is_terminal else []
+    if kind := ONLY_UNIT_BY_PREFIX.get(owner.name.partition("_")[0]):
+        only = ports.units.get(owner, kind)
+        return [only] if only and not only.is_terminal else []
     finish = ports.units.get(owner, UnitKind.FINISH)
     return [*ports.units.list_open(owner), *([finish] if finish and not finish.is_terminal else [])]
 
@@ -119,6 +132,8 @@ def advance(ports: Ports, owner: Owner) -> None:
     """Let the owner take its next step."""
     if is_id("vid", owner.name):
         advance_video(ports, owner.tenant, VideoId(owner.name))
+    elif is_id("mdl", owner.name):
+        advance_model(ports, owner.tenant, ModelId(owner.name))
     else:
         advance_job(ports, owner.tenant, JobId(owner.name))
 

@@ -15,7 +15,7 @@ from aws_lambda_powertools import Logger
 from chalicelib.domain.errors import Conflict, InvalidRequest, LimitExceeded, NotFound
 from chalicelib.domain.ids import VideoId, is_id
 from chalicelib.domain.jobs import DEFAULT_PIPELINE, Job
-from chalicelib.domain.result_versions import LATEST, ResultVersion, check_alias, end_of, is_alias
+from chalicelib.domain.result_versions import LATEST, End, ResultVersion, check_alias, end_of, is_alias
 from chalicelib.domain.result_versions import follow as follow_rule
 from chalicelib.domain.result_versions import promote as promote_rule
 from chalicelib.domain.result_versions import roll_back as roll_back_rule
@@ -129,14 +129,25 @@ def list_versions(
 def _catch_up(ports: Ports, video: Video, pipeline_name: str) -> ResultVersion | None:
     """`latest` of the pipeline, after every end that the stream may have lost."""
     stored = ports.versions.get(video.tenant, video.video_id, pipeline_name, LATEST)
-    end = stored.newest_end if stored else None
-    if end is not None and end.is_whole:
-        newest = next(iter(ports.jobs.list_for_video(video.tenant, video.video_id, None, 1)), None)
-        if newest is not None and newest.job_id == end.job_id:
-            # Nothing can go before it: the usual case, and one job is read for it.
-            return stored
-    jobs = [job for job in _newest_jobs(ports, video) if job.pipeline_name == pipeline_name]
-    return _follow(ports, video.video_id, jobs) or stored
+    jobs = _jobs_before(ports, video, stored.newest_end if stored else None)
+    return _follow(ports, video.video_id, [job for job in jobs if job.pipeline_name == pipeline_name]) or stored
+
+
+def _jobs_before(ports: Ports, video: Video, end: End | None) -> Sequence[Job]:
+    """Those of the newest jobs whose end could go before this one."""
+    if end is None or not end.is_whole:
+        return _newest_jobs(ports, video)
+    # Only newer ones can, and mostly there is none: one job is read for it, and more only as long as they are newer.
+    found: list[Job] = []
+    after, limit = None, 1
+    while len(found) < JOBS_LOOKED_AT:
+        page = ports.jobs.list_for_video(video.tenant, video.video_id, after, limit)
+        newer = [job for job in page if job.job_id > end.job_id]
+        found += newer
+        if len(newer) < limit:
+            break
+        after, limit = page[-1].job_id, 4 * limit
+    return found
 
 
 def _follow(ports: Ports, video_id: VideoId, jobs: Sequence[Job]) -> ResultVersion | None:

@@ -18,7 +18,7 @@ from chalicelib.contracts.summary_tree import Wanted
 from chalicelib.contracts.tracks import TrackRow
 from chalicelib.domain.errors import NotFound
 from chalicelib.domain.ids import JobId, TenantId
-from chalicelib.domain.jobs import Job
+from chalicelib.domain.jobs import Job, ModelRef
 from chalicelib.domain.media import Pts
 from chalicelib.domain.models import Manifest
 from chalicelib.domain.videos import Video
@@ -75,7 +75,7 @@ def find_detections(
     position = read_cursor(key, job.tenant, scope, cursor) if cursor else None
     walk = Walk(ports, job, video, row_filter_of(ports, job, query, timebase))
     rows = list(islice(walk.rows(position), limit))
-    found = [_to_found(job, timebase, row) for row in rows]
+    found = _to_found(job, timebase, rows)
     is_cut = len(rows) == limit or walk.is_exhausted
     return found, make_cursor(key, job.tenant, scope, walk.position) if is_cut else None
 
@@ -153,7 +153,7 @@ def score_floors(ports: Ports, job: Job, asked: float | None) -> tuple[int, ...]
         NotFound: a model is gone.
     """
     least = job.request.score_min if asked is None else asked
-    manifests = [_manifest(ports, ref.name) for ref in job.models]
+    manifests = [_manifest(ports, job.tenant, ref) for ref in job.models]
     return tuple(score_units(manifest.score_default if least is None else least) for manifest in manifests)
 
 
@@ -179,22 +179,31 @@ def video_of(ports: Ports, job: Job) -> tuple[Video, Fraction]:
     return ports.polled.get(("video", job.tenant, job.video_id), ports.clock.now(), read)
 
 
-def _manifest(ports: Ports, name: str) -> Manifest:
-    manifest = ports.polled.get(("model", name), ports.clock.now(), lambda: ports.models.get(name))
+def _manifest(ports: Ports, tenant: TenantId, ref: ModelRef) -> Manifest:
+    def read() -> Manifest | None:
+        if manifest := ports.models.get(tenant, ref.sha256):
+            return manifest
+        # Release 0.1 kept the newest model of a name alone: what it replaced has left nothing but its name.
+        return next((model.manifest for model in ports.models.list_versions(tenant, ref.name)), None)
+
+    manifest = ports.polled.get(("model", tenant, ref.sha256), ports.clock.now(), read)
     if manifest is None:
-        raise NotFound(f"model {name} is gone")
+        raise NotFound(f"model {ref.name} is gone")
     return manifest
 
 
-def _to_found(job: Job, timebase: Fraction, row: Row) -> FoundDetection:
-    x1, y1, x2, y2 = row.box
-    return FoundDetection(
-        row.pts,
-        timebase,
-        row.frame_index,
-        job.models[row.model_index].name,
-        row.label,
-        -row.minus_score / SCORE_UNITS,
-        (x1 / BOX_UNITS, y1 / BOX_UNITS, x2 / BOX_UNITS, y2 / BOX_UNITS),
-        row.track_id or None,
-    )
+def _to_found(job: Job, timebase: Fraction, rows: Sequence[Row]) -> list[FoundDetection]:
+    models = [model.name for model in job.models]
+    return [
+        FoundDetection(
+            pts,
+            timebase,
+            frame_index,
+            models[model_index],
+            label,
+            -minus_score / SCORE_UNITS,
+            (x1 / BOX_UNITS, y1 / BOX_UNITS, x2 / BOX_UNITS, y2 / BOX_UNITS),
+            track_id or None,
+        )
+        for pts, _, minus_score, label, (x1, y1, x2, y2), model_index, track_id, frame_index in rows
+    ]

@@ -98,20 +98,22 @@ def matching_rows(
     if asked_ids is not None and track_ids is None:
         return
     names, labels, scores = block.labels, block.row_labels, block.row_scores
+    pts, ordinals, ranks = block.pts, block.ordinals, block.ranks
+    x1, y1, x2, y2 = block.x1, block.y1, block.x2, block.y2
     is_wanted = [row_filter.labels is None or name in row_filter.labels for name in names]
     wanted = [number for number, is_asked in enumerate(is_wanted) if is_asked]
     for frame, row in _candidates(block, row_filter, after, wanted, floor, track_ids):
         if scores[row] < floor or not is_wanted[labels[row]]:
             continue
         found = Row(
-            block.pts[frame],
-            block.ordinals[frame],
+            pts[frame],
+            ordinals[frame],
             -scores[row],
             names[labels[row]],
-            (block.x1[row], block.y1[row], block.x2[row], block.y2[row]),
+            (x1[row], y1[row], x2[row], y2[row]),
             model_index,
             track_ids[row] if track_ids is not None else 0,
-            None if first_frame_index is None else first_frame_index + block.ranks[frame],
+            None if first_frame_index is None else first_frame_index + ranks[frame],
         )
         if after is None or found[:6] > after:
             yield found

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from chalicelib.domain.errors import Conflict, Failure, InvalidRequest, LimitExceeded, NotFound
 from chalicelib.domain.jobs import STATES_WITH_RESULTS, Job
+from chalicelib.domain.models import ModelTask
 from chalicelib.domain.side_steps import SideStep, SideStepState, StepName
 from chalicelib.domain.tracking import TrackingParameters
 from chalicelib.domain.units import UnitKind
@@ -42,10 +43,15 @@ def start_tracks(ports: Ports, job: Job, parameters: TrackingParameters, *, make
     """Track the stored detections of a finished job again, as a new version.
 
     Raises:
-        Conflict: the job has no results, or one of its models is gone.
+        Conflict: the job has no results, none that move, or one of its models is gone.
         InvalidRequest: a label that no model of the job has.
         LimitExceeded: the job has as many versions as it may have.
     """
+    if all(model.task is not ModelTask.DETECTION for model in job.models):
+        raise Conflict(
+            f"tracks are made of detections, but the models of job {job.job_id} only label whole frames",
+            hint="Start a job with a model for detection; GET /models says what each model is for",
+        )
     _check_labels(ports, job, parameters)
     # What is left out is as in version 0, which a pipeline may have told otherwise than the defaults.
     parameters = parameters.over(job.request.tracker)
@@ -143,7 +149,8 @@ def _version_of(job: Job, step: SideStep) -> TrackVersion:
 
 
 def _check_labels(ports: Ports, job: Job, parameters: TrackingParameters) -> None:
-    known = {label for ref in job.models if (manifest := ports.models.get(ref.name)) for label in manifest.labels}
+    manifests = [ports.models.get(job.tenant, ref.sha256) for ref in job.models]
+    known = {label for manifest in manifests if manifest for label in manifest.labels}
     unknown = [label for label in parameters.labels if label not in known]
     if known and unknown:
         raise InvalidRequest(f"no model of this job has the labels {unknown}", hint="GET /models lists every label")

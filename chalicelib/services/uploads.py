@@ -5,11 +5,10 @@ The bytes go from the client straight to S3; this is what is said before and che
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from aws_lambda_powertools import Logger
 
@@ -18,8 +17,18 @@ from chalicelib.domain.errors import Conflict, DependencyFailed, ErrorCode, Fail
 from chalicelib.domain.ids import TenantId, VideoId
 from chalicelib.domain.videos import Source, Upload, UploadKind, Video, VideoState
 from chalicelib.services.advance import advance_video, due_after, reject_video
-from chalicelib.services.object_port import PostForm, SignedPart, StoredObject, UploadedPart
+from chalicelib.services.object_port import SignedPart, UploadedPart
 from chalicelib.services.ports import Ports, VersionConflict
+from chalicelib.services.tickets import (
+    AGAIN_HINT,
+    UploadTicket,
+    empty_file,
+    make_ticket,
+    next_check,
+    open_post,
+    pin,
+    settle_upload,
+)
 
 logger = Logger(service="reelscan", child=True)
 
@@ -30,10 +39,8 @@ MULTIPART_SECONDS = 24 * 3600
 """Parts of an upload that is not completed by then are dropped; matches the bucket's abort rule of one day."""
 ANY_BUCKET = "*"
 """Leaves it to the role of the functions which buckets may be read."""
-UPLOAD_CHECK_SECONDS = 300
 BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 """Source: S3's rules for names of buckets, but for those that only S3 itself needs to know."""
-SIZE_HINT = "Upload a file of the size that the ticket was asked for, or ask for a new ticket"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,17 +52,6 @@ class NewVideo:
     content_type: str
     sha256: str = ""
     """Hex; empty when not known."""
-
-
-@dataclass(frozen=True, slots=True)
-class UploadTicket:
-    """How to send the bytes: a form for one POST, or a number of parts to have signed."""
-
-    kind: UploadKind
-    expires_at: datetime
-    form: PostForm | None = None
-    part_size_bytes: int = 0
-    part_count: int = 0
 
 
 def create_video(ports: Ports, tenant: TenantId, new: NewVideo) -> tuple[Video, UploadTicket]:
@@ -82,24 +78,14 @@ def create_video(ports: Ports, tenant: TenantId, new: NewVideo) -> tuple[Video, 
         source=Source(ports.bucket, key, new.size_bytes),
         sha256=new.sha256,
     )
-    ports.videos.add(video, next_upload_check(ports, video))
+    ports.videos.add(video, next_check(ports, upload))
     logger.info("video created", video_id=video_id, size_bytes=new.size_bytes, upload=upload.kind)
-    return video, make_ticket(ports, video)
+    return video, ticket_of(ports, video)
 
 
-def make_ticket(ports: Ports, video: Video) -> UploadTicket:
+def ticket_of(ports: Ports, video: Video) -> UploadTicket:
     """The ticket of a video that awaits its bytes; a fresh one, when it is asked for again."""
-    upload = video.upload
-    if upload.kind is UploadKind.MULTIPART:
-        return UploadTicket(upload.kind, upload.expires_at, None, upload.part_size_bytes, upload.part_count)
-    form = ports.objects.presign_post(
-        video.source.key,
-        size_bytes=video.source.size_bytes,
-        content_type=video.content_type,
-        sha256=video.sha256,
-        seconds=ports.limits.ticket_seconds,
-    )
-    return UploadTicket(upload.kind, ports.clock.now() + timedelta(seconds=ports.limits.ticket_seconds), form)
+    return make_ticket(ports, video.upload, video.source, content_type=video.content_type, sha256=video.sha256)
 
 
 def import_video(ports: Ports, tenant: TenantId, s3_uri: str) -> Video:
@@ -129,10 +115,10 @@ def import_video(ports: Ports, tenant: TenantId, s3_uri: str) -> Video:
         created_at=now,
         content_type="",
         upload=Upload(UploadKind.IMPORT, now),
-        source=_pin(Source(bucket, key, found.size_bytes), found),
+        source=pin(Source(bucket, key, found.size_bytes), found),
     )
     if found.size_bytes == 0:
-        video = replace(video, state=VideoState.REJECTED, failure=_empty_file())
+        video = replace(video, state=VideoState.REJECTED, failure=empty_file())
     ports.videos.add(video, due_after(ports) if video.failure is None else None)
     logger.info("video imported", video_id=video.video_id, size_bytes=found.size_bytes)
     return video
@@ -165,25 +151,18 @@ def accept_upload(ports: Ports, bucket: str, key: str) -> None:
 
 def check_upload(ports: Ports, video: Video) -> None:
     """Look for the bytes of a video that awaits them: accept or reject them, or end a wait that lasted too long."""
-    found = ports.objects.head(video.source.bucket, video.source.key)
     try:
-        if found is not None:
-            _accept(ports, video, found)
-        elif ports.clock.now() >= video.upload.expires_at:
-            failure = Failure(
-                ErrorCode.UPLOAD_EXPIRED,
-                f"no upload of {video.source.size_bytes} bytes arrived by {video.upload.expires_at.isoformat()}",
-                "Ask for a new ticket and upload again",
-            )
-            reject_video(ports, video, failure)
+        settle_upload(
+            ports,
+            video.upload,
+            video.source,
+            sha256=video.sha256,
+            accept=lambda source: _accept(ports, video, source),
+            reject=lambda failure: reject_video(ports, video, failure),
+        )
     except VersionConflict:
         # Another event got there first; what it decided stands.
         logger.info("upload was settled by another event", video_id=video.video_id)
-
-
-def next_upload_check(ports: Ports, video: Video) -> datetime:
-    """When to look for bytes whose event may have been lost; at the latest when the wait ends."""
-    return min(ports.clock.now() + timedelta(seconds=UPLOAD_CHECK_SECONDS), video.upload.expires_at)
 
 
 def sign_parts(
@@ -251,9 +230,7 @@ def abort_upload(ports: Ports, video: Video) -> None:
         raise Conflict(f"the upload of video {video.video_id} is over: the video is {video.state}")
     if video.upload.upload_id:
         ports.objects.abort_multipart(video.source.key, video.upload.upload_id)
-    failure = Failure(
-        ErrorCode.UPLOAD_EXPIRED, "the client gave the upload up", "Ask for a new ticket and upload again"
-    )
+    failure = Failure(ErrorCode.UPLOAD_EXPIRED, "the client gave the upload up", AGAIN_HINT)
     reject_video(ports, video, failure)
 
 
@@ -265,13 +242,12 @@ def part_size(video: Video, part_number: int) -> int:
 
 
 def _start_upload(ports: Ports, key: str, new: NewVideo) -> Upload:
-    now = ports.clock.now()
     if new.size_bytes < ports.limits.multipart_threshold_bytes:
-        return Upload(UploadKind.POST, now + timedelta(seconds=ports.limits.upload_seconds))
+        return open_post(ports)
     part_bytes = max(MIN_PART_BYTES, -(-new.size_bytes // MAX_PARTS))
     return Upload(
         UploadKind.MULTIPART,
-        now + timedelta(seconds=MULTIPART_SECONDS),
+        ports.clock.now() + timedelta(seconds=MULTIPART_SECONDS),
         ports.objects.create_multipart(key, new.content_type),
         part_bytes,
         -(-new.size_bytes // part_bytes),
@@ -284,27 +260,9 @@ def _open_multipart(video: Video) -> Upload:
     return video.upload
 
 
-def _accept(ports: Ports, video: Video, found: StoredObject) -> None:
-    if found.size_bytes == 0:
-        reject_video(ports, video, _empty_file())
-    elif found.size_bytes != video.source.size_bytes:
-        detail = f"{video.source.size_bytes} bytes were declared but {found.size_bytes} arrived"
-        reject_video(ports, video, Failure(ErrorCode.SIZE_MISMATCH, detail, SIZE_HINT))
-    elif found.sha256 and video.sha256 and found.sha256 != video.sha256:
-        detail = f"the declared SHA-256 is {video.sha256} but the bytes have {found.sha256}"
-        reject_video(ports, video, Failure(ErrorCode.CHECKSUM_MISMATCH, detail, "Upload the file again"))
-    else:
-        accepted = replace(video, state=VideoState.UPLOADED, source=_pin(video.source, found))
-        ports.videos.save(accepted, due_after(ports))
-        logger.info("upload accepted", video_id=video.video_id, size_bytes=found.size_bytes)
-
-
-def _pin(source: Source, found: StoredObject) -> Source:
-    """The source, fixed to the bytes that are there now."""
-    digest = found.sha256 or hashlib.sha256(f"{found.etag}|{found.size_bytes}".encode()).hexdigest()
-    return replace(
-        source, size_bytes=found.size_bytes, etag=found.etag, version_id=found.version_id, content_digest=digest
-    )
+def _accept(ports: Ports, video: Video, source: Source) -> None:
+    ports.videos.save(replace(video, state=VideoState.UPLOADED, source=source), due_after(ports))
+    logger.info("upload accepted", video_id=video.video_id, size_bytes=source.size_bytes)
 
 
 def _may_import(ports: Ports, tenant: TenantId, bucket: str, key: str) -> bool:
@@ -312,7 +270,3 @@ def _may_import(ports: Ports, tenant: TenantId, bucket: str, key: str) -> bool:
     if bucket == ports.bucket:
         return key.startswith(f"tenants/{tenant}/")
     return bucket in ports.limits.import_buckets or ANY_BUCKET in ports.limits.import_buckets
-
-
-def _empty_file() -> Failure:
-    return Failure(ErrorCode.EMPTY_FILE, "the file has no bytes", "Check the file on your side, then upload it again")

@@ -18,6 +18,7 @@ from chalicelib.contracts.blocks import BlockRef
 from chalicelib.contracts.track_ids import TrackIds
 from chalicelib.domain.errors import NotFound
 from chalicelib.domain.jobs import Job
+from chalicelib.domain.models import ModelTask
 from chalicelib.domain.videos import Video
 from chalicelib.services.decoded_blocks import decoded_block
 from chalicelib.services.index_reader import IndexedSegment, IndexReader
@@ -39,8 +40,9 @@ class Walk:
         """The walk over the rows of a job that `row_filter` lets through; `video` is the job's."""
         self.is_exhausted = False
         """Whether the walk stopped because of its budget and not at the end."""
-        self.position: list[Any] = [0, None]
-        """Where to go on: after the last row that was given, or later."""
+        self._position: list[Any] = [0, None]
+        self._given: tuple[int, Row] | None = None
+        """The row that was given last, with its segment; None when `_position` is later."""
         self._ports = ports
         self._job = job
         self._content_digest = video.source.content_digest
@@ -51,6 +53,14 @@ class Walk:
         self._track_ids: dict[tuple[int, int], TrackIds] = {}
         """By segment and model; of the segments that are being read."""
         self._has_tracks = False
+
+    @property
+    def position(self) -> list[Any]:
+        """Where to go on: after the last row that was given, or later."""
+        if self._given is None:
+            return self._position
+        segment, row = self._given
+        return [segment, list(row.place)]
 
     @property
     def blocks_left(self) -> int:
@@ -66,7 +76,7 @@ class Walk:
         if self._job.plan is None or not self._filter.models or not self._narrow_to_tracks():
             return
         first, after = (position[0], _place(position[1])) if position else (None, None)
-        self.position = position or [0, None]
+        self._position = position or [0, None]
         index = IndexReader(self._ports, self._job, self._filter.wanted)
         self._has_tracks = index.is_finished and self._job.has_tracks
         reached: list[tuple[Row, int, Iterator[Row]]] = []
@@ -82,7 +92,7 @@ class Walk:
                 # A row comes when every block that may hold an earlier one is open.
                 if reached and not (wanted and wanted[0].ref.first_pts <= reached[0][0].pts):
                     row, number, rest = reached[0]
-                    self.position = [opened[number].segment, list(row.place)]
+                    self._given = (opened[number].segment, row)
                     yield row
                     if (following := next(rest, None)) is not None:
                         heapq.heapreplace(reached, (following, number, rest))
@@ -91,15 +101,17 @@ class Walk:
                     continue
                 before: Place = (wanted[0].ref.first_pts,)
                 if wanted[0] not in self._bodies and self._blocks_left <= 0 and before > (must_reach or ()):
-                    self.is_exhausted = True
-                    self.position = [wanted[0].segment, list(before)]
+                    self._stop([wanted[0].segment, list(before)])
                     return
                 opened.append(wanted[0])
                 rows = self._open(wanted, after)
                 if (earliest := next(rows, None)) is not None:
                     heapq.heappush(reached, (earliest, len(opened) - 1, rows))
         if index.next_segment is not None:
-            self.is_exhausted, self.position = True, [index.next_segment, None]
+            self._stop([index.next_segment, None])
+
+    def _stop(self, position: list[Any]) -> None:
+        self.is_exhausted, self._position, self._given = True, position, None
 
     def _narrow_to_tracks(self) -> bool:
         """Ask only for the models and the time in which the tracks are seen; False when there are none."""
@@ -164,7 +176,8 @@ class Walk:
                 raise NotFound(f"results of job {job.job_id} were removed", hint="Start a new job on this video")
             self._bodies[wanted] = packed[wanted.ref.sk]
         if self._has_tracks:
-            self._read_track_ids(batch)
+            # Labels of whole frames are on no track, so there is nothing to read.
+            self._read_track_ids([block for block in batch if job.models[block.model].task is ModelTask.DETECTION])
 
     def _read_track_ids(self, batch: Sequence[_Wanted]) -> None:
         """The ids of these blocks: one item for a segment and model, unless it holds very many rows."""

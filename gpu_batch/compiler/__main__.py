@@ -17,7 +17,7 @@ import tempfile
 from pathlib import Path
 
 from chalicelib.domain.models import BY_ASPECT, ResizePolicy
-from gpu_batch.compiler.adapters import ADAPTER_BY_NAME
+from gpu_batch.compiler.adapters import ADAPTER_BY_NAME, make_recipe
 from gpu_batch.compiler.add import compile_network
 from gpu_batch.compiler.arguments import (
     anchors,
@@ -34,7 +34,7 @@ from gpu_batch.compiler.default_models import make_default_models
 from gpu_batch.compiler.label_file import read_columns
 from gpu_batch.compiler.model_folder import write_model_folder
 from gpu_batch.compiler.quantize import write_quantized
-from gpu_batch.compiler.recipe import Activation, BoxForm, ChannelOrder, HeadOptions, Pixels, Recipe
+from gpu_batch.compiler.recipe import Activation, BoxForm, ChannelOrder, HeadOptions, Recipe, Said
 from gpu_batch.compiler.resize_graphs import write_resize_graphs
 from gpu_batch.compiler.trial import try_model
 from gpu_batch.errors import WorkerError
@@ -150,31 +150,21 @@ def _run_default_models(arguments: argparse.Namespace) -> None:
 
 
 def _recipe(arguments: argparse.Namespace) -> Recipe:
-    adapter = ADAPTER_BY_NAME[arguments.adapter]
-    usual = adapter.pixels
-
-    def said(value: float | None, default: float) -> float:
-        return default if value is None else value
-
-    score_floor = said(arguments.score_floor, adapter.score_floor)
-    return Recipe(
+    said = Said(
         name=arguments.name,
         version=arguments.version,
-        adapter=adapter.name,
         columns=read_columns(arguments.labels),
         policy=arguments.resize,
         sizes=arguments.input_size,
         multiple=arguments.multiple,
-        pixels=Pixels(
-            arguments.channel_order or usual.channel_order,
-            said(arguments.scale, usual.scale),
-            arguments.mean or usual.mean,
-            arguments.std or usual.deviation,
-        ),
-        activation=arguments.activation or adapter.activation,
-        score_floor=score_floor,
-        score_default=said(arguments.score_default, max(adapter.score_default, score_floor)),
-        nms_iou=said(arguments.nms_iou, adapter.nms_iou),
+        channel_order=arguments.channel_order,
+        scale=arguments.scale,
+        mean=arguments.mean,
+        deviation=arguments.std,
+        activation=arguments.activation,
+        score_floor=arguments.score_floor,
+        score_default=arguments.score_default,
+        nms_iou=arguments.nms_iou,
         max_detections=arguments.max_detections,
         clip_frames=arguments.clip_frames,
         outputs=arguments.outputs,
@@ -189,6 +179,7 @@ def _recipe(arguments: argparse.Namespace) -> Recipe:
         licence=arguments.licence,
         source=arguments.source or arguments.network.name,
     )
+    return make_recipe(arguments.adapter, said)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import onnx
@@ -18,6 +19,10 @@ from gpu_batch.compiler.pixels import to_network
 from gpu_batch.compiler.recipe import Recipe
 from gpu_batch.compiler.refusal import ModelRefused, refuse_if_any
 
+MANIFEST_PROPERTY = "reelscan.manifest"
+"""Among the metadata of a compiled model."""
+_ABOUT_THE_FILE = frozenset({"sha256", "version", "licence", "source"})
+"""Fields of a manifest that change no result."""
 _ANY_SIZE = 320
 """Where nothing is said of a size, the shapes of the outputs are looked at with this one."""
 
@@ -107,13 +112,17 @@ def _build(network: Network, adapter: Adapter, heads: Heads, recipe: Recipe) -> 
 
 
 def _manifest_of(model: onnx.ModelProto, adapter: Adapter, recipe: Recipe) -> Manifest:
+    """The manifest; what of it decides the results is noted in the model, so that a digest stands for all of it.
+
+    Two files with the same weights and other labels must not have the same digest: stored results are found by it.
+    """
     (width, height), *others = recipe.sizes
     is_detector = adapter.task is ModelTask.DETECTION
     try:
-        return Manifest(
+        manifest = Manifest(
             name=recipe.name,
             version=recipe.version,
-            sha256=digest_of(model),
+            sha256="0" * 64,
             task=adapter.task,
             labels=recipe.labels,
             input=ModelInput(
@@ -134,3 +143,6 @@ def _manifest_of(model: onnx.ModelProto, adapter: Adapter, recipe: Recipe) -> Ma
         )
     except ValueError as error:
         raise ModelRefused("the manifest", [str(error)]) from error
+    deciding = {name: value for name, value in manifest.to_json().items() if name not in _ABOUT_THE_FILE}
+    model.metadata_props.add(key=MANIFEST_PROPERTY, value=json.dumps(deciding, sort_keys=True))
+    return replace(manifest, sha256=digest_of(model))

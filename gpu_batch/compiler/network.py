@@ -21,6 +21,8 @@ from gpu_batch.models.onnx_safety import check_onnx
 
 MAX_MODEL_BYTES = 512 * 1024 * 1024
 """A worker holds the file and what onnxruntime makes of it in memory."""
+MAX_NODES = 20_000
+"""Subgraphs included. The largest detectors that are in use have some thousands."""
 MIN_OPSET = 11
 """Below, resizing and suppression meant something else. Source: the changelog of the ONNX operators."""
 
@@ -108,9 +110,16 @@ def read_network(content: bytes, task: ModelTask, outputs: tuple[str, ...]) -> N
         raise ModelRefused("the network", reasons or [f"the model is not an ONNX file: {error}"]) from error
     if opset_of(model) < MIN_OPSET:
         reasons.append(f"the network must be exported with opset {MIN_OPSET} or later but has {opset_of(model)}")
+    if opset_of(model) > onnx.defs.onnx_opset_version():
+        known = onnx.defs.onnx_opset_version()
+        reasons.append(f"the network must be exported with opset {known} or earlier but has {opset_of(model)}")
+    if (nodes := _count_nodes(model.graph)) > MAX_NODES:
+        reasons.append(f"the network must have at most {MAX_NODES} nodes but has {nodes}")
     if model.functions:
         reasons.append("the network must have no functions of its own: export it with them inlined")
     found = {output.name for output in model.graph.output}
+    if not found:
+        reasons.append("the network must have outputs but has none")
     reasons += [f"the network has no output {name!r}: it has {sorted(found)}" for name in outputs if name not in found]
     inputs = _inputs(model)
     reasons += _find_input_reasons(inputs, task)
@@ -119,6 +128,17 @@ def read_network(content: bytes, task: ModelTask, outputs: tuple[str, ...]) -> N
     (only,) = inputs
     layout, sizes = _read_layout(only, task)
     return Network(_prepare(model), _PREFIX + only.name, layout, sizes)
+
+
+def _count_nodes(graph: onnx.GraphProto) -> int:
+    """Nodes of a graph and of the graphs in it."""
+    inner = (
+        subgraph
+        for node in graph.node
+        for attribute in node.attribute
+        for subgraph in ([attribute.g] if attribute.HasField("g") else attribute.graphs)
+    )
+    return len(graph.node) + sum(map(_count_nodes, inner))
 
 
 def _inputs(model: onnx.ModelProto) -> list[onnx.ValueInfoProto]:

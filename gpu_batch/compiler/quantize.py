@@ -16,7 +16,7 @@ from pathlib import Path
 
 import onnx
 
-from chalicelib.domain.models import Manifest
+from chalicelib.domain.models import Manifest, ModelTask
 from gpu_batch.compiler.int8_choice import keep_what_loses_most
 from gpu_batch.compiler.int8_graph import Int8Candidates
 from gpu_batch.compiler.int8_report import QuantizationReport, judge
@@ -55,6 +55,9 @@ def quantize_model(
         BadInput: a video cannot be read.
     """
     fp32 = load_folder(folder)
+    if fp32.manifest.task is not ModelTask.DETECTION:
+        reason = f"it must be for detection, since int8 is judged by boxes, but is for {fp32.manifest.task}"
+        raise QuantizationRefused(f"int8 of {fp32.manifest.name}", [reason])
     calibration = read_clips(videos, fp32.manifest)
     judged = read_clips(holdout, fp32.manifest) or [clip.every_other(1) for clip in calibration]
     if not holdout:

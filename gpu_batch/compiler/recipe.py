@@ -101,3 +101,29 @@ class Recipe:
     def labels(self) -> tuple[str, ...]:
         """The labels that the manifest has, in the order of the columns that are kept."""
         return tuple(label for label in self.columns if label is not None)
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What somebody said about a network; None stands for what the usual exporter of the adapter does."""
+
+    name: str
+    version: str
+    columns: tuple[str | None, ...]
+    policy: ResizePolicy
+    sizes: tuple[tuple[int, int | None], ...]
+    multiple: int
+    channel_order: ChannelOrder | None
+    scale: float | None
+    mean: tuple[float, ...] | None
+    deviation: tuple[float, ...] | None
+    activation: Activation | None
+    score_floor: float | None
+    score_default: float | None
+    nms_iou: float | None
+    max_detections: int
+    clip_frames: int | None
+    outputs: tuple[str, ...]
+    head: HeadOptions
+    licence: str
+    source: str

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from chalicelib.domain.errors import ErrorCode
 from gpu_batch.errors import BadOrder
 
 
@@ -12,10 +13,10 @@ class ModelRefused(BadOrder):
 
     default_hint = "Export the network again, or choose another adapter or other options (docs/models.md)"
 
-    def __init__(self, subject: str, reasons: Sequence[str] = ()) -> None:
+    def __init__(self, subject: str, reasons: Sequence[str] = (), *, code: ErrorCode | None = None) -> None:
         self.reasons = tuple(reasons)
         lines = "".join(f"\n  * {reason}" for reason in self.reasons)
-        super().__init__(f"{subject} is refused:{lines}" if reasons else subject)
+        super().__init__(f"{subject} is refused:{lines}" if reasons else subject, code=code)
 
 
 class QuantizationRefused(ModelRefused):

@@ -8,9 +8,9 @@ from __future__ import annotations
 import json
 import resource
 import statistics
-import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -19,13 +19,20 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime
 
-from chalicelib.domain.models import Manifest, ModelTask, input_size, manifest_from_json
+from chalicelib.domain.errors import ErrorCode
+from chalicelib.domain.models import TASKS_OF_JOBS, Manifest, ModelTask, input_size, manifest_from_json
 from gpu_batch.compiler.network import MAX_MODEL_BYTES, ORT_ERRORS
 from gpu_batch.compiler.refusal import ModelRefused, refuse_if_any
 from gpu_batch.errors import BadOrder
 from gpu_batch.models.loader import load_folder
+from gpu_batch.sandbox import Limits, is_out_of_memory, needs_memory, run_limited
 
-TRIAL_SECONDS = 300
+TRIAL_LIMITS = Limits(memory_bytes=3 << 30, cpu_seconds=240, wall_seconds=400, file_bytes=1 << 20)
+"""A container of the cpu lane has 4 GiB."""
+MAX_MODEL_MB = 2048
+"""Of memory, beside the decoder and the results of a worker of the cpu lane."""
+MAX_CPU_MS = 10_000
+"""Of a run with one frame or clip: an hour of video at one frame a second would take ten hours."""
 _RUNS = 7
 _OUTPUTS_BY_TASK = {
     ModelTask.DETECTION: ("boxes", "scores", "labels"),
@@ -54,20 +61,27 @@ class TrialReport:
     """Median CPU milliseconds of a run with one frame or clip, on one thread, by input size."""
 
 
-def try_model(folder: Path) -> TrialReport:
+def try_model(folder: Path, limits: Limits = TRIAL_LIMITS, check: Callable[[], None] = lambda: None) -> TrialReport:
     """Run the model of `folder` and see that it is canonical.
 
     Raises:
-        ModelRefused: it is not, or it crashed, or it took too long.
+        ModelRefused: it is not, or it crashed, or it took more than its limits: MODEL_INVALID, MODEL_TIMEOUT or
+            RESOURCE_LIMIT.
     """
-    command = [sys.executable, "-m", "gpu_batch.compiler.trial", str(folder)]
-    try:
-        ended = subprocess.run(command, capture_output=True, text=True, timeout=TRIAL_SECONDS, check=False)
-    except subprocess.TimeoutExpired as error:
-        raise ModelRefused("the model", [f"its trial took more than {TRIAL_SECONDS} seconds"]) from error
-    if ended.returncode:
-        raise ModelRefused("the model", [f"its trial ended with code {ended.returncode}: {ended.stderr[-500:]}"])
-    report = TrialReport(**json.loads(ended.stdout))
+    ended = run_limited("gpu_batch.compiler.trial", [str(folder.resolve())], folder, limits, check)
+    if ended.failure:
+        raise ModelRefused("the model", [f"its trial {ended.failure}"], code=ended.code)
+    report = TrialReport(**json.loads(ended.output))
+    if report.rss_of_model_mb > MAX_MODEL_MB:
+        reason = f"it must run in {MAX_MODEL_MB} MB of memory but takes {report.rss_of_model_mb:.0f} MB"
+        raise ModelRefused("the model", [*report.reasons, reason], code=ErrorCode.RESOURCE_LIMIT)
+    slowest = max(report.cpu_ms_by_input.values(), default=0.0)
+    if slowest > MAX_CPU_MS:
+        reason = f"one frame must take at most {MAX_CPU_MS} ms of CPU time but takes {slowest:.0f} ms"
+        raise ModelRefused("the model", [*report.reasons, reason], code=ErrorCode.MODEL_TIMEOUT)
+    if any(map(is_out_of_memory, report.reasons)):
+        reason = f"running it {needs_memory(limits)}"
+        raise ModelRefused("the model", [reason, *report.reasons], code=ErrorCode.RESOURCE_LIMIT)
     refuse_if_any("the model", report.reasons)
     return report
 
@@ -98,7 +112,7 @@ def _run_all(folder: Path, manifest: Manifest) -> tuple[list[str], dict[str, flo
     cpu_ms: dict[str, float] = {}
     reasons: list[str] = []
     try:
-        if manifest.task is ModelTask.DETECTION:
+        if manifest.task in TASKS_OF_JOBS:
             # The worker's own way to open a model: digest, safety, warm-up.
             load_folder(folder)
         session = open_session(folder / "model.onnx")
@@ -131,7 +145,11 @@ def _run_size(session: Any, manifest: Manifest, width: int, height: int) -> tupl
     times: list[float] = []
     alone = []
     for picture in pictures:
+        start = time.process_time()
         alone.append(_run(session, manifest, picture[np.newaxis]))
+        if (milliseconds := (time.process_time() - start) * 1000) > MAX_CPU_MS:
+            # More of these would only take the time of the trial.
+            return milliseconds, reasons
         start = time.process_time()
         again = _run(session, manifest, picture[np.newaxis])
         times.append(time.process_time() - start)
@@ -190,12 +208,23 @@ def find_output_reasons(manifest: Manifest, outputs: Arrays, count: int) -> list
             reasons.append(f"labels must be below {len(manifest.labels)}")
         if outputs["boxes"][is_empty].any() or outputs["labels"][is_empty].any():
             reasons.append("rows after the last hit must be zero")
+        hits = outputs["boxes"][~is_empty]
+        if len(hits) and not (hits[:, 2:] > hits[:, :2]).all(axis=1).any():
+            reasons.append(f"boxes must have x1 < x2 and y1 < y2 but none of {len(hits)} has: is --box-form right?")
     return reasons
 
 
 def _rss_mb() -> float:
-    """Peak resident memory of this process so far. Source: getrusage(2), kilobytes on Linux."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    """Peak resident memory of this process so far.
+
+    Source: proc(5), VmHWM. That of getrusage(2) counts from what the process was before it became this program.
+    """
+    try:
+        status = Path("/proc/self/status").read_text()
+    except FileNotFoundError:
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    (kilobytes,) = (line.split()[1] for line in status.splitlines() if line.startswith("VmHWM:"))
+    return int(kilobytes) / 1024
 
 
 if __name__ == "__main__":

@@ -2,8 +2,8 @@
 
 Frames are shown for as long as in the source, so a variable rate stays as it is; the first one is at zero. They are
 turned as a player turns them. The caption is the frame's time in the source, unshifted, which is what the API
-calls `time_seconds`. Boxes of a track have the colour of its id. Between two samples the boxes of a track are drawn
-thin, and the caption says so. The statement is the file's comment.
+calls `time_seconds`, and up to three labels of the frame as a whole. Boxes of a track have the colour of its id.
+Between two samples the boxes of a track are drawn thin, and the caption says so. The statement is the file's comment.
 
 The bytes are those of one version of PyAV, with its x264, and of OpenCV.
 """
@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -24,12 +24,14 @@ import numpy as np
 
 from chalicelib.domain.exports import ExportFormat
 from chalicelib.domain.media import Pts
-from gpu_batch.exports.drawing import Image, draw
+from gpu_batch.exports.drawing import Image, Mark, draw
 from gpu_batch.exports.facts import TITLE, ExportFacts, ExportFrame, Sink, Writer
 from gpu_batch.exports.marks import MarksByFrame
 from gpu_batch.exports.text import compact_json
 
 COPY_BYTES = 1 << 20
+CAPTION_LABELS = 3
+"""Of the frame as a whole, the best ones: more would not be read in the time of a frame."""
 CODEC = "libx264"
 CODEC_OPTIONS = {"crf": "20", "preset": "veryfast", "g": "60"}
 ENCODER_THREADS = 4
@@ -79,13 +81,18 @@ def _write(facts: ExportFacts, marks: MarksByFrame, images: Iterator[DecodedFram
         encoder = _Encoder(container, facts)
         for frame in images:
             found = marks.take(frame.pts, frame.ordinal)
-            caption = f"{facts.seconds(frame.pts):.3f} s"
-            if any(mark.is_between for mark in found):
-                caption += " (between samples)"
             picture = _to_picture(frame.image, facts)
-            draw(picture, found, caption)
+            draw(picture, [mark for mark in found if not mark.is_of_frame], _caption(facts.seconds(frame.pts), found))
             encoder.write(frame, picture)
         encoder.finish()
+
+
+def _caption(seconds: float, marks: Sequence[Mark]) -> str:
+    """The time, and what the frame as a whole was found to be."""
+    caption = f"{seconds:.3f} s"
+    if any(mark.is_between for mark in marks):
+        caption += " (between samples)"
+    return ", ".join([caption, *[mark.text for mark in marks if mark.is_of_frame][:CAPTION_LABELS]])
 
 
 class _Encoder:

@@ -39,6 +39,8 @@ class Mark:
     track_id: int | None
     is_between: bool = False
     """It lies between two detections of its track: nobody looked at this frame. Drawn thin and without a score."""
+    is_of_frame: bool = False
+    """It is a label of the frame as a whole: it stands in the caption, not in a box."""
 
     @property
     def text(self) -> str:

@@ -11,6 +11,7 @@ from typing import IO, Any, NamedTuple, Protocol
 from chalicelib.contracts.blocks import BOX_UNITS, SCORE_UNITS
 from chalicelib.domain.exports import EXPORT_VERSION, FACTS_BY_FORMAT, ExportFormat, file_stem
 from chalicelib.domain.media import Pts
+from chalicelib.domain.models import ModelTask
 
 TITLE = "reelscan export"
 
@@ -25,6 +26,9 @@ class ExportedModel:
     labels: tuple[str, ...]
     score_min: float
     """Rows below it are left out."""
+    task: ModelTask = ModelTask.DETECTION
+    is_left_out: bool = False
+    """The format has no place for its rows."""
 
 
 @dataclass(frozen=True)
@@ -62,8 +66,11 @@ class ExportFacts:
 
     @cached_property
     def categories(self) -> dict[str, int]:
-        """Number, from 0, of every label that the job's models know: in the order of models, then of their labels."""
-        names = dict.fromkeys(label for model in self.models for label in model.labels)
+        """Number, from 0, of every label that the job's models know: in the order of models, then of their labels.
+
+        Those of models that are left out are not among them.
+        """
+        names = dict.fromkeys(label for model in self.models if not model.is_left_out for label in model.labels)
         return {name: number for number, name in enumerate(names)}
 
     @property
@@ -105,10 +112,12 @@ class ExportFacts:
                     "name": model.name,
                     "version": model.version,
                     "sha256": model.sha256,
+                    "task": model.task.value,
                     "score_min": model.score_min,
                 }
                 for model in self.models
             ],
+            "models_left_out": [model.name for model in self.models if model.is_left_out],
             "labels": list(self.labels),
             "tracker": dict(self.tracker) if self.tracker is not None else None,
             "missing": [dict(gap) for gap in self.missing],
@@ -116,7 +125,7 @@ class ExportFacts:
 
 
 class ExportRow(NamedTuple):
-    """One detection."""
+    """One detection, or a label of the frame as a whole, whose box is all of it."""
 
     model: int
     """Position in `ExportFacts.models`."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from chalicelib.domain.media import Pts
+from chalicelib.domain.models import ModelTask
 from gpu_batch.exports.drawing import Mark
 from gpu_batch.exports.facts import ExportFacts, ExportFrame, ExportRow
 
@@ -21,6 +22,7 @@ class MarksByFrame:
 
     def __init__(self, facts: ExportFacts, samples: Iterator[ExportFrame]) -> None:
         self._samples = samples
+        self._is_classifier = [model.task is ModelTask.CLASSIFICATION for model in facts.models]
         self._is_thinned = facts.sampling.get("kind") != "every_frame"
         self._max_ticks = MAX_BETWEEN_SECONDS / facts.timebase
         self._before: ExportFrame | None = None
@@ -34,12 +36,16 @@ class MarksByFrame:
         if before is None:
             return []
         if (before.pts, before.ordinal) == (pts, ordinal):
-            return [Mark(row.box, row.label, row.score, row.track_id) for row in before.rows]
+            return [self._to_mark(row) for row in before.rows]
         if not self._is_thinned or after is None or after.pts - before.pts > self._max_ticks:
             return []
         part = (pts - before.pts) / max(after.pts - before.pts, 1)
         row_by_track = {row.track_id: row for row in after.rows if row.track_id is not None}
         return [_between(row, row_by_track[row.track_id], part) for row in before.rows if row.track_id in row_by_track]
+
+    def _to_mark(self, row: ExportRow) -> Mark:
+        is_of_frame = self._is_classifier[row.model]
+        return Mark(row.box, row.label, row.score, row.track_id, is_of_frame=is_of_frame)
 
 
 def _between(row: ExportRow, after: ExportRow, part: float) -> Mark:

@@ -12,8 +12,8 @@ from chalicelib.contracts.attribute_values import Item
 from chalicelib.contracts.blocks import SCORE_UNITS
 from chalicelib.contracts.work_order import OrderedMedia, WorkOrder
 from chalicelib.domain.errors import ErrorCode
-from chalicelib.domain.exports import EXPORT_VERSION, ExportFormat
-from chalicelib.domain.models import Manifest, manifest_from_json
+from chalicelib.domain.exports import EXPORT_VERSION, FACTS_BY_FORMAT, ExportFormat
+from chalicelib.domain.models import Manifest, ModelTask, manifest_from_json
 from gpu_batch.errors import BadOrder
 from gpu_batch.exports.facts import ExportedModel, ExportFacts
 
@@ -64,7 +64,6 @@ def read_export_order(order: WorkOrder) -> ExportOrder:
     wanted = asked.request
     manifests = _manifests(order)
     score_min = order.score_min if wanted.score_min is None else wanted.score_min
-    names = [manifest.name for manifest in manifests]
     return ExportOrder(
         format=wanted.format,
         is_packed=wanted.is_packed,
@@ -73,7 +72,9 @@ def read_export_order(order: WorkOrder) -> ExportOrder:
         filename=asked.filename,
         labels=wanted.labels or order.labels,
         model_positions=frozenset(
-            position for position, name in enumerate(names) if not wanted.models or name in wanted.models
+            position
+            for position, manifest in enumerate(manifests)
+            if (not wanted.models or manifest.name in wanted.models) and not _is_left_out(wanted.format, manifest)
         ),
         score_mins=tuple(manifest.score_default if score_min is None else score_min for manifest in manifests),
         tracks_version=asked.tracks_version,
@@ -102,7 +103,15 @@ def facts_of(order: WorkOrder, export: ExportOrder, job: Item, frame_count: int 
         end_pts=order.segments[-1].end_pts,
         frame_count=frame_count,
         models=tuple(
-            ExportedModel(manifest.name, manifest.version, manifest.sha256, manifest.labels, score_min)
+            ExportedModel(
+                manifest.name,
+                manifest.version,
+                manifest.sha256,
+                manifest.labels,
+                score_min,
+                manifest.task,
+                _is_left_out(export.format, manifest),
+            )
             for manifest, score_min in zip(_manifests(order), export.score_mins, strict=True)
         ),
         sampling=order.sampling or {},
@@ -112,6 +121,11 @@ def facts_of(order: WorkOrder, export: ExportOrder, job: Item, frame_count: int 
         else {"version": export.tracks_version, "parameters": dict(export.tracking)},
         missing=missing,
     )
+
+
+def _is_left_out(export: ExportFormat, manifest: Manifest) -> bool:
+    """Whether the format has no place for what the model says."""
+    return not FACTS_BY_FORMAT[export].takes_frame_labels and manifest.task is not ModelTask.DETECTION
 
 
 def _manifests(order: WorkOrder) -> list[Manifest]:

@@ -17,10 +17,9 @@ import numpy.typing as npt
 import onnxruntime
 
 from gpu_batch.models.inputs import FrameInPlace, ModelInput, Pixels, input_hw
+from gpu_batch.models.outputs import OutputForm
 from gpu_batch.models.planes import Device
 from gpu_batch.models.resize import Resizer
-
-_OUTPUTS = (("boxes", np.float32, (4,)), ("scores", np.float32, ()), ("labels", np.int64, ()))
 
 
 class BoundSession:
@@ -33,7 +32,7 @@ class BoundSession:
         *,
         device: Device,
         batch_size: int,
-        max_detections: int,
+        outputs: Sequence[OutputForm],
         device_id: int = 0,
     ) -> None:
         """`resizer` works on the same device; without one, frames must come as pixels."""
@@ -42,7 +41,7 @@ class BoundSession:
         self._device: Device = device
         self._device_id = device_id
         self._batch_size = batch_size
-        self._max_detections = max_detections
+        self._outputs = outputs
         self._lock = Lock()
         self._buffers: _Buffers | None = None
 
@@ -83,8 +82,10 @@ class BoundSession:
         staged = np.zeros(shape, np.uint8)
         frames = make(list(shape), np.uint8, self._device, self._device_id)
         frames.update_inplace(staged)
-        rows = (self._batch_size, self._max_detections)
-        outputs = {name: make([*rows, *rest], dtype, self._device, self._device_id) for name, dtype, rest in _OUTPUTS}
+        outputs = {
+            output.name: make([self._batch_size, *output.shape], output.dtype, self._device, self._device_id)
+            for output in self._outputs
+        }
         binding = self._session.io_binding()
         binding.bind_ortvalue_input("frames", frames)
         for name, value in outputs.items():

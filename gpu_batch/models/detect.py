@@ -1,4 +1,7 @@
-"""From a frame to its detections: the one function that the pipeline and a plain loop over frames share."""
+"""From a frame to its rows: the one function that the pipeline and a plain loop over frames share.
+
+The rows of a detector are what is where; those of a classifier are labels of the frame as a whole.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +9,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import groupby
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import av
 import numpy as np
 import numpy.typing as npt
 
-from chalicelib.domain.models import InputSize, input_size
+from chalicelib.domain.models import MAX_LABELS_PER_FRAME, InputSize, Manifest, ModelTask, input_size
 from gpu_batch.meter import ModelClock
 from gpu_batch.models.inputs import ModelInput, prepare_input
 from gpu_batch.models.loader import Model
@@ -37,16 +40,17 @@ SCORE_STEP = 10
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """The detections of one frame, by score descending, then label, then box: always in this order."""
+    """What a model says of one frame, by score descending, then label, then box: always in this order."""
 
     labels: npt.NDArray[np.uint16]
     """(n,) index into the manifest's labels."""
     scores: npt.NDArray[np.uint16]
     """(n,) ten-thousandths, whole multiples of `SCORE_STEP`."""
     boxes: npt.NDArray[np.int32]
-    """(n, 4) xyxy in sixteenths of a pixel of the frame as shown, origin top left, inside the frame."""
+    """(n, 4) xyxy in sixteenths of a pixel of the frame as shown, origin top left, inside the frame; of a classifier
+    all of the frame."""
     overflow: bool
-    """The model filled every row it has: there may have been more."""
+    """A detector filled every row it has: there may have been more. A classifier had more labels above its floor."""
 
 
 def detect(model: Model, frame: av.VideoFrame, rotation: int) -> Rows:
@@ -95,10 +99,22 @@ def _run(
         members = list(group)
         for first in range(0, len(members), model.batch_size):
             batch = members[first : first + model.batch_size]
-            boxes, scores, labels = model.run([inputs[index, size, model.in_place_on] for index in batch])
-            rows += [to_rows(boxes[at], scores[at], labels[at], size, *shown[index]) for at, index in enumerate(batch)]
+            outputs = model.run([inputs[index, size, model.in_place_on] for index in batch])
+            rows += [
+                _rows_of(model.manifest, [output[at] for output in outputs], size, shown[index])
+                for at, index in enumerate(batch)
+            ]
         clock.inferred(model.digest, size.input_w * size.input_h, len(members))
     return rows
+
+
+def _rows_of(manifest: Manifest, outputs: Sequence[npt.NDArray[Any]], size: InputSize, shown: tuple[int, int]) -> Rows:
+    """Rows of one frame from the outputs of a model for it."""
+    if manifest.task is ModelTask.CLASSIFICATION:
+        (scores,) = outputs
+        return to_frame_labels(scores, manifest.score_floor, *shown)
+    boxes, scores, labels = outputs
+    return to_rows(boxes, scores, labels, size, *shown)
 
 
 def to_rows(
@@ -124,8 +140,7 @@ def to_rows(
     np.minimum(steps, limit, out=steps)
     box_steps = steps.astype(np.int32)
     box_steps <<= step_bits
-    score_steps = np.rint(scores[kept].astype(np.float64) * (SCORE_STEPS / SCORE_STEP)).astype(np.uint16)
-    score_steps *= SCORE_STEP
+    score_steps = _to_score_steps(scores[kept])
     kept_labels = labels[kept].astype(np.uint16)
     overflow = count == len(scores)
 
@@ -138,6 +153,28 @@ def to_rows(
     order = np.lexsort((y2, x2, y1, x1, kept_labels, SCORE_STEPS - score_steps.astype(np.int32)))
     order = order[has_area[order]]
     return Rows(kept_labels[order], score_steps[order], box_steps[order], overflow)
+
+
+def to_frame_labels(scores: npt.NDArray[np.float32], score_floor: float, shown_w: int, shown_h: int) -> Rows:
+    """Rows of one frame from the scores of a classifier, (C,): the labels above the floor, the best ones first.
+
+    At most `MAX_LABELS_PER_FRAME`; their box is the frame as shown.
+    """
+    above = (scores > score_floor).nonzero()[0]
+    score_steps = _to_score_steps(np.minimum(scores[above], 1))
+    best = np.lexsort((above, SCORE_STEPS - score_steps.astype(np.int32)))[:MAX_LABELS_PER_FRAME]
+    # A floor may be so low that what is above it still rounds to nothing.
+    best = best[score_steps[best] > 0]
+    frame = np.array([[0, 0, shown_w, shown_h]], np.int32) * BOX_STEPS_PER_PIXEL
+    boxes = np.repeat(frame, len(best), axis=0)
+    return Rows(above[best].astype(np.uint16), score_steps[best], boxes, len(above) > MAX_LABELS_PER_FRAME)
+
+
+def _to_score_steps(scores: npt.NDArray[np.float32]) -> npt.NDArray[np.uint16]:
+    """Ten-thousandths, rounded to whole `SCORE_STEP`."""
+    score_steps = np.rint(scores.astype(np.float64) * (SCORE_STEPS / SCORE_STEP)).astype(np.uint16)
+    score_steps *= SCORE_STEP
+    return score_steps
 
 
 def box_step(shown_w: int, shown_h: int) -> int:

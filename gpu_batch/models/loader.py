@@ -11,7 +11,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +25,7 @@ from gpu_batch.models.by_shape import SessionByShape
 from gpu_batch.models.engines import EnginePlace, find_engine, find_platform
 from gpu_batch.models.inputs import ModelInput, Pixels
 from gpu_batch.models.onnx_safety import check_onnx
+from gpu_batch.models.outputs import output_forms
 from gpu_batch.models.planes import Device
 from gpu_batch.models.providers import (
     GPU_BATCH,
@@ -37,10 +38,6 @@ from gpu_batch.models.providers import (
 )
 from gpu_batch.models.resize import Resizer
 
-Outputs: TypeAlias = tuple[npt.NDArray[np.float32], npt.NDArray[np.float32], npt.NDArray[np.int64]]
-"""boxes float32 (N, K, 4) xyxy in input pixels; scores float32 (N, K), descending; labels int64 (N, K)."""
-
-_OUTPUT_NAMES = ["boxes", "scores", "labels"]
 _ORT_ERRORS = (
     ort_state.Fail,
     ort_state.InvalidArgument,
@@ -73,13 +70,17 @@ class Model:
         """SHA-256 of the ONNX file, in hex: part of the key of stored results."""
         return self.manifest.sha256
 
-    def run(self, inputs: Pixels | Sequence[ModelInput]) -> Outputs:
-        """Detections of N inputs of one size, the one that `input_size` gives; `prepare_input` makes them."""
+    def run(self, inputs: Pixels | Sequence[ModelInput]) -> list[npt.NDArray[Any]]:
+        """What `output_forms` names, for N inputs of one size, that of `input_size`; `prepare_input` makes them.
+
+        Of a detector boxes float32 (N, K, 4) xyxy in input pixels, scores float32 (N, K), descending, and labels int64
+        (N, K); of a classifier scores float32 (N, C).
+        """
+        names = [output.name for output in output_forms(self.manifest)]
         if isinstance(self._session, BoundSession | SessionByShape):
-            boxes, scores, labels = self._session.run(_OUTPUT_NAMES, inputs)
-        else:
-            boxes, scores, labels = self._session.run(_OUTPUT_NAMES, {"frames": _stack(inputs)})
-        return boxes, scores, labels
+            return self._session.run(names, inputs)
+        outputs: list[npt.NDArray[Any]] = self._session.run(names, {"frames": _stack(inputs)})
+        return outputs
 
 
 def load(
@@ -163,7 +164,7 @@ def _check_bytes(manifest: Manifest, model_bytes: bytes) -> None:
 
 def _open(manifest: Manifest, model_bytes: bytes, choice: ProviderChoice, *, batch_size: int | None = None) -> Model:
     """A session for the model; in batches when it is on a GPU, or when `batch_size` says so."""
-    if manifest.task not in TASKS_OF_JOBS or manifest.max_detections is None:
+    if manifest.task not in TASKS_OF_JOBS:
         raise BadOrder(f"model {manifest.name} is for {manifest.task}, which a worker cannot run in a job")
     try:
         session = onnxruntime.InferenceSession(model_bytes, _session_options(), providers=list(choice.providers))
@@ -176,7 +177,7 @@ def _open(manifest: Manifest, model_bytes: bytes, choice: ProviderChoice, *, bat
     device: Device = "cpu" if started == "cpu" else "cuda"
     providers = providers_in_order(device)
     resizer = Resizer(device, providers) if providers else None
-    bound = BoundSession(session, resizer, device=device, batch_size=fitting, max_detections=manifest.max_detections)
+    bound = BoundSession(session, resizer, device=device, batch_size=fitting, outputs=output_forms(manifest))
     reason = f"{reason}; batches of {fitting}" + ("" if resizer else "; no stream of CUDA, so frames go over the host")
     return Model(manifest, started, reason, bound, fitting, device if resizer else None)
 
@@ -227,7 +228,8 @@ def _warm_up(model: Model, shown: tuple[int, int]) -> None:
     except _ORT_ERRORS as error:
         raise BadOrder(f"model {manifest.name} does not run on a frame of {frames.shape}: {error}") from error
     found = [(output.dtype.name, output.shape) for output in outputs]
-    k = manifest.max_detections
-    expected = [("float32", (1, k, 4)), ("float32", (1, k)), ("int64", (1, k))]
+    forms = output_forms(manifest)
+    expected = [(np.dtype(form.dtype).name, (1, *form.shape)) for form in forms]
     if found != expected:
-        raise BadOrder(f"model {manifest.name} must give {expected} for boxes, scores and labels but gave {found}")
+        names = ", ".join(form.name for form in forms)
+        raise BadOrder(f"model {manifest.name} must give {expected} for {names} but gave {found}")

@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import os
 import signal
 import sys
 import threading
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from infra.local.server import PortInUse
 from infra.local.stack import LocalStack, StackOptions
@@ -40,6 +42,13 @@ def run(options: StackOptions) -> int:
         return 1
     _say("Stopped; every process that it started has ended")
     return 0
+
+
+def end(code: int) -> NoReturn:
+    """End the process at once. Everything is saved and closed, and taking moto's modules apart is most of a second."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def parse_arguments(arguments: Sequence[str] | None = None) -> StackOptions:
@@ -103,4 +112,4 @@ def _say(line: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(run(parse_arguments()))
+    end(run(parse_arguments()))

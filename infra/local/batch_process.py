@@ -7,10 +7,11 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Protocol
 
 # Source: https://docs.aws.amazon.com/batch/latest/userguide/job_timeouts.html
 KILL_AFTER_SECONDS = 30.0
@@ -43,46 +44,73 @@ class StopRequest:
         self.asked.set()
 
 
+class Process(Protocol):
+    """A process that was started, the leader of a group of its own."""
+
+    def poll(self) -> int | None:
+        """Its exit code, or the number of the signal that ended it, negative; None while it runs."""
+
+    def signal_group(self, number: signal.Signals) -> None:
+        """Send a signal to it and to whatever it started; what has ended needs none."""
+
+
+StartProcess = Callable[[Sequence[str], Mapping[str, str], IO[bytes]], Process]
+"""Starts a command with an environment, both its outputs into a file; an OSError when that cannot be done."""
+
+
+def start_fresh(command: Sequence[str], environment: Mapping[str, str], output: IO[bytes]) -> Process:
+    """Start a process that is nothing but the command."""
+    return _Fresh(command, environment, output)
+
+
 class ChildProcess:
     """A worker process and everything that it starts."""
 
-    def __init__(self, command: Sequence[str], environment: Mapping[str, str], log_path: Path) -> None:
+    def __init__(
+        self, command: Sequence[str], environment: Mapping[str, str], log_path: Path, start: StartProcess = start_fresh
+    ) -> None:
         """Start it; both its outputs are appended to the log."""
-        self._log: IO[bytes] = log_path.open("ab")
-        # A session of its own: Ctrl-C in the terminal is for the stack, which then ends its workers in order.
-        self._process = subprocess.Popen(
-            list(command),
-            env=dict(environment),
-            stdin=subprocess.DEVNULL,
-            stdout=self._log,
-            stderr=self._log,
-            start_new_session=True,
-        )
+        with log_path.open("ab") as log:
+            self._process = start(command, environment, log)
 
     def wait(self, timeout_seconds: float, stop: StopRequest) -> Ended:
         """Wait for its end. At the timeout, or when a stop is asked for: SIGTERM, and SIGKILL after the grace."""
         deadline = time.monotonic() + timeout_seconds
         while not stop.asked.is_set() and time.monotonic() < deadline:
-            if self._process.poll() is not None:
-                return self._ended(EXITED)
+            if (code := self._process.poll()) is not None:
+                return self._ended(code, EXITED)
             stop.asked.wait(POLL_SECONDS)
-        self._signal(signal.SIGTERM)
+        self._process.signal_group(signal.SIGTERM)
         terminated_at = time.monotonic()
-        while self._process.poll() is None:
+        while (code := self._process.poll()) is None:
             if time.monotonic() > terminated_at + stop.grace_seconds:
-                self._signal(signal.SIGKILL)
+                self._process.signal_group(signal.SIGKILL)
             time.sleep(POLL_SECONDS)
-        return self._ended(EXITED if stop.asked.is_set() else TIMED_OUT)
+        return self._ended(code, EXITED if stop.asked.is_set() else TIMED_OUT)
 
-    def _ended(self, reason: str) -> Ended:
+    def _ended(self, code: int, reason: str) -> Ended:
         # Whatever the worker itself started and left behind ends with it, as in a container.
-        self._signal(signal.SIGKILL)
-        self._log.close()
-        code = self._process.returncode
+        self._process.signal_group(signal.SIGKILL)
         return Ended(128 - code if code < 0 else code, reason)
 
-    def _signal(self, number: signal.Signals) -> None:
-        try:
+
+class _Fresh:
+    """A child of this process."""
+
+    def __init__(self, command: Sequence[str], environment: Mapping[str, str], output: IO[bytes]) -> None:
+        # A session of its own: Ctrl-C in the terminal is for the stack, which then ends its workers in order.
+        self._process = subprocess.Popen(
+            list(command),
+            env=dict(environment),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+
+    def poll(self) -> int | None:
+        return self._process.poll()
+
+    def signal_group(self, number: signal.Signals) -> None:
+        with suppress(ProcessLookupError):
             os.killpg(self._process.pid, number)
-        except ProcessLookupError:
-            return

@@ -10,7 +10,16 @@ from pathlib import Path
 from typing import Any
 
 from infra.local.batch_jobs import NOT_STARTED, Attempt, BatchJob, JobRequest, JobStatus, is_retried, make_job, now_ms
-from infra.local.batch_process import EXITED, KILL_AFTER_SECONDS, TIMED_OUT, ChildProcess, Ended, StopRequest
+from infra.local.batch_process import (
+    EXITED,
+    KILL_AFTER_SECONDS,
+    TIMED_OUT,
+    ChildProcess,
+    Ended,
+    StartProcess,
+    StopRequest,
+    start_fresh,
+)
 from infra.local.events import make_event
 
 log = logging.getLogger(__name__)
@@ -27,6 +36,7 @@ class BatchRunner:
         slots: int,
         emit: Callable[[dict[str, Any]], None],
         kill_after_seconds: float = KILL_AFTER_SECONDS,
+        start_process: StartProcess = start_fresh,
     ) -> None:
         """`environment` is that of every worker; `emit` takes state-change events and must return at once."""
         self._worker_command = tuple(worker_command)
@@ -34,6 +44,7 @@ class BatchRunner:
         self._log_folder = log_folder
         self._emit = emit
         self._kill_after_seconds = kill_after_seconds
+        self._start_process = start_process
         self._changed = threading.Condition()
         self._jobs: dict[str, BatchJob] = {}
         self._runnable: deque[BatchJob] = deque()
@@ -135,7 +146,8 @@ class BatchRunner:
 
     def _run_attempt(self, job: BatchJob) -> Ended:
         command = (*self._worker_command, *job.request.command)
-        process = ChildProcess(command, self._environment_of(job), self._log_folder / job.log_name)
+        log_path = self._log_folder / job.log_name
+        process = ChildProcess(command, self._environment_of(job), log_path, self._start_process)
         with self._changed:
             self._move(job, JobStatus.RUNNING)
             stop = self._stop_by_id[job.job_id]

@@ -31,6 +31,7 @@ from infra.local.schedules import ScheduleRunner
 from infra.local.server import LocalServer
 from infra.local.state import Snapshot, StateFolder, StateSaver
 from infra.local.stream import SharedStream, StreamPump
+from infra.local.warm_workers import WarmWorkers
 from infra.wiring import WIRING, Wiring
 
 TENANTS = ("a", "b")
@@ -53,6 +54,8 @@ class StackOptions:
     app_module: str | object = "app"
     """The module that has `app` (Chalice) and the handlers, or its name."""
     worker_command: Sequence[str] = (sys.executable, "-m", "gpu_batch")
+    warm_modules: Sequence[str] = ("gpu_batch.main",)
+    """Imported once, by a process that workers are forked from (docs/decisions/0019); none: each imports all anew."""
     worker_environment: Mapping[str, str] = field(default_factory=dict)
     """Added to what every worker gets."""
     worker_grace_seconds: float = 5.0
@@ -145,8 +148,14 @@ class LocalStack:
         self.bus = EventBus(wiring.event_rules, functions, options.retry_seconds)
         self.log_folder = (options.out or state.folder) / "logs"
         worker_environment = {**os.environ, **options.worker_environment}
+        self.workers = WarmWorkers(options.warm_modules, worker_environment)
         self.batch = BatchRunner(
-            options.worker_command, worker_environment, self.log_folder, options.slots, self.bus.put
+            options.worker_command,
+            worker_environment,
+            self.log_folder,
+            options.slots,
+            self.bus.put,
+            start_process=self.workers.start,
         )
         secret_by_key = {environment.ACCESS_KEY: environment.SECRET_KEY}
         self.graphql = AppSync(wiring.graphql, functions, self.issuer, secret_by_key)
@@ -182,6 +191,8 @@ class LocalStack:
 
     def _start_triggers(self, gate: MotoGate, functions: Functions, pending: list[Delivery]) -> None:
         options, wiring = self._options, self._options.wiring
+        self._open.callback(self.workers.stop)
+        self.workers.warm_up()
         self.batch.start()
         self._open.callback(self.batch.stop, options.worker_grace_seconds)
         self.bus.resume(pending)

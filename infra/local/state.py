@@ -144,8 +144,11 @@ class StateSaver:
         self._folder.save(self._pending)
 
     def _save_until_stopped(self) -> None:
-        while self._changed.wait() and not self._stopping.is_set():
+        while self._changed.wait():
+            # Cleared before the look at the end: the other way around, a stop in between would be waited for forever.
             self._changed.clear()
+            if self._stopping.is_set():
+                return
             started = time.monotonic()
             self._folder.save(self._pending)
             self._stopping.wait(max(SAVE_SECONDS, (time.monotonic() - started) / LARGEST_SHARE))

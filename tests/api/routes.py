@@ -31,6 +31,7 @@ JOB = {
     "reused?",
     "missing?",
     "error?",
+    "cost?",
 }
 DETECTION = {"pts", "timebase", "time_seconds", "frame_index", "model", "label", "score", "box", "track_id?"}
 TRACK = {
@@ -55,6 +56,39 @@ TRACK_VERSION = {
     "is_outdated?",
     "error?",
 }
+BUDGET = {
+    "month",
+    "monthly_usd",
+    "cap_usd",
+    "committed_usd",
+    "reserved_usd",
+    "left_usd",
+    "currency",
+    "prices_dated",
+}
+MODEL_VERSION = {
+    "name",
+    "version",
+    "state",
+    "task",
+    "adapter",
+    "labels",
+    "licence",
+    "source",
+    "is_public",
+    "created_at?",
+    "ready_at?",
+    "filename?",
+    "size_bytes?",
+    "registered_by?",
+    "sha256?",
+    "score_floor?",
+    "score_default?",
+    "trial?",
+    "error?",
+    "reasons?",
+}
+MANIFEST = {"name": "mine", "version": "2", "task": "detection", "adapter": "yolox", "labels": ["person", None, "dog"]}
 PIPELINE = {
     "name",
     "version",
@@ -154,7 +188,7 @@ class Route:
 
 START = {"models": ["toy"]}
 ANALYSIS_FIELDS = {"models", "sampling?", "score_min?", "labels?", "segment_seconds?", "tracking?"}
-JOB_FIELDS = {*ANALYSIS_FIELDS - {"models"}, "models?", "pipeline?", "promote?"}
+JOB_FIELDS = {*ANALYSIS_FIELDS - {"models"}, "models?", "pipeline?", "promote?", "max_cost_usd?"}
 SLICE = {"limit", "cursor"}
 
 ROUTES = [
@@ -190,7 +224,7 @@ ROUTES = [
         body_fields={"parts"},
     ),
     Route("DELETE", "/videos/{video_id}/upload", 204),
-    Route("POST", "/videos/{video_id}/jobs", 202, {"job"}, JOB, body=START, body_fields=JOB_FIELDS),
+    Route("POST", "/videos/{video_id}/jobs", 202, {"job"}, JOB, body=START, body_fields=JOB_FIELDS, query={"dry_run"}),
     Route("GET", "/videos/{video_id}/jobs", 200, PAGE, JOB, query=SLICE),
     Route("GET", "/jobs/{job_id}", 200, {"job"}, JOB),
     Route("POST", "/jobs/{job_id}/cancel", 200, {"job"}, JOB, body={}),
@@ -402,8 +436,31 @@ ROUTES = [
         "/models",
         200,
         PAGE,
-        {"name", "version", "sha256", "task", "labels", "licence", "score_floor", "score_default"},
+        {"name", "version", "sha256", "task", "labels", "licence", "score_floor", "score_default", "state?"},
+        query=SLICE,
     ),
+    Route("GET", "/budget", 200, {"budget"}, BUDGET),
+    Route("PUT", "/budget", 200, {"budget"}, BUDGET, body={"monthly_usd": 10}, body_fields={"monthly_usd"}),
+    Route(
+        "POST",
+        "/models",
+        201,
+        {"model", "upload?"},
+        MODEL_VERSION,
+        body={"size_bytes": 100, "manifest": MANIFEST},
+        body_fields={"filename?", "size_bytes", "sha256?", "manifest"},
+    ),
+    Route("GET", "/models/{name}", 200, {"model"}, {"name", "versions", "aliases"}),
+    Route(
+        "PUT",
+        "/models/{name}/aliases/{alias}",
+        200,
+        {"alias"},
+        {"alias", "version", "moves"},
+        body={"version": "1"},
+        body_fields={"version", "from_version?"},
+    ),
+    Route("DELETE", "/models/{name}", 204, query={"version"}),
     Route("GET", "/health", 200, {"status", "version"}, is_public=True),
     Route("GET", "/openapi.json", 200, is_public=True),
     Route("GET", "/docs", 200, is_public=True),

@@ -21,6 +21,7 @@ from chalicelib.domain.schedules import Rate, RateUnit
 from chalicelib.domain.units import UnitKind, UnitState
 from chalicelib.domain.videos import Source, Video, VideoState
 from chalicelib.services.dispatch import owner_of
+from tests.api.routes import MANIFEST
 from tests.api.service import ACME, Service
 from tests.contracts.block_makers import make_block
 from tests.fakes.campaign_makers import make_campaign, make_plan, make_run, make_target
@@ -174,6 +175,16 @@ def seed_export(service: Service, tenant: TenantId = ACME) -> Seeded:
     seeded = seed_job(service, tenant)
     answer = service.call("POST", f"/jobs/{seeded.job_id}/exports", {"format": "csv"}, token=tenant)
     return replace(seeded, export_id=answer.json["export"]["export_id"])
+
+
+def seed_model(service: Service, tenant: TenantId = ACME, name: str = "mine", version: str = "1") -> None:
+    """A model of the tenant's own that jobs can name."""
+    body = {"size_bytes": 100, "manifest": MANIFEST | {"name": name, "version": version}}
+    assert service.call("POST", "/models", body, token=tenant).status == 201
+    record = service.ports.models.find_record(tenant, name, version)
+    assert record is not None
+    manifest = make_manifest(name, version=version, labels=("person", "dog"))
+    service.fakes.models.admit(record, manifest, service.fakes.clock.now())
 
 
 def seed_pipeline(service: Service, tenant: TenantId = ACME) -> None:

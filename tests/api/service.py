@@ -45,7 +45,9 @@ class Service:
     def __init__(self, limits: Limits = LIMITS, tokens: TokenVerifier | None = None) -> None:
         self.fakes: Fakes = make_fakes(limits)
         for tenant in (ACME, OTHER):
-            self.fakes.tokens.claims_by_token[tenant] = Claims(tenant, f"user-of-{tenant}", frozenset())
+            self.fakes.tokens.claims_by_token[tenant] = Claims(
+                tenant, f"user-of-{tenant}", frozenset({"reelscan/budget"})
+            )
         self.fakes.models.register(make_manifest())
         self.ports = self.fakes.ports if tokens is None else replace(self.fakes.ports, tokens=tokens)
 

@@ -6,7 +6,7 @@ import pytest
 
 from chalicelib.domain.jobs import JobState
 from tests.api.routes import ROUTES, Route
-from tests.api.seed import seed_campaign, seed_export, seed_job, seed_pipeline, seed_upload_in_parts
+from tests.api.seed import seed_campaign, seed_export, seed_job, seed_model, seed_pipeline, seed_upload_in_parts
 from tests.api.service import ACME, Service
 
 GETS = [route for route in ROUTES if route.method == "GET"]
@@ -24,6 +24,8 @@ def path_of(service: Service, route: Route) -> str:
         return route.path.format(**seed_campaign(service).path_values)
     if "/pipelines" in route.path:
         seed_pipeline(service)
+    if "/models/" in route.path:
+        seed_model(service, name="people")
     seeded = seed_export(service) if "export_id" in route.path else seed_job(service)
     return route.path.format(**seeded.path_values)
 

@@ -10,7 +10,9 @@ import pytest
 from chalicelib.contracts import object_keys
 from chalicelib.domain.ids import JobId
 from chalicelib.domain.jobs import JobState
+from chalicelib.domain.models import ModelTask
 from chalicelib.domain.units import UnitKind, UnitState
+from chalicelib.services.jobs import get_job
 from chalicelib.services.ports import Owner
 from tests.api.seed import Seeded, seed_job
 from tests.api.service import ACME, Service
@@ -213,3 +215,38 @@ def test_an_export_of_an_earlier_version_is_still_listed_and_read(service: Servi
     assert (export["state"], "url" in export) == ("SUCCEEDED", True)
     listed = service.call("GET", f"/jobs/{seeded.job_id}/exports").json["items"]
     assert [item["export_id"] for item in listed] == [export_id]
+
+
+def seed_job_of_classifier(service: Service) -> Seeded:
+    """A job whose only model labels whole frames."""
+    seeded = seed_job(service)
+    job = get_job(service.ports, ACME, seeded.job_id)
+    models = (replace(job.models[0], task=ModelTask.CLASSIFICATION),)
+    service.ports.jobs.save(replace(job, models=models), None)
+    return seeded
+
+
+@pytest.mark.parametrize("form", ["coco", "yolo", "mot", "cvat", "label_studio", "fiftyone"])
+def test_labels_of_frames_alone_are_refused_in_a_format_of_boxes(service: Service, form: str) -> None:
+    seeded = seed_job_of_classifier(service)
+    answer = service.call("POST", f"/jobs/{seeded.job_id}/exports", {"format": form})
+    assert (answer.status, answer.json["code"]) == (409, "CONFLICT")
+    assert "ndjson" in answer.json["hint"]
+    assert form not in answer.json["hint"]
+
+
+@pytest.mark.parametrize("form", ["ndjson", "csv", "parquet", "webvtt", "mp4"])
+def test_labels_of_frames_have_a_place_in_the_other_formats(service: Service, form: str) -> None:
+    assert asked(service, seed_job_of_classifier(service), form)["state"] == "QUEUED"
+
+
+def test_labels_of_frames_cannot_be_tracked(service: Service) -> None:
+    seeded = seed_job_of_classifier(service)
+    answer = service.call("POST", f"/jobs/{seeded.job_id}/tracks", {})
+    assert (answer.status, "whole frames" in answer.json["detail"]) == (409, True)
+
+
+def test_a_job_says_what_its_models_are_for(service: Service) -> None:
+    seeded = seed_job_of_classifier(service)
+    (model,) = service.call("GET", f"/jobs/{seeded.job_id}").json["job"]["models"]
+    assert model["task"] == "classification"

@@ -28,7 +28,7 @@ def test_a_job_on_a_video_that_is_ready_runs_at_once(service: Service) -> None:
     job = answer.json["job"]
     assert (job["state"], job["plan"]) == ("RUNNING", {"segments": 3, "cells": 3})
     assert job["progress"] == {"segments_total": 3, "segments_done": 0, "segments_failed": 0}
-    assert job["models"] == [{"name": "toy", "version": "1", "sha256": "a" * 64}]
+    assert job["models"] == [{"name": "toy", "version": "1", "sha256": "a" * 64, "task": "detection"}]
 
 
 def test_a_job_in_one_segment_says_why(service: Service) -> None:

@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.api.routes import ROUTES, Route
-from tests.api.seed import seed_campaign, seed_upload_in_parts, seed_versions
+from tests.api.seed import seed_campaign, seed_model, seed_upload_in_parts, seed_versions
 from tests.api.service import Service
 
-INNER_NAMES = {"kind", "n", "s3_uri", "part_number", "etag"}
+INNER_NAMES = {"kind", "n", "s3_uri", "part_number", "etag", "name", "adapter", "task", "input", "head", "shapes"}
 NAMES = sorted({name.rstrip("?") for route in ROUTES for name in route.body_fields | route.query} | INNER_NAMES)
 LIKELY = [
     "toy",
@@ -55,6 +55,7 @@ SERVICE = Service()
 CAMPAIGN = seed_campaign(SERVICE)
 SEEDED = replace(seed_versions(SERVICE), campaign_id=CAMPAIGN.campaign_id, run_id=CAMPAIGN.run_id)
 UPLOAD = seed_upload_in_parts(SERVICE)
+seed_model(SERVICE, name="people")
 
 
 def path_of(route: Route) -> str:

@@ -33,7 +33,7 @@ def test_a_pipeline_says_all_that_its_jobs_do(service: Service) -> None:
     pipeline = answer.json["pipeline"]
     assert (answer.status, pipeline["name"], pipeline["version"]) == (201, "people", 1)
     assert {name: pipeline[name] for name in told} == told
-    assert pipeline["models"] == [{"name": "toy", "version": "1", "sha256": "a" * 64}]
+    assert pipeline["models"] == [{"name": "toy", "version": "1", "sha256": "a" * 64, "task": "detection"}]
     assert pipeline["created_by"] == "user-of-acme"
     assert service.call("GET", "/pipelines/people/versions/1").json == answer.json
 

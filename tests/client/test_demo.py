@@ -201,3 +201,23 @@ def test_address_and_token_are_read_from_what_the_local_stack_wrote(fake: FakeSe
     fake.exported = clip.read_bytes()
 
     assert demo.main(["--video", str(clip), "--out", str(tmp_path / "out"), "--local", str(local)]) == 0
+
+
+def test_what_the_run_would_have_cost_is_said_in_one_line(
+    fake: FakeService, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    parts = {"workers_usd": 0.0001, "functions_usd": 0.00002, "tables_usd": 0.0003, "objects_usd": 0.00004}
+    cost = {
+        "quote_usd": 0.0005,
+        "actual_usd": 0.00046,
+        "parts": parts,
+        "cpu_seconds": {"quote": 14.2, "actual": 13.06},
+        "currency": "USD",
+        "prices_dated": "2026-11-01",
+    }
+    fake.jobs = [make_job(summary=make_summary(), cost=cost)]
+
+    run_demo(fake, tmp_path)
+
+    [told] = [line for line in capsys.readouterr().out.splitlines() if line.startswith("On AWS")]
+    assert "about $0.000460: 13.1 CPU seconds of workers $0.000100, tables $0.000300" in told

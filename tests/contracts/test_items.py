@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from fractions import Fraction
 from pathlib import Path
@@ -19,6 +20,7 @@ from chalicelib.domain.events import JobEvent
 from chalicelib.domain.ids import JobId, SubmissionId, TenantId, VideoId
 from chalicelib.domain.jobs import Job, JobRequest, JobState, MissingRange, ModelRef, PlanFacts
 from chalicelib.domain.media import Media, WholeReason
+from chalicelib.domain.models import ModelTask
 from chalicelib.domain.pipelines import Pipeline
 from chalicelib.domain.result_versions import MOVES_KEPT, Move, MoveKind, ResultVersion
 from chalicelib.domain.sampling import Sampling, SamplingKind
@@ -205,3 +207,11 @@ def _as_json(item: Item) -> Any:
 if __name__ == "__main__":
     golden = {kind: _as_json(item) for kind, item in _golden_items().items()}
     (Path(__file__).parent / "golden" / "items.json").write_text(json.dumps(golden, indent=1, sort_keys=True) + "\n")
+
+
+def test_an_item_of_a_job_says_what_a_model_is_for_unless_it_detects() -> None:
+    models = (ModelRef("nanodet-g", "1", "cd" * 32), ModelRef("scenes", "1", "ef" * 32, ModelTask.CLASSIFICATION))
+    job = replace(a_job(), models=models)
+    item = item_from_wire(item_to_wire(items.job_to_item(job, None)))
+    assert ["task" in ref for ref in item["models"]] == [False, True]
+    assert items.job_from_item(item).models == models

@@ -38,6 +38,12 @@ def test_no_tenant_has_a_partition_that_is_shared_by_all(tenant: str, name: str)
     assert table_keys.partition(tenant, name) != table_keys.PUBLIC_MODELS
 
 
+@given(tenants)
+def test_no_tenant_has_the_models_of_everybody(tenant: str) -> None:
+    assert table_keys.own_models(tenant) != table_keys.PUBLIC_MODELS
+    assert not is_tenant("public")
+
+
 @given(tenants, hostile)
 def test_what_can_be_a_tenant_holds_no_separator_of_a_key(tenant: str, tail: str) -> None:
     name = tenant + tail

@@ -55,10 +55,16 @@ def a_side_order() -> WorkOrder:
     )
 
 
+def an_admission() -> WorkOrder:
+    return replace(
+        a_probe_order(), kind=OrderKind.ADMIT, video_id="", model_id="mdl_1", parameters={"adapter": "yolox"}
+    )
+
+
 @pytest.mark.parametrize(
     "order",
-    [an_analyze_order(), a_probe_order(), a_side_order(), a_finish_that_is_told_how_to_track()],
-    ids=["all fields", "fewest fields", "a side step", "a finish with a tracker"],
+    [an_analyze_order(), a_probe_order(), a_side_order(), a_finish_that_is_told_how_to_track(), an_admission()],
+    ids=["all fields", "fewest fields", "a side step", "a finish with a tracker", "an admission"],
 )
 def test_an_order_comes_back(order: WorkOrder) -> None:
     assert WorkOrder.from_bytes(order.to_bytes()) == order
@@ -90,6 +96,10 @@ def test_the_units_of_a_job_lie_with_the_job() -> None:
 
 def test_the_probe_lies_with_the_video() -> None:
     assert a_probe_order().pk == "acme#vid_1"
+
+
+def test_the_admission_lies_with_the_model() -> None:
+    assert an_admission().pk == "acme#mdl_1"
 
 
 def test_sampling_and_timebase_are_exact() -> None:

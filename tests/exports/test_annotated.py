@@ -13,8 +13,9 @@ import av
 import numpy as np
 import pytest
 
+from chalicelib.domain.models import ModelTask
 from gpu_batch.exports.annotated import DecodedFrame, mp4_writer
-from gpu_batch.exports.facts import ExportFacts, ExportFrame, ExportRow
+from gpu_batch.exports.facts import ExportedModel, ExportFacts, ExportFrame, ExportRow
 from gpu_batch.exports.marks import MarksByFrame
 from tests.exports.job import some_facts, written
 
@@ -155,3 +156,18 @@ def test_samples_that_are_far_apart_say_nothing_of_the_time_between() -> None:
 
 def test_a_frame_that_was_left_out_of_every_frame_has_no_boxes() -> None:
     assert marks_at(STEP, [a_sample(0, 0), a_sample(2 * STEP, 40)], sampling={"kind": "every_frame"}) == []
+
+
+def test_a_label_of_the_frame_stands_in_the_caption_and_has_no_box() -> None:
+    models = (ExportedModel("scenes", "1", "a" * 64, ("person",), 0.3, ModelTask.CLASSIFICATION),)
+    facts = facts_of((320, 180), models=models)
+    labelled = [ExportFrame(0, 0, None, 0, (ExportRow(0, "person", 9000, (0, 0, 320 * 16, 180 * 16), None),))]
+    with_label, without = (
+        shown(written(mp4_writer(some_images([0], (320, 180))), facts, frames))[0][1].astype(int)
+        for frames in (labelled, [labelled[0]._replace(rows=())])
+    )
+    differs = (np.abs(with_label - without).max(axis=2) > 60).nonzero()
+    assert not is_marked(with_label.astype(np.uint8))
+    # Right of the time, at the lower edge.
+    assert differs[0].min() > 120
+    assert differs[1].min() > 20

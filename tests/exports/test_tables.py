@@ -10,7 +10,7 @@ from typing import Any
 
 import pyarrow.parquet
 
-from chalicelib.domain.exports import ExportFormat
+from chalicelib.domain.exports import EXPORT_VERSION, ExportFormat
 from gpu_batch.exports.csv_table import COLUMNS, write_csv
 from gpu_batch.exports.facts import ExportFrame, ExportRow
 from gpu_batch.exports.ndjson import write_ndjson, write_ndjson_gzip
@@ -45,7 +45,7 @@ def test_ndjson_has_every_detection_between_a_header_and_an_end() -> None:
 
 def test_the_header_states_everything() -> None:
     header = json.loads(written(write_ndjson).partition(b"\n")[0])
-    assert (header["index_base"], header["timebase"], header["export_version"]) == (0, "1/1000", 1)
+    assert (header["index_base"], header["timebase"], header["export_version"]) == (0, "1/1000", EXPORT_VERSION)
     assert (header["sampling"], header["job_id"]) == ({"kind": "per_second", "n": 2}, "job_1")
     assert [(model["name"], model["sha256"][:1]) for model in header["models"]] == [("near", "a"), ("far", "b")]
     assert header["tracker"] == {"version": 1, "parameters": {"score_high": 0.4}}

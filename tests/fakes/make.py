@@ -14,9 +14,10 @@ from tests.fakes.campaigns import FakeCampaignStore
 from tests.fakes.costs import FakeLedgerStore, FakeRateStore
 from tests.fakes.events import FakeEventStore, FakePublisher
 from tests.fakes.memory import Memory
+from tests.fakes.models import FakeModelRegistry
 from tests.fakes.objects import BUCKET, FakeObjectStore
 from tests.fakes.records import FakeDueIndex, FakeJobStore, FakeSubmissionStore, FakeVideoStore
-from tests.fakes.results import FakeModelRegistry, FakeResultStore
+from tests.fakes.results import FakeResultStore
 from tests.fakes.system import FakeClock, FakeTokenVerifier, SequentialIds
 from tests.fakes.take_over import FakeTakeOverStore
 from tests.fakes.units import FakeClaims, FakeUnitStore
@@ -63,7 +64,7 @@ class Fakes:
 def make_fakes(limits: Limits = LIMITS) -> Fakes:
     """A deployment in memory, with nothing in it."""
     clock, memory = FakeClock(), Memory()
-    models, results, objects, batch = FakeModelRegistry(), FakeResultStore(), FakeObjectStore(), FakeBatch()
+    models, results, objects, batch = FakeModelRegistry(memory), FakeResultStore(), FakeObjectStore(), FakeBatch()
     tokens, publisher = FakeTokenVerifier(), FakePublisher()
     ledgers, rates = FakeLedgerStore(memory), FakeRateStore()
     ports = Ports(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from typing import Any
@@ -127,11 +128,13 @@ def make_commit_event(segment_index: int = 0, **changes: Any) -> JobEvent:
 
 
 def make_manifest(name: str = "toy", **changes: Any) -> Manifest:
-    """A detector of persons and bicycles."""
+    """A detector of persons and bicycles; each name and version has a file of its own."""
+    version = changes.get("version", "1")
+    is_usual = (name, version) == ("toy", "1")
     fields: dict[str, Any] = {
         "name": name,
-        "version": "1",
-        "sha256": "a" * 64,
+        "version": version,
+        "sha256": "a" * 64 if is_usual else hashlib.sha256(f"{name}@{version}".encode()).hexdigest(),
         "task": ModelTask.DETECTION,
         "labels": ("person", "bicycle", "dog"),
         "input": ModelInput(ResizePolicy.STRETCH, 320, 320, 32),

@@ -10,6 +10,7 @@ from chalicelib.domain.campaigns import Campaign
 from chalicelib.domain.events import JobEvent
 from chalicelib.domain.ids import SubmissionId, TenantId, VideoId
 from chalicelib.domain.jobs import Job
+from chalicelib.domain.model_versions import ModelVersion
 from chalicelib.domain.pipelines import Pipeline
 from chalicelib.domain.result_versions import ResultVersion
 from chalicelib.domain.segments import Segment
@@ -28,6 +29,7 @@ class Memory:
 
     videos: dict[Owner, Video] = field(default_factory=dict)
     jobs: dict[Owner, Job] = field(default_factory=dict)
+    models: dict[Owner, ModelVersion] = field(default_factory=dict)
     due: dict[Due, datetime] = field(default_factory=dict)
     segments: dict[Owner, dict[int, Segment]] = field(default_factory=dict)
     units: dict[Owner, dict[UnitName, Unit]] = field(default_factory=dict)
@@ -57,8 +59,9 @@ class Memory:
 
     def forget(self, owner: Owner) -> None:
         """Drop the owner's partition."""
+        records = (self.videos, self.jobs, self.models)
         units = (self.segments, self.units, self.side_steps, self.submissions)
-        for part in (self.videos, self.jobs, *units, self.events, self.versions):
+        for part in (*records, *units, self.events, self.versions):
             part.pop(owner, None)
         for more in (self.campaigns, self.runs, self.targets):
             more.pop(owner, None)

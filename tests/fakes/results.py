@@ -1,4 +1,4 @@
-"""Table `results` in memory, and the registry of models; `write_*` and `register` do what worker and operator do."""
+"""Table `results` in memory; `write_*` does what the worker does."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from chalicelib.contracts.tracks import TrackRow, pack_tracks, unpack_tracks
 from chalicelib.contracts.tree_fold import PlacedNode
 from chalicelib.domain.errors import NotFound
 from chalicelib.domain.ids import JobId, TenantId, VideoId
-from chalicelib.domain.models import Manifest
 
 Partition = tuple[TenantId, str]
 
@@ -158,19 +157,3 @@ class CountingResults:
         self.blocks_read += len(refs)
         blocks: Mapping[str, bytes] = self._results.get_blocks(tenant, content_digest, refs)
         return blocks
-
-
-class FakeModelRegistry:
-    """The port `ModelRegistry`."""
-
-    def __init__(self) -> None:
-        self._manifest_by_name: dict[str, Manifest] = {}
-
-    def register(self, manifest: Manifest) -> None:
-        self._manifest_by_name[manifest.name] = manifest
-
-    def get(self, name: str) -> Manifest | None:
-        return self._manifest_by_name.get(name)
-
-    def list(self) -> Sequence[Manifest]:
-        return [manifest for _, manifest in sorted(self._manifest_by_name.items())]

@@ -69,6 +69,7 @@ def broken_promises(world: World, ended: Ended, expected: Outcome) -> list[str]:
         *_of_its_events(world, ended.job),
         *_of_its_video(world, ended.job),
         *_of_the_tables(world),
+        *_of_money(),
         *_of_history(world),
     ]
 
@@ -85,7 +86,8 @@ def _of_the_job(world: World, ended: Ended) -> Iterator[str]:
         yield f"the client had to ask {world.requests} times"
     if world.machines.run_next():
         yield "a child job still waits"
-    if world.first is not None and (job.reused is None or job.reused.job_id != world.first.job_id):
+    # From the first job, or from one of a request that was never answered.
+    if world.first is not None and (job.reused is None or job.reused.job_id is None):
         yield f"nothing was taken over: {job.reused}"
     if world.first is not None and any(process.startswith("worker") for process in world.processes):
         yield "a worker was started"
@@ -161,6 +163,25 @@ def _of_the_tables(world: World) -> Iterator[str]:
     # A first job waits for its upload, and nobody uploads for a request that was never answered.
     if jobs > world.requests or succeeded > (1 if world.first is None else jobs):
         yield f"{world.requests} requests made {jobs} jobs, of which {succeeded} succeeded"
+
+
+def _of_money() -> Iterator[str]:
+    """Nothing is set aside any more, and ledgers are the sums of their items."""
+    items = _items(WIRING.meta.name)
+    spent = {"month": 0, "owners": 0, "items": 0}
+    for item in items:
+        if item.get("reserved_nano", 0):
+            yield f"{item['pk']} {item['sk']} has {item['reserved_nano']} reserved"
+        if item["kind"] == "RESERVATION":
+            spent["items"] += item["committed_nano"]
+            if item["state"] != "SETTLED" or item["committed_nano"] > item["amount_nano"]:
+                yield f"{item['pk']} {item['sk']} is {item['state']}, {item['committed_nano']} committed"
+        elif item["kind"] in ("LEDGER", "TOTAL"):
+            spent["month" if item["kind"] == "LEDGER" else "owners"] += item["committed_nano"]
+            if item["used_nano"] != item["reserved_nano"] + item["committed_nano"]:
+                yield f"{item['pk']} {item['sk']} has {item['used_nano']} used"
+    if len(set(spent.values())) > 1 or not spent["items"]:
+        yield f"committed are {spent}"
 
 
 def _of_history(world: World) -> Iterator[str]:

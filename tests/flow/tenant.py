@@ -16,6 +16,9 @@ Json = dict[str, Any]
 TERMINAL = frozenset({"SUCCEEDED", "PARTIAL", "FAILED", "CANCELLED"})
 FAST_MODEL = "ssdlite-mobilenet-v2"
 POLL_SECONDS = 0.05
+"""While each step is to be seen."""
+WAIT_SECONDS = 0.2
+"""While only the end is: each look costs the stack some milliseconds, of the same processors that the workers need."""
 PATIENCE_SECONDS = 100.0
 
 
@@ -73,12 +76,14 @@ class Tenant:
 
     def wait(self, job_id: str, patience_seconds: float = PATIENCE_SECONDS) -> Json:
         """The job, once it has ended."""
-        for job in self.watch(job_id, patience_seconds):
+        for job in self.watch(job_id, patience_seconds, WAIT_SECONDS):
             if job["state"] in TERMINAL:
                 return job
         raise AssertionError("watch ends with a job that has ended")
 
-    def watch(self, job_id: str, patience_seconds: float = PATIENCE_SECONDS) -> Iterator[Json]:
+    def watch(
+        self, job_id: str, patience_seconds: float = PATIENCE_SECONDS, pause_seconds: float = POLL_SECONDS
+    ) -> Iterator[Json]:
         """The job, again and again, until it has ended."""
         deadline = time.monotonic() + patience_seconds
         while True:
@@ -87,14 +92,14 @@ class Tenant:
             if job["state"] in TERMINAL:
                 return
             assert time.monotonic() < deadline, f"job {job_id} is still {job['state']} after {patience_seconds} s"
-            threading.Event().wait(POLL_SECONDS)
+            threading.Event().wait(pause_seconds)
 
     def wait_for_video(self, video_id: str) -> Json:
         """The video, once it is known whether it can be analysed."""
         deadline = time.monotonic() + PATIENCE_SECONDS
         while (video := self.video(video_id))["state"] not in ("READY", "REJECTED"):
             assert time.monotonic() < deadline, f"video {video_id} is still {video['state']}"
-            threading.Event().wait(POLL_SECONDS)
+            threading.Event().wait(WAIT_SECONDS)
         return video
 
     def succeed(self, job_id: str, patience_seconds: float = PATIENCE_SECONDS) -> Json:
@@ -110,7 +115,7 @@ class Tenant:
         deadline = time.monotonic() + PATIENCE_SECONDS
         while export["state"] in ("QUEUED", "RUNNING"):
             assert time.monotonic() < deadline, f"export {export} is not made after {PATIENCE_SECONDS} s"
-            threading.Event().wait(POLL_SECONDS)
+            threading.Event().wait(WAIT_SECONDS)
             export = self.get(f"{path}/{export['export_id']}")["export"]
         assert export["state"] == "SUCCEEDED", export
         answer = httpx.get(export["url"], timeout=30)

@@ -48,7 +48,7 @@ def lines(records: Records, name: str, message: str) -> list[dict[str, Any]]:
 
 def readings(tenant: Tenant, job_id: str) -> list[Any]:
     """All that a reader can be told of a job's results."""
-    page = tenant.get(f"/jobs/{job_id}/query", q="appearances of person", limit=20)
+    page = tenant.get(f"/jobs/{job_id}/query", q='appearances where label = "person"', limit=20)
     segments = [{name: value for name, value in one.items() if name != "attempt"} for one in tenant.segments(job_id)]
     return [
         canonical(tenant.all_items(job_id)),

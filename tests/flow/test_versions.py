@@ -46,9 +46,14 @@ def test_latest_moves_to_a_newer_job_and_back_and_readers_follow(tenant: Tenant,
     tracks = tenant.get(f"{video}/tracks", pipeline="people")["items"]
     assert tracks == tenant.get(f"/jobs/{first['job_id']}/tracks")["items"]
 
+    named = tenant.http.put(f"{video}/versions/prod", json={"job_id": second["job_id"], "cause": "for the archive"})
+    assert named.status_code == 200, named.text
+    assert canonical(read(version="prod")) == canonical(items[second["job_id"]])
+
     # Both ends were told by the stream, and it brings none of them back.
-    (version,) = tenant.get(f"{video}/versions")["items"]
-    assert [move["kind"] for move in version["moves"]] == ["ended", "ended", "rolled_back"]
+    latest, prod = tenant.get(f"{video}/versions")["items"]
+    assert [move["kind"] for move in latest["moves"]] == ["ended", "ended", "rolled_back"]
+    assert [move["kind"] for move in prod["moves"]] == ["promoted"]
     tenant.http.delete(video)
     wait_until(lambda: not records.meta(first["video_id"]) and not records.meta(first["job_id"]))
 

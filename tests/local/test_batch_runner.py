@@ -1,11 +1,14 @@
-"""Batch as AWS has it: arrays, retries by exit code, timeouts, termination, and the events of child and parent."""
+"""Batch as AWS has it: arrays, retries by exit code, timeouts, termination, and the events of child and parent.
+
+Every promise is kept both by processes that are nothing but the worker's command, and by forks of a warm parent.
+"""
 
 from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,9 +16,11 @@ from typing import Any
 import pytest
 
 from infra.local.batch_jobs import JobRequest, JobStatus, is_retried
+from infra.local.batch_process import start_fresh
 from infra.local.batch_runner import BatchRunner
+from infra.local.warm_workers import WarmWorkers
 from infra.wiring import RETRY, WIRING
-from tests.local.toys import is_alive, python, wait_until
+from tests.local.toys import is_alive, python, python_module, wait_until
 
 ENDED = ("SUCCEEDED", "FAILED")
 
@@ -49,15 +54,36 @@ class Events:
         return [detail["status"] for detail in self.details if detail["jobId"] == job_id]
 
 
-@contextmanager
-def runner(folder: Path, code: str, *, slots: int = 2, grace: float = 30.0) -> Iterator[tuple[BatchRunner, Events]]:
-    events = Events()
-    made = BatchRunner(python(code), {"PATH": "/usr/bin:/bin"}, folder / "logs", slots, events.put, grace)
-    made.start()
-    try:
-        yield made, events
-    finally:
-        made.stop(0.1)
+ENVIRONMENT = {"PATH": "/usr/bin:/bin"}
+Runner = Callable[..., AbstractContextManager[tuple[BatchRunner, Events]]]
+
+
+@pytest.fixture(scope="module")
+def warm() -> Iterator[WarmWorkers]:
+    workers = WarmWorkers(["json"], ENVIRONMENT)
+    workers.warm_up()
+    yield workers
+    workers.stop()
+
+
+@pytest.fixture(params=["fresh", "forked"])
+def runner(request: pytest.FixtureRequest, tmp_path: Path) -> Runner:
+    """Makes a runner whose workers run some code."""
+    make_command, start = python, start_fresh
+    if request.param == "forked":
+        make_command, start = python_module, request.getfixturevalue("warm").start
+
+    @contextmanager
+    def make(code: str, *, slots: int = 2, grace: float = 30.0) -> Iterator[tuple[BatchRunner, Events]]:
+        events = Events()
+        made = BatchRunner(make_command(code), ENVIRONMENT, tmp_path / "logs", slots, events.put, grace, start)
+        made.start()
+        try:
+            yield made, events
+        finally:
+            made.stop(0.1)
+
+    return make
 
 
 def request(**changes: Any) -> JobRequest:
@@ -69,30 +95,30 @@ def exits(code: int) -> str:
     return f"import sys; sys.exit({code})"
 
 
-def test_every_child_of_an_array_gets_its_index_id_attempt_and_queue(tmp_path: Path) -> None:
+def test_every_child_of_an_array_gets_its_index_id_attempt_and_queue(runner: Runner, tmp_path: Path) -> None:
     names = ("JOB_ARRAY_INDEX", "JOB_ID", "JOB_ATTEMPT", "JQ_NAME")
     show = f"import os; print(*(os.environ['AWS_BATCH_' + name] for name in {names}))"
-    with runner(tmp_path, show) as (batch, events):
+    with runner(show) as (batch, events):
         job = batch.submit(request(array_size=3))
         events.end_of(job.job_id)
         lines = [(tmp_path / "logs" / child.log_name).read_text() for child in job.children]
     assert lines == [f"{index} {job.job_id}:{index} 1 cpu\n" for index in range(3)]
 
 
-def test_a_plain_job_has_no_array_index(tmp_path: Path) -> None:
-    with runner(tmp_path, "import os, sys; sys.exit('AWS_BATCH_JOB_ARRAY_INDEX' in os.environ)") as (batch, events):
+def test_a_plain_job_has_no_array_index(runner: Runner) -> None:
+    with runner("import os, sys; sys.exit('AWS_BATCH_JOB_ARRAY_INDEX' in os.environ)") as (batch, events):
         assert events.end_of(batch.submit(request()).job_id)["container"]["exitCode"] == 0
 
 
-def test_overrides_reach_the_worker_as_environment_and_arguments(tmp_path: Path) -> None:
-    with runner(tmp_path, "import os, sys; print(os.environ['ORDER'], sys.argv[1:])") as (batch, events):
+def test_overrides_reach_the_worker_as_environment_and_arguments(runner: Runner, tmp_path: Path) -> None:
+    with runner("import os, sys; print(os.environ['ORDER'], sys.argv[1:])") as (batch, events):
         job = batch.submit(request(environment={"ORDER": "s3://b/k"}, command=("--fast",)))
         events.end_of(job.job_id)
         assert (tmp_path / "logs" / job.log_name).read_text() == "s3://b/k ['--fast']\n"
 
 
-def test_child_and_parent_tell_their_end_with_index_and_size(tmp_path: Path) -> None:
-    with runner(tmp_path, exits(0)) as (batch, events):
+def test_child_and_parent_tell_their_end_with_index_and_size(runner: Runner) -> None:
+    with runner(exits(0)) as (batch, events):
         job = batch.submit(request(array_size=2))
         parent = events.end_of(job.job_id)
         child = events.end_of(f"{job.job_id}:1")
@@ -101,9 +127,9 @@ def test_child_and_parent_tell_their_end_with_index_and_size(tmp_path: Path) -> 
     assert (child["parameters"], child["jobName"]) == ({"order": "o-1"}, "job")
 
 
-def test_a_parent_ends_after_its_last_child_and_fails_with_any(tmp_path: Path) -> None:
+def test_a_parent_ends_after_its_last_child_and_fails_with_any(runner: Runner) -> None:
     fails_second = "import os, sys; sys.exit(65 if os.environ['AWS_BATCH_JOB_ARRAY_INDEX'] == '1' else 0)"
-    with runner(tmp_path, fails_second) as (batch, events):
+    with runner(fails_second) as (batch, events):
         job = batch.submit(request(array_size=3))
         parent = events.end_of(job.job_id)
     assert (parent["status"], parent["statusReason"]) == ("FAILED", "Array Child Job failed")
@@ -112,16 +138,16 @@ def test_a_parent_ends_after_its_last_child_and_fails_with_any(tmp_path: Path) -
 
 
 @pytest.mark.parametrize(("code", "attempts"), [(0, 1), (65, 1), (66, 1), (1, 1), (75, 3), (143, 3), (137, 1)])
-def test_exit_codes_decide_over_further_attempts(tmp_path: Path, code: int, attempts: int) -> None:
-    with runner(tmp_path, exits(code)) as (batch, events):
+def test_exit_codes_decide_over_further_attempts(runner: Runner, code: int, attempts: int) -> None:
+    with runner(exits(code)) as (batch, events):
         ended = events.end_of(batch.submit(request()).job_id)
     assert ended["status"] == ("FAILED" if code else "SUCCEEDED")
     assert [attempt["container"]["exitCode"] for attempt in ended["attempts"]] == [code] * attempts
 
 
-def test_a_job_that_passes_at_its_second_attempt_succeeds(tmp_path: Path) -> None:
+def test_a_job_that_passes_at_its_second_attempt_succeeds(runner: Runner) -> None:
     passing = "import os, sys; sys.exit(75 if os.environ['AWS_BATCH_JOB_ATTEMPT'] == '1' else 0)"
-    with runner(tmp_path, passing) as (batch, events):
+    with runner(passing) as (batch, events):
         job = batch.submit(request())
         ended = events.end_of(job.job_id)
     assert (ended["status"], len(ended["attempts"])) == ("SUCCEEDED", 2)
@@ -129,18 +155,18 @@ def test_a_job_that_passes_at_its_second_attempt_succeeds(tmp_path: Path) -> Non
     assert events.statuses_of(job.job_id) == ["SUBMITTED", *tries, *tries, "SUCCEEDED"]
 
 
-def test_a_killed_worker_has_exit_code_137_and_is_not_tried_again(tmp_path: Path) -> None:
-    with runner(tmp_path, "import os, signal; os.kill(os.getpid(), signal.SIGKILL)") as (batch, events):
+def test_a_killed_worker_has_exit_code_137_and_is_not_tried_again(runner: Runner) -> None:
+    with runner("import os, signal; os.kill(os.getpid(), signal.SIGKILL)") as (batch, events):
         ended = events.end_of(batch.submit(request()).job_id)
     assert (ended["container"]["exitCode"], len(ended["attempts"])) == (128 + signal.SIGKILL, 1)
     assert ended["statusReason"] == "Essential container in task exited"
 
 
-def test_a_terminated_job_gets_sigterm_keeps_the_reason_and_is_not_tried_again(tmp_path: Path) -> None:
+def test_a_terminated_job_gets_sigterm_keeps_the_reason_and_is_not_tried_again(runner: Runner, tmp_path: Path) -> None:
     drains = (
         "import signal, sys, time; signal.signal(15, lambda *_: sys.exit(143)); print('up', flush=True); time.sleep(60)"
     )
-    with runner(tmp_path, drains) as (batch, events):
+    with runner(drains) as (batch, events):
         job = batch.submit(request())
         log = tmp_path / "logs" / job.log_name
         wait_until(lambda: log.exists() and log.read_text(), "the worker to be up")
@@ -150,8 +176,8 @@ def test_a_terminated_job_gets_sigterm_keeps_the_reason_and_is_not_tried_again(t
     assert [attempt["container"]["exitCode"] for attempt in ended["attempts"]] == [143]
 
 
-def test_terminating_an_array_ends_running_and_waiting_children(tmp_path: Path) -> None:
-    with runner(tmp_path, "import time; time.sleep(60)", slots=1) as (batch, events):
+def test_terminating_an_array_ends_running_and_waiting_children(runner: Runner) -> None:
+    with runner("import time; time.sleep(60)", slots=1) as (batch, events):
         job = batch.submit(request(array_size=3))
         events.first(f"{job.job_id}:0", "RUNNING")
         batch.terminate(job.job_id, "stop")
@@ -160,8 +186,8 @@ def test_terminating_an_array_ends_running_and_waiting_children(tmp_path: Path) 
     assert {child.status for child in job.children} == {JobStatus.FAILED}
 
 
-def test_cancelling_leaves_a_running_job_alone_and_ends_a_waiting_one(tmp_path: Path) -> None:
-    with runner(tmp_path, "import time; time.sleep(60)", slots=1) as (batch, events):
+def test_cancelling_leaves_a_running_job_alone_and_ends_a_waiting_one(runner: Runner) -> None:
+    with runner("import time; time.sleep(60)", slots=1) as (batch, events):
         running, waiting = batch.submit(request()), batch.submit(request())
         events.first(running.job_id, "RUNNING")
         batch.cancel(running.job_id, "no")
@@ -170,9 +196,9 @@ def test_cancelling_leaves_a_running_job_alone_and_ends_a_waiting_one(tmp_path: 
         assert running.status is JobStatus.RUNNING
 
 
-def test_a_worker_that_ignores_sigterm_at_its_timeout_is_killed_and_not_tried_again(tmp_path: Path) -> None:
+def test_a_worker_that_ignores_sigterm_at_its_timeout_is_killed_and_not_tried_again(runner: Runner) -> None:
     stubborn = "import signal, time; signal.signal(15, signal.SIG_IGN); time.sleep(60)"
-    with runner(tmp_path, stubborn, grace=0.3) as (batch, events):
+    with runner(stubborn, grace=0.3) as (batch, events):
         ended = events.end_of(batch.submit(request(timeout_seconds=1)).job_id)
     assert (ended["statusReason"], len(ended["attempts"])) == ("Job attempt duration exceeded timeout", 1)
     assert ended["container"]["exitCode"] == 128 + signal.SIGKILL
@@ -187,8 +213,8 @@ def test_a_command_that_cannot_start_fails_its_job(tmp_path: Path) -> None:
     assert ended["statusReason"].startswith("CannotStartContainerError")
 
 
-def test_no_more_workers_run_at_once_than_there_are_slots(tmp_path: Path) -> None:
-    with runner(tmp_path, "import time; time.sleep(0.05)", slots=2) as (batch, events):
+def test_no_more_workers_run_at_once_than_there_are_slots(runner: Runner) -> None:
+    with runner("import time; time.sleep(0.05)", slots=2) as (batch, events):
         events.end_of(batch.submit(request(array_size=6)).job_id)
     running, most = set(), 0
     for detail in events.details:
@@ -200,17 +226,17 @@ def test_no_more_workers_run_at_once_than_there_are_slots(tmp_path: Path) -> Non
     assert most == 2
 
 
-def test_what_a_worker_leaves_behind_ends_with_it(tmp_path: Path) -> None:
+def test_what_a_worker_leaves_behind_ends_with_it(runner: Runner, tmp_path: Path) -> None:
     forks = "import subprocess; print(subprocess.Popen(['sleep', '60']).pid, flush=True)"
-    with runner(tmp_path, forks) as (batch, events):
+    with runner(forks) as (batch, events):
         job = batch.submit(request())
         events.end_of(job.job_id)
         orphan = int((tmp_path / "logs" / job.log_name).read_text())
         wait_until(lambda: not is_alive(orphan), "the worker's own child to end")
 
 
-def test_stopping_the_runner_ends_its_workers_without_an_event(tmp_path: Path) -> None:
-    with runner(tmp_path, "import os, time; print(os.getpid(), flush=True); time.sleep(60)") as (batch, events):
+def test_stopping_the_runner_ends_its_workers_without_an_event(runner: Runner, tmp_path: Path) -> None:
+    with runner("import os, time; print(os.getpid(), flush=True); time.sleep(60)") as (batch, events):
         job = batch.submit(request())
         log = tmp_path / "logs" / job.log_name
         pid = int(wait_until(lambda: log.exists() and log.read_text(), "the worker to be up"))

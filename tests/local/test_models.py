@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -10,9 +11,12 @@ from chalicelib.adapters import clients
 from chalicelib.adapters.model_registry import DynamoModelRegistry
 from chalicelib.adapters.table import Table
 from chalicelib.contracts.object_keys import model_key
+from chalicelib.domain.ids import TenantId
+from chalicelib.wiring import forget_ports
 from gpu_batch.compiler.model_folder import write_model_folder
 from infra.local import bootstrap
 from infra.local.__main__ import parse_arguments
+from infra.local.stack import LocalStack
 from tests.local.toys import ToyApp, running
 from tests.models.makers import a_detector, a_manifest
 
@@ -23,10 +27,28 @@ def test_the_models_of_a_folder_are_registered_beside_the_default_ones(tmp_path:
     write_model_folder(tmp_path / "mine", manifest, detector)
     with running(ToyApp(), models=tmp_path, register_models=bootstrap.register_start_models) as stack:
         registry = DynamoModelRegistry(Table(clients.dynamodb(), stack.environment["REELSCAN_META_TABLE"]))
-        assert [model.name for model in registry.list()] == ["mine", "nanodet-g", "ssdlite-mobilenet-v2"]
+        listed = registry.list(TenantId("a"), None, 100)
+        assert [model.manifest.name for model in listed] == ["mine", "nanodet-g", "ssdlite-mobilenet-v2"]
         bucket = stack.environment["REELSCAN_BUCKET"]
         stored = clients.s3().get_object(Bucket=bucket, Key=model_key(manifest.sha256))["Body"].read()
     assert stored == detector.SerializeToString(deterministic=True)
+
+
+def test_what_release_0_1_registered_is_there_after_the_next_start() -> None:
+    manifest = a_manifest(b"old", name="old")
+    item = {"pk": "public#models", "sk": "MODEL#old", "kind": "MODEL", "manifest": json.dumps(manifest.to_json())}
+
+    def register(stack: LocalStack) -> None:
+        forget_ports()
+        Table(clients.dynamodb(), stack.environment["REELSCAN_META_TABLE"]).put(item)
+        bootstrap.register_start_models(stack)
+
+    with running(ToyApp(), register_models=register) as stack:
+        table = Table(clients.dynamodb(), stack.environment["REELSCAN_META_TABLE"])
+        found = DynamoModelRegistry(table).find(TenantId("a"), manifest.sha256)
+        assert table.get("public#models", "MODEL#old") is None
+    assert found is not None
+    assert found.manifest == manifest
 
 
 def test_a_folder_of_models_that_is_there_is_taken(tmp_path: Path) -> None:

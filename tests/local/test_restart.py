@@ -17,20 +17,22 @@ import pytest
 from tests.local.toys import BUCKET, TABLE, ToyApp, dynamodb, is_alive, key, running, s3, take, wait_until
 
 ROOT = Path(__file__).parents[2]
+START_SECONDS = 60.0
+"""Its imports are seconds of CPU, and a machine may have other things to do."""
 
 RUN = """
 import sys
 from pathlib import Path
-from infra.local.__main__ import run
+from infra.local.__main__ import end, run
 from infra.local.stack import StackOptions
 from tests.local.toys import ToyApp, python
 worker = f"import os, signal, time; {sys.argv[3]}; print(os.getpid(), flush=True); time.sleep(600)"
 folder = Path(sys.argv[1])
 options = StackOptions(
     port=int(sys.argv[2]), state=folder / "state", out=folder / "out", app_module=ToyApp(),
-    worker_command=python(worker), register_models=lambda stack: None, worker_grace_seconds=0.3,
+    worker_command=python(worker), warm_modules=(), register_models=lambda stack: None, worker_grace_seconds=0.3,
 )
-sys.exit(run(options))
+end(run(options))
 """
 
 
@@ -47,7 +49,7 @@ def stack_process(folder: Path, port: int = 0, worker_setup: str = "pass") -> It
 
 def described(folder: Path) -> dict[str, str]:
     file = folder / "out" / "local.json"
-    wait_until(file.exists, "the stack to be ready")
+    wait_until(file.exists, "the stack to be ready", START_SECONDS)
     return dict(json.loads(file.read_text()))
 
 
@@ -180,5 +182,5 @@ def test_a_used_port_ends_the_command_with_what_to_do(tmp_path: Path) -> None:
     with running() as stack:
         port = int(stack.base_url.rpartition(":")[2])
         with stack_process(tmp_path, port) as process:
-            said, _ = process.communicate(timeout=20)
+            said, _ = process.communicate(timeout=START_SECONDS)
             assert (process.returncode, f"make local PORT={port + 1}" in said) == (1, True)

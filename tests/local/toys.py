@@ -87,13 +87,20 @@ def make_chalice() -> Chalice:
 def running(app: ToyApp | None = None, **options: Any) -> Iterator[LocalStack]:
     """A stack with a toy app; options as in `StackOptions`."""
     chosen: dict[str, Any] = {"app_module": app or ToyApp(), "reconcile_seconds": 3600.0, "retry_seconds": 0.02}
-    with LocalStack(StackOptions(**{**chosen, "register_models": lambda _: None, **options})) as stack:
+    # No worker of these stacks imports what takes long.
+    chosen |= {"register_models": lambda _: None, "warm_modules": ()}
+    with LocalStack(StackOptions(**{**chosen, **options})) as stack:
         yield stack
 
 
 def python(code: str) -> tuple[str, ...]:
     """A worker command that runs `code`."""
     return (sys.executable, "-c", code)
+
+
+def python_module(code: str) -> tuple[str, ...]:
+    """The same as a module, which can be forked from a warm parent."""
+    return (sys.executable, "-m", "tests.local.toy_worker", code)
 
 
 def dynamodb() -> DynamoDBClient:
@@ -128,11 +135,11 @@ def in_threads(count: int, act: Callable[[int], Any]) -> list[Any]:
     return results
 
 
-def wait_until(condition: Callable[[], Any], what: str) -> Any:
+def wait_until(condition: Callable[[], Any], what: str, patience_seconds: float = PATIENCE_SECONDS) -> Any:
     """The first true value of `condition`, which is about another process or thread and has no event of its own."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    deadline = time.monotonic() + patience_seconds
     while not (value := condition()):
-        assert time.monotonic() < deadline, f"waited {PATIENCE_SECONDS} s in vain for {what}"
+        assert time.monotonic() < deadline, f"waited {patience_seconds} s in vain for {what}"
         threading.Event().wait(0.01)
     return value
 

@@ -69,3 +69,32 @@ def an_if_with(*nodes: onnx.NodeProto, tensors: tuple[onnx.TensorProto, ...] = (
     """An `If` with `nodes` and `tensors` in its subgraphs."""
     branch = helper.make_graph(list(nodes), "branch", [], [], list(tensors))
     return helper.make_node("If", ["condition"], ["unused"], then_branch=branch, else_branch=branch)
+
+
+def a_classifier(labels: int = 3, *, output: str = "scores") -> onnx.ModelProto:
+    """A canonical classifier of the mean colour: the scores of the first three labels are red, green and blue."""
+    reduced = [
+        helper.make_node("Cast", ["frames"], ["levels"], to=TensorProto.FLOAT),
+        helper.make_node("ReduceMean", ["levels"], ["mean"], axes=[1, 2], keepdims=0),
+        helper.make_node("Div", ["mean", "most"], ["colours"]),
+        helper.make_node("Pad", ["colours", "pads"], [output]),
+    ]
+    graph = helper.make_graph(
+        reduced,
+        "colours",
+        [helper.make_tensor_value_info("frames", TensorProto.UINT8, ["N", "H", "W", 3])],
+        [helper.make_tensor_value_info(output, TensorProto.FLOAT, ["N", labels])],
+        [
+            numpy_helper.from_array(np.array(255, np.float32), "most"),
+            numpy_helper.from_array(np.array([0, 0, 0, labels - 3], np.int64), "pads"),
+        ],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
+    model.ir_version = 8
+    return model
+
+
+def a_classifier_manifest(model_bytes: bytes = b"", **changes: Any) -> Manifest:
+    """Of `a_classifier`."""
+    fields: dict[str, Any] = {"name": "colours", "labels": ("red", "green", "blue"), "task": ModelTask.CLASSIFICATION}
+    return a_manifest(model_bytes, **(fields | {"max_detections": None, "nms_iou": None} | changes))

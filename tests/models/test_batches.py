@@ -12,9 +12,9 @@ from onnx import helper
 from gpu_batch.models.bound import BoundSession
 from gpu_batch.models.by_shape import SessionByShape
 from gpu_batch.models.detect import Rows, detect, detect_frames
-from gpu_batch.models.loader import Model, load_in_batches
+from gpu_batch.models.loader import Model, load, load_in_batches
 from gpu_batch.selfcheck import count_matches
-from tests.models.makers import a_detector, a_manifest
+from tests.models.makers import a_classifier, a_classifier_manifest, a_detector, a_manifest
 from tests.models.paths import DEFAULT_MODELS
 
 BOX_TOLERANCE = 4
@@ -119,6 +119,16 @@ def test_rows_of_padding_are_dropped(nanodet: Model) -> None:
 def test_more_frames_than_a_batch_are_refused(nanodet: Model) -> None:
     with pytest.raises(ValueError, match="1 to 2 frames but got 3"):
         in_batches(nanodet, 2).run(np.zeros((3, 256, 416, 3), np.uint8))
+
+
+def test_a_classifier_in_batches_gives_the_labels_of_single_frames(bikes: list[av.VideoFrame]) -> None:
+    content = a_classifier().SerializeToString()
+    manifest, frames = a_classifier_manifest(content, score_floor=0.01, score_default=0.01), bikes[:20:4]
+    together = [rows for (rows,) in detect_frames([load_in_batches(manifest, content, 4)], frames, 0)]
+    alone = [detect(load(manifest, content), frame, 0) for frame in frames]
+    assert [len(rows.scores) for rows in alone] == [3] * len(frames)
+    for found, expected in zip(together, alone, strict=True):
+        assert_alike(found, expected)
 
 
 def test_a_graph_that_is_fixed_at_one_frame_runs_one_by_one() -> None:

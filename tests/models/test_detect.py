@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.domain.models import InputSize
+from chalicelib.domain.models import MAX_LABELS_PER_FRAME, InputSize
 from gpu_batch.compiler.accuracy import Found, as_found, average_precision_50
-from gpu_batch.models.detect import Rows, box_step, detect, to_rows
+from gpu_batch.models.detect import Rows, box_step, detect, to_frame_labels, to_rows
 from gpu_batch.models.loader import Model
 from tests.models.opencv_reference import NanodetReference, shown_rgb
 from tests.models.paths import DEFAULT_MODELS
@@ -76,8 +76,8 @@ def test_a_side_is_off_by_half_a_step_at_most_and_never_outside_the_frame(
     shown: tuple[int, int], corners: list[float]
 ) -> None:
     # As much input as content: boxes come as they are shown, in float32 as from a model.
-    x1, x2 = sorted(np.float32(share * shown[0]) for share in corners[:2])
-    y1, y2 = sorted(np.float32(share * shown[1]) for share in corners[2:])
+    x1, x2 = sorted(float(np.float32(share * shown[0])) for share in corners[:2])
+    y1, y2 = sorted(float(np.float32(share * shown[1])) for share in corners[2:])
     rows = rows_of((0.5, 0, (x1, y1, x2, y2)), size=InputSize(*shown, *shown), shown=shown)
     step, edges = box_step(*shown), np.array([*shown, *shown]) * 16
     exact = np.clip(np.array([x1, y1, x2, y2], np.float64) * 16, 0, edges)
@@ -138,6 +138,45 @@ def test_a_frame_that_fills_every_row_says_so(hits: int, overflow: bool) -> None
 def test_a_frame_without_hits_has_no_rows() -> None:
     rows = rows_of()
     assert (rows.labels.shape, rows.boxes.shape, rows.overflow) == ((0,), (0, 4), False)
+
+
+def labels_of(*scores: float, floor: float = 0.1, shown: tuple[int, int] = (1921, 1081)) -> Rows:
+    return to_frame_labels(np.array(scores, np.float32), floor, *shown)
+
+
+def test_labels_of_a_frame_are_those_above_the_floor_the_best_first() -> None:
+    rows = labels_of(0.2, 0.1, 0.55, 0.0, 0.15)
+    assert rows.labels.tolist() == [2, 0, 4]
+    assert rows.scores.tolist() == [5500, 2000, 1500]
+    assert not rows.overflow
+
+
+def test_the_box_of_a_label_is_the_whole_frame_whatever_its_size() -> None:
+    assert labels_of(0.9, 0.8).boxes.tolist() == [[0, 0, 1921 * 16, 1081 * 16]] * 2
+    assert labels_of(0.9, shown=(7681, 4321)).boxes.tolist() == [[0, 0, 7681 * 16, 4321 * 16]]
+
+
+def test_a_frame_keeps_the_best_labels_and_says_that_there_were_more() -> None:
+    scores = [0.3 + 0.01 * (number * 7 % 20) for number in range(20)]
+    rows = labels_of(*scores)
+    assert rows.labels.tolist() == sorted(range(20), key=lambda number: -scores[number])[:MAX_LABELS_PER_FRAME]
+    assert rows.overflow
+    assert not labels_of(*scores[:MAX_LABELS_PER_FRAME]).overflow
+
+
+def test_labels_that_are_equally_sure_come_by_their_numbers() -> None:
+    assert labels_of(0.3001, 0.5, 0.3004).labels.tolist() == [1, 0, 2]
+
+
+def test_a_frame_of_no_label_has_no_rows_of_the_types_that_blocks_store() -> None:
+    rows = labels_of(0.05, float("nan"))
+    assert [array.dtype.name for array in (rows.labels, rows.scores, rows.boxes)] == ["uint16", "uint16", "int32"]
+    assert rows.boxes.shape == (0, 4)
+
+
+def test_a_score_that_rounds_to_nothing_or_to_more_than_one_makes_no_such_row() -> None:
+    rows = labels_of(0.0004, 1.00001, floor=0.0001)
+    assert (rows.labels.tolist(), rows.scores.tolist()) == ([1], [10_000])
 
 
 @pytest.mark.parametrize("name", ["nanodet", "ssd"])

@@ -16,7 +16,14 @@ from chalicelib.domain.errors import ErrorCode
 from gpu_batch.errors import BadOrder
 from gpu_batch.models.loader import Model, load
 from gpu_batch.models.onnx_safety import check_onnx
-from tests.models.makers import a_detector, a_manifest, an_external_tensor, an_if_with
+from tests.models.makers import (
+    a_classifier,
+    a_classifier_manifest,
+    a_detector,
+    a_manifest,
+    an_external_tensor,
+    an_if_with,
+)
 
 TINY = a_detector().SerializeToString()
 
@@ -108,3 +115,21 @@ def test_a_graph_that_is_not_canonical_is_refused() -> None:
 def test_a_graph_of_another_number_of_rows_is_refused() -> None:
     with pytest.raises(BadOrder, match="must give"):
         load(a_manifest(TINY, max_detections=3), TINY)
+
+
+def test_a_classifier_is_opened_and_gives_a_score_for_each_label() -> None:
+    content = a_classifier().SerializeToString()
+    model = load(a_classifier_manifest(content), content)
+    (scores,) = model.run(np.full((2, 300, 300, 3), (255, 51, 0), np.uint8))
+    np.testing.assert_allclose(scores, [[1, 0.2, 0]] * 2, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [(a_classifier(4), "must give .*3.* for scores but gave .*4"), (a_classifier(output="logits"), "does not run")],
+    ids=["another number of labels", "another name"],
+)
+def test_a_classifier_that_is_not_canonical_is_refused(model: onnx.ModelProto, message: str) -> None:
+    content = model.SerializeToString()
+    with pytest.raises(BadOrder, match=message):
+        load(a_classifier_manifest(content), content)

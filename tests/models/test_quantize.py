@@ -90,6 +90,15 @@ def quantize(model: Path, *more: str, out: str = "out") -> int:
     return main(["quantize", str(model), "--out", str(model.with_name(out)), *more])
 
 
+def test_a_classifier_is_refused_since_there_are_no_boxes_to_judge_by(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    network, manifest = compile_network(networks.classifier(), a_recipe("logits"))
+    write_model_folder(tmp_path / "scenes", manifest, network)
+    assert quantize(tmp_path / "scenes", "--frames", str(a_video(tmp_path / "seen.mp4", 2))) == 66
+    assert "must be for detection" in capsys.readouterr().err
+
+
 def test_the_worker_opens_the_int8_model_and_its_report_is_beside_it(model: Path, tmp_path: Path) -> None:
     (model / "NOTICE").write_text("whose weights these are")
     seen, unseen = a_video(tmp_path / "seen.mp4", 8), a_video(tmp_path / "unseen.mp4", 5, seed=50)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import partial
 from typing import Any, Protocol
 
@@ -30,9 +31,12 @@ from chalicelib.adapters.unit_store import DynamoUnitStore
 from chalicelib.adapters.video_store import DynamoVideoStore
 from chalicelib.contracts import table_keys
 from chalicelib.contracts.job_index import IndexEntry
+from chalicelib.contracts.model_items import digest_to_item, place_to_item, trial_to_map
+from chalicelib.contracts.outcomes import model_admitted
 from chalicelib.contracts.tracks import TrackRow, pack_tracks
 from chalicelib.contracts.tree_fold import PlacedNode
 from chalicelib.domain.ids import JobId, TenantId
+from chalicelib.domain.model_versions import ModelVersion, Trial
 from chalicelib.domain.models import Manifest
 from chalicelib.services.object_port import PostForm, SignedPart
 from chalicelib.services.ports import Ports
@@ -49,6 +53,7 @@ class Outside(Protocol):
     def put_part(self, part: SignedPart, body: bytes) -> bool: ...
     def fetch(self, url: str) -> bytes | None: ...
     def register(self, manifest: Manifest) -> None: ...
+    def admit(self, version: ModelVersion, manifest: Manifest, ready_at: datetime) -> object: ...
     def write_index(self, tenant: TenantId, job_id: JobId, entry: IndexEntry) -> None: ...
     def write_block(self, tenant: TenantId, content_digest: str, sk: str, packed: bytes) -> None: ...
     def write_tracks(
@@ -103,6 +108,7 @@ class FakeOutside:
         self.put_part = fakes.objects.put_part
         self.fetch = fakes.objects.fetch
         self.register = fakes.models.register
+        self.admit = fakes.models.admit
         self.write_index = fakes.results.write_index
         self.write_block = fakes.results.write_block
         self.write_tracks = fakes.results.write_tracks
@@ -114,6 +120,7 @@ class HttpOutside:
 
     def __init__(self, meta: Table, results: Table) -> None:
         self._registry = DynamoModelRegistry(meta)
+        self._meta = meta
         self._results = results
 
     def post(self, form: PostForm, body: bytes) -> bool:
@@ -129,6 +136,13 @@ class HttpOutside:
 
     def register(self, manifest: Manifest) -> None:
         self._registry.put(manifest)
+
+    def admit(self, version: ModelVersion, manifest: Manifest, ready_at: datetime) -> None:
+        pk = table_keys.partition(version.tenant, version.model_id)
+        place = place_to_item(version.tenant, version.name, version.version, version.model_id)
+        digest = digest_to_item(place["pk"], manifest, ready_at, version.model_id)
+        trial = trial_to_map(Trial({"64x64": 1.5}, 20.0))
+        self._meta.transact(model_admitted(self._meta.name, pk, place, digest, trial=trial))
 
     def write_index(self, tenant: TenantId, job_id: JobId, entry: IndexEntry) -> None:
         self._results.put(entry.to_item(tenant, job_id))

@@ -1,4 +1,4 @@
-"""The contract of the ports `ResultStore` and `ModelRegistry`."""
+"""The contract of the port `ResultStore`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from chalicelib.contracts.tree_fold import PlacedNode
 from chalicelib.domain.errors import NotFound
 from chalicelib.domain.ids import JobId, TenantId, VideoId
 from chalicelib.services.ports import Ports
-from tests.fakes.makers import make_manifest
 from tests.ports.deployments import Deployment
 
 DIGEST = "d" * 64
@@ -175,21 +174,3 @@ def test_videos_with_the_same_bytes_are_listed_newest_first(deployment: Deployme
     results.drop_reference(tenant, DIGEST, videos[2])
     assert list(results.list_references(tenant, DIGEST, 2)) == [videos[3], videos[1]]
     assert list(results.list_references(TenantId("stranger"), DIGEST, 2)) == []
-
-
-def test_a_registered_model_is_read_by_name_and_listed(deployment: Deployment, tenant: TenantId) -> None:
-    manifest = make_manifest(f"m-{tenant.lower().replace('_', '-')}", score_floor=0.05)
-    deployment.outside.register(manifest)
-    assert deployment.ports.models.get(manifest.name) == manifest
-    assert manifest in deployment.ports.models.list()
-
-
-def test_models_are_listed_by_name(deployment: Deployment) -> None:
-    for name in ("zebra", "ant"):
-        deployment.outside.register(make_manifest(name))
-    names = [manifest.name for manifest in deployment.ports.models.list()]
-    assert names == sorted(names)
-
-
-def test_a_model_that_was_never_registered_is_none(ports: Ports) -> None:
-    assert ports.models.get("no-such-model") is None

@@ -172,7 +172,7 @@ class Archive:
         job = make_job(
             state=JobState.PARTIAL,
             request=JobRequest(self._models, Sampling(), score_min, labels),
-            models=tuple(ModelRef(name, "1", "a" * 64) for name in self._models),
+            models=tuple(ModelRef(name, "1", make_manifest(name).sha256) for name in self._models),
             plan=PlanFacts(segments, segments * 2),
         )
         self.ports.jobs.add(job, None)

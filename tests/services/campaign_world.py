@@ -50,7 +50,7 @@ PLACES_BY_MODEL: dict[str, list[tuple[int, int]]] = {
     "finer": [(1, 0), (1, 4000), (0, 8000)],
     "worse": [(1, 2000)],
 }
-NOT_PORTS = ("limits", "bucket", "polled", "clock")
+NOT_PORTS = ("limits", "bucket", "polled", "clock", "prices")
 
 
 class Died(BaseException):

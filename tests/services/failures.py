@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from chalicelib.contracts.work_order import OrderKind
 from chalicelib.domain.jobs import Job
 from chalicelib.services.ports import ChildState
@@ -38,9 +40,9 @@ def finishing(world: World) -> Job:
     return world.job(job)
 
 
-def partial(world: World, *, failed: list[int], cells: int) -> Job:
+def partial(world: World, *, failed: list[int], cells: int, **request: Any) -> Job:
     """A job that ended with these segments failed."""
-    job = world.running(cells)
+    job = world.running(cells, **request)
     for index in failed:
         fail_segment(world, index)
     world.drain()

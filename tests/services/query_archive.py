@@ -96,7 +96,7 @@ class QueryArchive:
             video_id=video_id,
             state=JobState.PARTIAL,
             request=JobRequest(self._models, Sampling(), self._score_min, self._labels),
-            models=tuple(ModelRef(name, "1", "a" * 64) for name in self._models),
+            models=tuple(ModelRef(name, "1", make_manifest(name).sha256) for name in self._models),
             plan=PlanFacts(segments, segments * 2),
         )
         self.ports.jobs.add(job, None)

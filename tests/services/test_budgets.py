@@ -9,6 +9,7 @@ import pytest
 from chalicelib.contracts.work_order import OrderKind
 from chalicelib.domain.budgets import Ledger, ReservationState, month_of
 from chalicelib.domain.errors import Conflict, ErrorCode, LimitExceeded
+from chalicelib.domain.ids import JobId
 from chalicelib.domain.jobs import Job, JobState
 from chalicelib.domain.units import UnitKind
 from chalicelib.services import budgets
@@ -240,3 +241,20 @@ def test_a_finish_is_paid_for_with_the_analysis() -> None:
     assert finish is not None
     assert finish.attempt == 1
     assert used_by(world, job) == quote
+
+
+def test_a_job_that_found_nothing_to_take_over_pays_for_its_workers() -> None:
+    world = World()
+    video = world.ready()
+    quote = quote_job(world.ports, video, make_request())
+    job = start_job(world.ports, video, make_request())
+    promised = replace(quote, children=0, price=replace(quote.price, child_nano_usd=0, units_nano_usd=0))
+    waiting = replace(
+        world.job(job), job_id=JobId(world.ports.ids.make("job")), state=JobState.PENDING, plan=None, quote=promised
+    )
+    world.ports.jobs.add(waiting, None)
+    world.changed(waiting)
+    assert used_by(world, waiting) == quote.cost_nano_usd
+    stored = world.job(waiting).quote
+    assert stored is not None
+    assert stored.children == 4

@@ -20,7 +20,7 @@ from chalicelib.services.jobs import cancel_job, start_job
 from chalicelib.services.ports import ChildState, Ports
 from tests.services.world import BODY, World, make_request
 
-FAULTY_PORTS = ("videos", "jobs", "units", "submissions", "due", "results", "objects", "batch")
+FAULTY_PORTS = ("videos", "jobs", "models", "units", "submissions", "due", "results", "objects", "batch")
 CELLS = 5
 
 

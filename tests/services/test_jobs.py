@@ -60,10 +60,18 @@ def test_a_model_that_does_not_exist_is_refused_with_those_that_do() -> None:
 
 def test_a_model_of_a_task_that_jobs_cannot_run_is_refused_at_the_start() -> None:
     world = World()
+    task = ModelTask.CLIP_CLASSIFICATION
+    world.fakes.models.register(make_manifest("deeds", task=task, max_detections=None, nms_iou=None, clip_frames=8))
+    with pytest.raises(InvalidRequest, match="'deeds' must be for classification or detection but is for clip_class"):
+        start_job(world.ports, world.uploaded(), make_request(models=("toy", "deeds")))
+
+
+def test_a_job_may_have_detectors_and_classifiers_and_says_which_is_which() -> None:
+    world = World()
     task = ModelTask.CLASSIFICATION
     world.fakes.models.register(make_manifest("scenes", task=task, max_detections=None, nms_iou=None))
-    with pytest.raises(InvalidRequest, match="'scenes' must be for detection but is for classification"):
-        start_job(world.ports, world.uploaded(), make_request(models=("toy", "scenes")))
+    job = start_job(world.ports, world.uploaded(), make_request(models=("toy", "scenes")))
+    assert [(ref.name, ref.task) for ref in world.job(job).models] == [("toy", "detection"), ("scenes", task)]
 
 
 def test_a_label_of_none_of_the_models_is_refused() -> None:
@@ -147,12 +155,12 @@ def test_a_submission_is_recorded_before_batch_hears_of_it_and_marked_after() ->
     assert (submission.state, submission.batch_job_id) == (SubmissionState.SENT, world.last_batch_job().batch_job_id)
 
 
-def test_a_job_whose_model_was_replaced_before_it_ran_fails_and_says_so() -> None:
+def test_a_job_whose_model_was_removed_before_it_ran_fails_and_says_so() -> None:
     """It used to stay RUNNING until its deadline, since no work order could be written for it."""
     world = World()
     video = world.uploaded()
     job = start_job(world.ports, video, make_request())
-    world.fakes.models.register(make_manifest(sha256="b" * 64))
+    world.fakes.models.unregister(make_manifest())
     world.run_worker(world.last_batch_job())
     world.changed(video)
     failure = world.job(job).failure
@@ -160,13 +168,23 @@ def test_a_job_whose_model_was_replaced_before_it_ran_fails_and_says_so() -> Non
     assert (world.job(job).state, failure.code) == (JobState.FAILED, ErrorCode.MODEL_INVALID)
 
 
-def test_a_job_whose_model_was_replaced_cannot_be_retried() -> None:
+def test_a_job_whose_model_was_removed_cannot_be_retried() -> None:
     world = World()
     job = partial(world, failed=[1], cells=4)
-    world.fakes.models.register(make_manifest(sha256="b" * 64))
-    with pytest.raises(Conflict, match="replaced"):
+    world.fakes.models.unregister(make_manifest())
+    with pytest.raises(Conflict, match="was removed"):
         retry_job(world.ports, job)
     assert world.job(job) == job
+
+
+def test_a_job_is_retried_with_its_own_model_after_the_name_has_others() -> None:
+    world = World()
+    job = partial(world, failed=[1], cells=4)
+    world.fakes.models.register(make_manifest(version="2"))
+    world.fakes.models.register(make_manifest(sha256="b" * 64))
+    retry_job(world.ports, job)
+    order = WorkOrder.from_bytes(world.ports.objects.get(order_key(world.last_batch_job().submission)))
+    assert [model.manifest["sha256"] for model in order.models] == ["a" * 64]
 
 
 def test_progress_is_counted_from_the_segments() -> None:

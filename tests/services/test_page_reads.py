@@ -16,6 +16,7 @@ from chalicelib.contracts.job_index import IndexEntry
 from chalicelib.contracts.track_ids import IdColumn, pack_track_ids
 from chalicelib.contracts.tracks import TrackRow
 from chalicelib.domain.jobs import Job, JobState, PlanFacts
+from chalicelib.domain.models import ModelTask
 from chalicelib.domain.videos import VideoState
 from chalicelib.services.index_reader import TREE_READS_PER_PAGE
 from chalicelib.services.ports import Ports
@@ -168,3 +169,14 @@ def test_a_job_that_is_done_again_is_read_by_its_entries_alone() -> None:
     found, _ = find_detections(replace(ports, results=reads), running, DetectionQuery(), limit=100, cursor=None)
     assert {(detection.frame_index, detection.track_id) for detection in found} == {(None, None)}
     assert set(reads.items) == {"list_index", "get_blocks"}
+
+
+def test_no_track_ids_are_read_for_labels_of_whole_frames() -> None:
+    ports, job = a_long_job(LENGTHS[0])
+    models = tuple(replace(ref, task=ModelTask.CLASSIFICATION) for ref in job.models)
+    reads: Any = Reads(ports.results)
+    classified = replace(job, models=models)
+    found, _ = find_detections(replace(ports, results=reads), classified, DetectionQuery(), limit=3, cursor=None)
+    assert [detection.track_id for detection in found] == [None] * 3
+    assert "get_blocks" in reads.items
+    assert "get_track_ids" not in reads.items

@@ -13,6 +13,7 @@ from chalicelib.contracts.work_order import OrderKind, WorkOrder
 from chalicelib.domain.errors import Conflict, InvalidRequest, LimitExceeded, NotFound
 from chalicelib.domain.ids import TenantId
 from chalicelib.domain.jobs import PipelineRef
+from chalicelib.domain.models import ModelTask
 from chalicelib.domain.pipelines import MAX_VERSIONS, Pipeline
 from chalicelib.domain.tracking import TrackingParameters
 from chalicelib.services import pipelines
@@ -113,6 +114,15 @@ def test_a_pipeline_is_checked_like_a_job() -> None:
     with pytest.raises(InvalidRequest, match="jobs without a pipeline"):
         make(world, "default")
     assert list(list_pipelines(world.ports, TENANT, None, 9)) == []
+
+
+def test_a_tracker_that_has_nothing_to_track_is_refused() -> None:
+    world = World()
+    labeller = make_manifest("scenes", task=ModelTask.CLASSIFICATION, max_detections=None, nms_iou=None)
+    world.fakes.models.register(labeller)
+    with pytest.raises(InvalidRequest, match="tracks are made of detections"):
+        make(world, models=("scenes",), tracker=TrackingParameters(lost_seconds=3))
+    assert make(world, models=("scenes",)).models[0].task is ModelTask.CLASSIFICATION
 
 
 def test_a_pipeline_has_so_many_versions_and_no_more() -> None:

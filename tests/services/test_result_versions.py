@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from chalicelib.domain.errors import Conflict, DependencyFailed, InvalidRequest, LimitExceeded, NotFound
-from chalicelib.domain.ids import JobId, TenantId
+from chalicelib.domain.ids import JobId, TenantId, VideoId
 from chalicelib.domain.jobs import Job, JobState
 from chalicelib.domain.result_versions import LATEST, ResultVersion
 from chalicelib.domain.videos import Video
@@ -306,22 +307,50 @@ def test_the_alias_of_a_job_that_is_just_deleted_names_nothing() -> None:
     assert (named(world, video, "prod"), named(world, video)) == (None, None)
 
 
-def test_jobs_are_looked_through_only_where_something_may_have_been_lost() -> None:
+class Counted:
+    """A job store that counts the jobs that it gives."""
+
+    def __init__(self, world: World) -> None:
+        self._store = world.fakes.ports.jobs
+        self.given = 0
+
+    def get(self, tenant: TenantId, job_id: JobId) -> Job | None:
+        self.given += 1
+        return self._store.get(tenant, job_id)
+
+    def list_for_video(self, tenant: TenantId, video_id: VideoId, after: JobId | None, limit: int) -> Sequence[Job]:
+        found = self._store.list_for_video(tenant, video_id, after, limit)
+        self.given += len(found)
+        return found
+
+    def __getattr__(self, name: str) -> Any:
+        raise AssertionError(f"{name} was asked for")
+
+
+@pytest.mark.parametrize(("newer", "read"), [(0, 1 + 1), (1, 1 + 2 + 1), (3, 1 + 4 + 1)])
+def test_only_jobs_that_are_newer_are_looked_at(newer: int, read: int) -> None:
+    """One page by the latest costs what it costs, however many older jobs the video has."""
     world = World()
     video = world.ready(2)
-    job = ended(world, video)
-    assert named(world, video) == job.job_id
-    asked: list[str] = []
+    for _ in range(2):
+        assert named(world, video) != ended(world, video).job_id
+    latest = named(world, video)
+    for _ in range(newer):
+        ended(world, video, promote=False)
+    counted = Counted(world)
+    found = find_version(replace(world.ports, jobs=counted), video, "default")
+    assert (found and found.job_id, counted.given) == (latest, read)
 
-    class Counted:
-        def __getattr__(self, name: str) -> Any:
-            asked.append(name)
-            return getattr(world.fakes.ports.jobs, name)
 
-    counted = replace(world.ports, jobs=Counted())
-    assert find_version(counted, video, "default") is not None
-    assert "list_newest" not in asked
-    assert JOBS_LOOKED_AT < 100
+def test_a_lost_end_is_found_behind_jobs_that_came_to_nothing() -> None:
+    world = World()
+    video = world.ready(2)
+    first = ended(world, video)
+    assert named(world, video) == first.job_id
+    second = ended(world, video)
+    for _ in range(JOBS_LOOKED_AT // 2):
+        ended(world, video, JobState.FAILED)
+    assert named(world, video) == second.job_id
 
 
 def test_another_tenant_finds_nothing() -> None:

@@ -101,11 +101,11 @@ def test_a_job_that_has_not_finished_has_no_side_steps() -> None:
         start_side_step(world.ports, job, NAME, {})
 
 
-def test_a_model_that_was_replaced_refuses_the_side_step() -> None:
+def test_a_model_that_was_removed_refuses_the_side_step() -> None:
     world = World()
     job = world.done()
-    world.fakes.models.register(make_manifest(sha256="b" * 64))
-    with pytest.raises(Conflict, match="removed or replaced"):
+    world.fakes.models.unregister(make_manifest())
+    with pytest.raises(Conflict, match="was removed after"):
         start_side_step(world.ports, job, NAME, {})
 
 
@@ -234,7 +234,7 @@ def test_a_step_whose_model_is_gone_fails() -> None:
     world = World()
     job = world.done()
     started(world, job)
-    world.fakes.models.register(make_manifest(sha256="b" * 64))
+    world.fakes.models.unregister(make_manifest())
     world.tick()
     assert code_of(step_of(world, job)) is ErrorCode.MODEL_INVALID
 

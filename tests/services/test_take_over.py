@@ -23,6 +23,7 @@ from chalicelib.services.advance import advance_job
 from chalicelib.services.dispatch import owner_of
 from chalicelib.services.job_events import record_commit, record_state
 from chalicelib.services.jobs import cancel_job, get_progress, list_segments, retry_job, start_job
+from chalicelib.services.models import resolve_model
 from chalicelib.services.pipelines import make_pipeline
 from chalicelib.services.reuse import Reuse, find_reuse
 from chalicelib.services.take_over_port import StoredResults, TakenSegment
@@ -317,8 +318,8 @@ def test_a_commit_is_told_of_when_it_can_be_read_and_once() -> None:
 
 def found(world: World, job: Job, **request: Any) -> Reuse:
     asked = make_request(**request)
-    manifests = [world.fakes.models.get(name) for name in asked.models]
-    return find_reuse(world.ports, video_of(world, job), asked, [manifest for manifest in manifests if manifest])
+    manifests = [resolve_model(world.ports, job.tenant, reference) for reference in asked.models]
+    return find_reuse(world.ports, video_of(world, job), asked, manifests)
 
 
 def test_a_finished_job_has_stored_every_cell_of_its_models_and_of_no_other() -> None:

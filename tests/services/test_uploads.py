@@ -13,9 +13,9 @@ from chalicelib.services.uploads import (
     accept_upload,
     complete_upload,
     list_parts,
-    make_ticket,
     part_size,
     sign_parts,
+    ticket_of,
 )
 from tests.fakes.make import LIMITS
 from tests.services.world import BODY, World, make_request, seconds, sha256_of
@@ -60,7 +60,7 @@ def test_a_fresh_ticket_can_be_had_for_a_video_that_waits() -> None:
     world = World()
     video, _ = world.create()
     world.fakes.clock.advance(1000)
-    ticket = make_ticket(world.ports, video)
+    ticket = ticket_of(world.ports, video)
     assert ticket.form is not None
     assert world.fakes.objects.post(ticket.form, BODY)
 

@@ -26,7 +26,8 @@ from chalicelib.services.dispatch import order_key, owner_of
 from chalicelib.services.jobs import start_job
 from chalicelib.services.ports import ChildState, Limits, Owner, Submission
 from chalicelib.services.reconcile import EndedChild, reconcile, settle_child
-from chalicelib.services.uploads import NewVideo, UploadTicket, accept_upload, create_video
+from chalicelib.services.tickets import UploadTicket
+from chalicelib.services.uploads import NewVideo, accept_upload, create_video
 from tests.fakes.batch import FakeBatchJob
 from tests.fakes.finish import write_finish
 from tests.fakes.make import LIMITS, make_fakes
@@ -38,6 +39,7 @@ UNIT_BY_ORDER = {
     OrderKind.FINISH: UnitKind.FINISH,
     OrderKind.TRACKS: UnitKind.TRACKS,
     OrderKind.EXPORT: UnitKind.EXPORT,
+    OrderKind.ADMIT: UnitKind.ADMIT,
 }
 BODY = b"the bytes of a video"
 

@@ -86,7 +86,7 @@ class MemoryCloud(Cloud):
             item = self._held(claim)
         except Superseded:
             return
-        item.update(state=UnitState.OPEN, failure=failure)
+        item.update(state=UnitState.OPEN, failure=failure, **({"usage": usage} if usage else {}))
         item["attempts_allowed"] += int(is_drained)
 
     def end(

@@ -22,8 +22,9 @@ from gpu_batch.analyze import Analyzer, missing_runs
 from gpu_batch.aws import S3Source
 from gpu_batch.errors import BadOrder, Passing
 from gpu_batch.models.detect import detect
-from gpu_batch.models.loader import Model, load_folder
+from gpu_batch.models.loader import Model, load, load_folder
 from gpu_batch.models.on_demand import ModelOnDemand
+from tests.models.makers import a_classifier, a_classifier_manifest
 from tests.worker.clips import GOP, damage_frame, make_clip
 from tests.worker.memory_cloud import MemorySource
 from tests.worker.scene import EVERY_CELL, ONE_SEGMENT, Scene, a_scene
@@ -105,6 +106,32 @@ def test_the_demo_clip_and_the_default_model_give_what_a_plain_loop_finds() -> N
     expected = plain_loop(path, model, frames=scene.cells[0].frames)
     assert len(expected) > 100
     assert sorted(stored_rows(scene)) == sorted(expected)
+
+
+def a_colour_model() -> Model:
+    content = a_classifier().SerializeToString()
+    return load(a_classifier_manifest(content, score_floor=0.01, score_default=0.01), content)
+
+
+def test_a_detector_and_a_classifier_see_the_same_decoded_frames() -> None:
+    session, colours = ToySession(), a_colour_model()
+    scene = a_scene(make_clip())
+    results = scene.analyze([a_model(session), colours], EVERY_CELL)
+    frames = sum(cell.frames for cell in scene.cells)
+    assert (session.frames_seen, sum(result.frames_inferred for result in results)) == (frames, frames)
+    expected = plain_loop(make_clip(), a_model()) + plain_loop(make_clip(), colours)
+    assert sorted(stored_rows(scene)) == sorted(expected)
+    assert sum(label in colours.manifest.labels for _, label, _, _ in expected) > frames
+
+
+def test_labels_of_frames_that_are_stored_are_not_inferred_again() -> None:
+    scene = a_scene(make_clip())
+    scene.analyze([a_colour_model()])
+    session = ToySession()
+    scene.analyze([a_model(session)])
+    (again,) = scene.analyze([a_model(), a_colour_model()])
+    assert again.frames_inferred == 0
+    assert all(len(cell.blocks) == 1 for cells in again.entry.cells_by_model for cell in cells)
 
 
 def test_stored_cells_are_not_inferred_again() -> None:

@@ -30,7 +30,7 @@ from gpu_batch.errors import BadInput, BadOrder
 from gpu_batch.export_step import run_export
 from gpu_batch.lease import Stop
 from tests.contracts.block_makers import FrameOf, make_block
-from tests.models.makers import a_manifest
+from tests.models.makers import a_classifier_manifest, a_manifest
 from tests.video.corpus import HEIGHT, TICKS_PER_FRAME, TIMEBASE, WIDTH
 from tests.worker.clips import make_clip
 from tests.worker.memory_cloud import MemoryCloud
@@ -273,3 +273,28 @@ def test_a_source_that_is_gone_is_said_to_be() -> None:
     with pytest.raises(BadInput, match="gone"):
         export(cloud, ExportRequest(ExportFormat.MP4))
     assert cloud.unit(UNIT)["failure"]["code"] == ErrorCode.SOURCE_GONE
+
+
+SCENES = a_classifier_manifest(name="scenes", labels=("dog", "person"), score_floor=0.1, score_default=0.6)
+WITH_SCENES = (OrderedModel("near", "n", NEAR.to_json()), OrderedModel("scenes", "s", SCENES.to_json()))
+
+
+def test_labels_of_frames_are_rows_of_a_table() -> None:
+    lines = [
+        json.loads(line)
+        for line in export(a_job(), ExportRequest(ExportFormat.NDJSON), models=WITH_SCENES).splitlines()
+    ]
+    assert {line["model"] for line in lines[1:-1]} == {"near", "scenes"}
+    assert [(model["name"], model["task"]) for model in lines[0]["models"]] == [
+        ("near", "detection"),
+        ("scenes", "classification"),
+    ]
+    assert lines[0]["models_left_out"] == []
+
+
+def test_labels_of_frames_are_left_out_of_a_format_of_boxes_which_says_so() -> None:
+    models = (WITH_SCENES[1], WITH_SCENES[0])
+    coco = json.loads(export(a_job(), ExportRequest(ExportFormat.COCO), models=models))
+    assert {annotation["model"] for annotation in coco["annotations"]} == {"near"}
+    assert [category["name"] for category in coco["categories"]] == list(NEAR.labels)
+    assert coco["info"]["reelscan"]["models_left_out"] == ["scenes"]

@@ -31,7 +31,7 @@ from gpu_batch.errors import BadInput, BadOrder, Drained
 from gpu_batch.finish import SEGMENTS_PER_CHECKPOINT, run_finish
 from gpu_batch.lease import Stop
 from tests.contracts.block_makers import FrameOf, make_block
-from tests.models.makers import a_manifest
+from tests.models.makers import a_classifier_manifest, a_manifest
 from tests.worker.memory_cloud import MemoryCloud, facts_of
 
 TIMEBASE = Fraction(1, 25)
@@ -246,6 +246,16 @@ def test_a_job_without_tracking_has_no_tracks() -> None:
     finish(cloud, an_order(tracking=False))
     assert tracks_of(cloud) == []
     assert cloud.items("results", "TRACKIDS") == []
+
+
+def test_labels_of_frames_are_summed_up_but_on_no_track() -> None:
+    manifest = a_classifier_manifest(labels=MANIFEST.labels)
+    cloud = a_cloud(4)
+    finish(cloud, an_order(4, models=(OrderedModel("colours", "model", manifest.to_json()),)))
+    assert (tracks_of(cloud), cloud.items("results", "TRACKIDS")) == ([], [])
+    summary = outcome_of(cloud)["summary"]
+    (label,) = summary["labels"]
+    assert (summary["tracks"], label["label"], label["detections"]) == (0, "person", 4 * FRAMES)
 
 
 def test_frames_are_counted_before_every_segment() -> None:

@@ -132,6 +132,9 @@ def test_a_model_that_does_not_answer_is_a_model_timeout() -> None:
             list(run(map(a_frame, range(3)), session, model_seconds=0.05))
     finally:
         is_over.set()
+        # A run whose model hangs waits for no thread. These end now, but not at once: the next test would see them.
+        for thread in frame_threads():
+            thread.join()
     assert caught.value.failure.code is ErrorCode.MODEL_TIMEOUT
 
 
@@ -172,8 +175,13 @@ def test_frames_in_the_memory_of_a_gpu_count_by_their_bytes_too() -> None:
     assert most <= fitting < threads * FRAMES_AHEAD_PER_THREAD
 
 
+def frame_threads() -> list[threading.Thread]:
+    """Of all runs in this process."""
+    return [thread for thread in threading.enumerate() if thread.name.startswith("frames-")]
+
+
 def running() -> list[str]:
-    return [thread.name for thread in threading.enumerate() if thread.name.startswith("frames-")]
+    return [thread.name for thread in frame_threads()]
 
 
 def test_no_thread_is_left_after_the_last_result() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,14 +11,15 @@ from chalicelib.contracts import object_keys, table_keys
 from chalicelib.contracts.claims import UnitKey
 from chalicelib.contracts.track_ids import TrackIds
 from chalicelib.contracts.tracks import unpack_tracks
-from chalicelib.contracts.work_order import OrderKind, WorkOrder
+from chalicelib.contracts.work_order import OrderedModel, OrderKind, WorkOrder
 from chalicelib.domain.units import UnitKind, UnitState
 from gpu_batch.errors import BadOrder, Drained
 from gpu_batch.lease import Stop
 from gpu_batch.main import follow_order
 from gpu_batch.retrack import SEGMENTS_PER_CHECKPOINT, run_retrack
+from tests.models.makers import a_classifier_manifest
 from tests.worker.memory_cloud import MemoryCloud, facts_of
-from tests.worker.test_finish import FRAMES, a_cloud, an_order, finish, stop_when_read
+from tests.worker.test_finish import FRAMES, MANIFEST, a_cloud, an_order, finish, stop_when_read
 
 KEY = UnitKey("acme#job_1", UnitKind.TRACKS, name="0003")
 JOB = ("acme#job_1", table_keys.JOB)
@@ -148,3 +150,12 @@ def test_the_worker_follows_an_order_to_track() -> None:
 def test_an_order_to_track_without_media_is_a_bad_order() -> None:
     with pytest.raises(BadOrder, match="media facts"):
         retrack(MemoryCloud(), an_order(2, media=None))
+
+
+def test_labels_of_frames_are_passed_over() -> None:
+    cloud, manifest = a_finished_job(2), a_classifier_manifest(labels=MANIFEST.labels)
+    models = (OrderedModel("colours", "model", manifest.to_json()),)
+    retrack(cloud, replace(a_retrack_order(2), models=models))
+    # Nothing but the tree of no tracks.
+    assert {name.partition("#")[0] for name in written(cloud, 3)} <= {"TRACKTREE"}
+    assert cloud.unit(KEY)["result"] == {"tracks": 0}

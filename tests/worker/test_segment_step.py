@@ -135,9 +135,10 @@ def test_a_model_with_other_bytes_fails_every_segment_with_its_cause() -> None:
 
 def test_a_model_of_a_task_that_jobs_cannot_run_fails_the_segment() -> None:
     scene, _, keys = a_child()
-    manifest = a_manifest(MODEL_BYTES, task=ModelTask.CLASSIFICATION, max_detections=None, nms_iou=None)
+    task = ModelTask.CLIP_CLASSIFICATION
+    manifest = a_manifest(MODEL_BYTES, task=task, max_detections=None, nms_iou=None, clip_frames=8)
     order = replace(scene.order, models=(OrderedModel(manifest.name, "model", manifest.to_json()),))
-    with pytest.raises(BadOrder, match="is for classification"):
+    with pytest.raises(BadOrder, match="is for clip_classification"):
         run(replace(scene, order=order), [0])
     assert scene.cloud.unit(keys[0])["failure"]["code"] == ErrorCode.MODEL_INVALID
 

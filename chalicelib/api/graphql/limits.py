@@ -34,12 +34,11 @@ class PageLimits:
 
 
 RECORDS = PageLimits(20, 100)
-"""Lists of what has lists in it: videos, jobs, pipelines, aliases."""
+"""Lists of what has lists in it: videos, jobs, models with their labels, pipelines, aliases."""
 FACTS = PageLimits(100, 1000)
 """Lists of leaves: segments, detections, tracks, events. As in REST."""
 PAGE_LIMITS_BY_FIELD: dict[tuple[str, str], PageLimits] = {
     ("Query", "videos"): RECORDS,
-    # Not cut into pages; an operator registers them one by one.
     ("Query", "models"): RECORDS,
     ("Query", "pipelines"): RECORDS,
     ("Query", "jobEvents"): FACTS,

@@ -17,8 +17,9 @@ from pydantic import BaseModel, ValidationError
 
 from chalicelib.api import (
     campaigns,
-    catalog,
+    costs,
     event_schemas,
+    model_schemas,
     pipelines,
     problems,
     results,
@@ -28,9 +29,11 @@ from chalicelib.api import (
 )
 from chalicelib.api import diff as diff_views
 from chalicelib.api import jobs as job_views
+from chalicelib.api import models as model_views
 from chalicelib.api import query as query_views
 from chalicelib.api import videos as video_views
 from chalicelib.api.campaign_schemas import CampaignIn, CampaignQuery
+from chalicelib.api.cost_schemas import BudgetIn
 from chalicelib.api.diff_schemas import DiffChangesQuery, DiffQuery
 from chalicelib.api.graphql.limits import PAGE_LIMITS_BY_FIELD
 from chalicelib.api.graphql.words import from_graphql, to_camel, to_graphql
@@ -108,9 +111,14 @@ def list_events(call: Call, asked: Asked) -> Fields:
     return to_graphql(job_views.list_events(call, job_id, _page(asked, event_schemas.EventsQuery)))
 
 
-def list_models(call: Call, _asked: Asked) -> Fields:
+def list_models(call: Call, asked: Asked) -> Fields:
     """Query.models."""
-    return to_graphql(catalog.list_models(call))
+    return to_graphql(model_views.list_models(call, _page(asked)))
+
+
+def get_model(call: Call, asked: Asked) -> Fields:
+    """Query.model."""
+    return to_graphql(model_views.get_model(call, asked.arguments["name"]).model)
 
 
 def list_pipelines(call: Call, asked: Asked) -> Fields:
@@ -135,6 +143,17 @@ def query_job(call: Call, asked: Asked) -> Fields:
 def search(call: Call, asked: Asked) -> Fields:
     """Query.search."""
     return _found(query_views.search(call, _page(asked, QueryQuery)))
+
+
+def quote_job(call: Call, asked: Asked) -> Fields:
+    """Query.quote."""
+    form = _read(schemas.JobIn, asked.arguments["input"])
+    return to_graphql(job_views.quote_job(call, asked.arguments["videoId"], form).quote)
+
+
+def get_budget(call: Call, _asked: Asked) -> Fields:
+    """Query.budget."""
+    return to_graphql(costs.get_budget(call).budget)
 
 
 def diff_jobs(call: Call, asked: Asked) -> Fields:
@@ -243,7 +262,7 @@ def list_segments(call: Call, asked: Asked) -> Fields:
 
 def find_detections(call: Call, asked: Asked) -> Fields:
     """Job.detections."""
-    return to_graphql(results.find_detections(call, asked.source["jobId"], _page(asked, schemas.DetectionsQuery)))
+    return to_graphql(results.detections_page(call, asked.source["jobId"], _page(asked, schemas.DetectionsQuery)))
 
 
 def find_tracks(call: Call, asked: Asked) -> Fields:
@@ -282,7 +301,7 @@ def complete_upload(call: Call, asked: Asked) -> Fields:
 def start_job(call: Call, asked: Asked) -> Fields:
     """Mutation.startJob."""
     form = _read(schemas.JobIn, asked.arguments["input"])
-    return _once(call, asked, lambda: to_graphql(job_views.start_job(call, asked.arguments["videoId"], form).job))
+    return _once(call, asked, lambda: to_graphql(job_views.begin_job(call, asked.arguments["videoId"], form).job))
 
 
 def cancel_job(call: Call, asked: Asked) -> Fields:
@@ -299,10 +318,29 @@ def retry_job(call: Call, asked: Asked) -> Fields:
     )
 
 
+def set_budget(call: Call, asked: Asked) -> Fields:
+    """Mutation.setBudget."""
+    form = _read(BudgetIn, asked.arguments["input"])
+    return _once(call, asked, lambda: to_graphql(costs.set_budget(call, form).budget))
+
+
 def retrack(call: Call, asked: Asked) -> Fields:
     """Mutation.retrack."""
     form = _read(TracksIn, asked.arguments["input"])
     return _once(call, asked, lambda: to_graphql(results.start_tracks(call, asked.arguments["jobId"], form).tracks))
+
+
+def create_model(call: Call, asked: Asked) -> Fields:
+    """Mutation.createModel."""
+    form = _read(model_schemas.ModelIn, asked.arguments["input"])
+    return _once(call, asked, lambda: to_graphql(model_views.create_model(call, form)))
+
+
+def move_model_alias(call: Call, asked: Asked) -> Fields:
+    """Mutation.moveModelAlias."""
+    form = _read(model_schemas.AliasIn, asked.arguments["input"])
+    name, alias = asked.arguments["name"], asked.arguments["alias"]
+    return _once(call, asked, lambda: to_graphql(model_views.move_alias(call, name, alias, form).alias))
 
 
 def make_pipeline(call: Call, asked: Asked) -> Fields:
@@ -369,10 +407,13 @@ RESOLVERS: dict[tuple[str, str], Resolver] = {
     ("Query", "job"): Resolver(get_job),
     ("Query", "jobEvents"): Resolver(list_events),
     ("Query", "models"): Resolver(list_models),
+    ("Query", "model"): Resolver(get_model),
     ("Query", "pipelines"): Resolver(list_pipelines),
     ("Query", "pipeline"): Resolver(get_pipeline),
     ("Query", "jobQuery"): Resolver(query_job),
     ("Query", "search"): Resolver(search),
+    ("Query", "quote"): Resolver(quote_job),
+    ("Query", "budget"): Resolver(get_budget),
     ("Query", "jobDiff"): Resolver(diff_jobs),
     ("Query", "jobChanges"): Resolver(list_changes),
     ("Query", "campaign"): Resolver(get_campaign),
@@ -399,6 +440,9 @@ RESOLVERS: dict[tuple[str, str], Resolver] = {
     ("Mutation", "cancelJob"): Resolver(cancel_job),
     ("Mutation", "retryJob"): Resolver(retry_job),
     ("Mutation", "retrack"): Resolver(retrack),
+    ("Mutation", "setBudget"): Resolver(set_budget),
+    ("Mutation", "createModel"): Resolver(create_model),
+    ("Mutation", "moveModelAlias"): Resolver(move_model_alias),
     ("Mutation", "makePipeline"): Resolver(make_pipeline),
     ("Mutation", "promote"): Resolver(promote),
     ("Mutation", "rollBack"): Resolver(roll_back),
