@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import calendar
+import itertools
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -27,7 +28,7 @@ from chalicelib.domain.schedules import (
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
-moments = st.datetimes(datetime(2020, 1, 1), datetime(2110, 1, 1)).map(lambda moment: moment.replace(tzinfo=UTC))
+moments = st.integers(1_577_836_800, 4_417_977_600).map(lambda seconds: datetime.fromtimestamp(seconds, UTC))
 
 
 def at(text: str) -> datetime:
@@ -155,14 +156,34 @@ def test_no_hour_of_five_years_comes_twice_or_is_left_out() -> None:
     """There is no summer time in UTC."""
     found = times(parse_cron("0 * * * *"), at("2098-01-01") - MINUTE, at("2103-01-01") - MINUTE)
     assert len(found) == 24 * sum(366 if calendar.isleap(year) else 365 for year in range(2098, 2103))
-    assert {second - first for first, second in zip(found, found[1:], strict=False)} == {timedelta(hours=1)}
+    assert {second - first for first, second in itertools.pairwise(found)} == {timedelta(hours=1)}
 
 
 @pytest.mark.parametrize(
     "expression",
-    ["", "* * * *", "* * * * * *", "60 * * * *", "* 24 * * *", "* * 0 * *", "* * 32 * *", "* * * 13 *", "* * * * 8"]
-    + ["5-1 * * * *", "*/0 * * * *", "1/2 * * * *", "a * * * *", "1, * * * *", "-1 * * * *", "* * ? * *", "* * L * *"]
-    + ["0 0 31 2 *", "0 0 30 2 *", "0 0 31 4,6,9,11 *", "١ * * * *"],
+    [
+        "",
+        "* * * *",
+        "* * * * * *",
+        "60 * * * *",
+        "* 24 * * *",
+        "* * 0 * *",
+        "* * 32 * *",
+        "* * * 13 *",
+        "* * * * 8",
+        "5-1 * * * *",
+        "*/0 * * * *",
+        "1/2 * * * *",
+        "a * * * *",
+        "1, * * * *",
+        "-1 * * * *",
+        "* * ? * *",
+        "* * L * *",
+        "0 0 31 2 *",
+        "0 0 30 2 *",
+        "0 0 31 4,6,9,11 *",
+        "١ * * * *",
+    ],
 )
 def test_what_is_no_cron_is_refused(expression: str) -> None:
     with pytest.raises(InvalidRequest):

@@ -28,6 +28,7 @@ from chalicelib.domain.campaigns import Campaign
 from chalicelib.domain.errors import Failure
 from chalicelib.domain.ids import VideoId
 from chalicelib.domain.jobs import Job, JobState
+from chalicelib.domain.schedules import Once
 from chalicelib.domain.units import UnitKind
 from chalicelib.domain.videos import Video
 from chalicelib.services.campaigns import create_campaign
@@ -95,9 +96,7 @@ class CampaignWorld(World):
 
     def campaign(self, **changes: Any) -> Campaign:
         """A campaign that was asked for just now; without a schedule of its own, for now."""
-        plan = make_plan(**changes)
-        if "schedule" not in changes:
-            plan = replace(plan, schedule=replace(plan.schedule, at=self.now()))  # type: ignore[type-var]
+        plan = make_plan(**{"schedule": Once(self.now()), **changes})
         return create_campaign(self.ports, TENANT, plan, by="a user")
 
     # --- time and events ---------------------------------------------------------------------------------------------
