@@ -7,6 +7,7 @@ from typing import Any
 from chalice.app import Chalice, CloudWatchEvent, Rate
 
 from chalicelib.api import events, telemetry
+from chalicelib.api.campaigns import campaigns_blueprint
 from chalicelib.api.catalog import catalog_blueprint
 from chalicelib.api.costs import costs_blueprint
 from chalicelib.api.diff import diff_blueprint
@@ -31,6 +32,7 @@ app.register_blueprint(results_blueprint)  # detections, tracks
 app.register_blueprint(versions_blueprint)  # a video's results by alias; promote, roll back
 app.register_blueprint(diff_blueprint)  # two jobs beside each other
 app.register_blueprint(query_blueprint)  # the query language: of one job, and across videos
+app.register_blueprint(campaigns_blueprint)  # an archive analysed again, on a schedule
 app.register_blueprint(exports_blueprint)  # results as files
 app.register_blueprint(costs_blueprint)  # budgets
 app.register_blueprint(models_blueprint)  # models that jobs can name, and registering one's own

@@ -8,6 +8,7 @@ from functools import cache
 
 from chalicelib.adapters import clients
 from chalicelib.adapters.batch import AwsBatch
+from chalicelib.adapters.campaign_store import DynamoCampaignStore
 from chalicelib.adapters.due_index import DynamoDueIndex
 from chalicelib.adapters.event_publisher import AppSyncPublisher, SilentPublisher
 from chalicelib.adapters.event_store import DynamoEventStore
@@ -74,6 +75,7 @@ def make_ports(settings: Settings) -> Ports:
         take_overs=DynamoTakeOverStore(meta, results),
         objects=S3ObjectStore(clients.s3(), settings.bucket),
         batch=AwsBatch(clients.batch(), settings.queue_by_lane, settings.job_definition_by_lane),
+        campaigns=DynamoCampaignStore(meta),
         idempotency=DynamoIdempotencyStore(meta),
         events=DynamoEventStore(meta),
         publisher=AppSyncPublisher(settings.graphql_url) if settings.graphql_url else SilentPublisher(),

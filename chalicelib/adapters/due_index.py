@@ -14,7 +14,13 @@ from chalicelib.domain.side_steps import StepName
 from chalicelib.domain.units import UnitKind
 from chalicelib.services.ports import Due, Owner
 
-SORT_KEY_BY_PREFIX = {"vid": table_keys.VIDEO, "job": table_keys.JOB, "mdl": table_keys.MODEL}
+SORT_KEY_BY_PREFIX = {
+    "vid": table_keys.VIDEO,
+    "job": table_keys.JOB,
+    "mdl": table_keys.MODEL,
+    "cmp": table_keys.CAMPAIGN,
+    "run": table_keys.RUN,
+}
 """What is due of an owner, by the kind of its id."""
 
 

@@ -83,11 +83,11 @@ def _diff_out(a: Job, b: Job, found: Diff, cursor: str | None) -> DiffOut:
         job_b=b.job_id,
         timebase=timebase_text(timebase),
         is_complete=cursor is None,
-        total=DiffSumsOut(**_sums(found.total)),
-        labels=[DiffLabelOut(label=label, **_sums(sums)) for label, sums in found.labels.items()],
+        total=DiffSumsOut(**sums_fields(found.total)),
+        labels=[DiffLabelOut(label=label, **sums_fields(sums)) for label, sums in found.labels.items()],
         frames=DiffFramesOut(both=found.frames.both, only_a=found.frames.only_a, only_b=found.frames.only_b),
         over_time=[
-            DiffBucketOut(**_range(line.start_of(number), line.start_of(number + 1), timebase), **_sums(sums))
+            DiffBucketOut(**_range(line.start_of(number), line.start_of(number + 1), timebase), **sums_fields(sums))
             for number, sums in enumerate(found.over_time)
         ],
         missing=[DiffMissingOut(job_id=job.job_id, **_range(*gap, timebase)) for job, gap in missing],
@@ -95,7 +95,8 @@ def _diff_out(a: Job, b: Job, found: Diff, cursor: str | None) -> DiffOut:
     )
 
 
-def _sums(sums: DiffSums) -> dict[str, Any]:
+def sums_fields(sums: DiffSums) -> dict[str, Any]:
+    """Sums, by the names that the API has for them."""
     return {
         "a_count": sums.a_count,
         "b_count": sums.b_count,

@@ -20,6 +20,7 @@ from chalicelib.domain.ids import JobId, SubmissionId, TenantId, VideoId
 from chalicelib.domain.jobs import STATES_WITH_RESULTS, JobState
 from chalicelib.domain.units import TERMINAL_UNIT_STATES, UnitState
 from chalicelib.services.advance import advance_job, advance_video
+from chalicelib.services.campaign_events import CAMPAIGN_KINDS, follow_campaign, wake_run
 from chalicelib.services.job_events import record_commit, record_state
 from chalicelib.services.jobs import get_job
 from chalicelib.services.model_uploads import accept_model_upload
@@ -83,11 +84,15 @@ def follow_changes(event: Mapping[str, Any]) -> None:
     for record in event["Records"]:
         change = record["dynamodb"]
         new = change.get("NewImage")
-        if new is None or _state(new) == _state(change.get("OldImage")):
+        if new is None or not _has_moved(new, change.get("OldImage")):
             continue
         try:
+            if from_wire(new["kind"]) in CAMPAIGN_KINDS:
+                follow_campaign(ports, item_from_wire(new))
+                continue
             _follow(ports, from_wire(new["kind"]), _state(new), from_wire(new["pk"]))
             _record(ports, item_from_wire(new))
+            wake_run(ports, item_from_wire(new))
         except NotFound as error:
             # Deleted in the meantime: there is nothing left to move on.
             logger.info("change of something that is gone", detail=error.failure.detail)
@@ -138,6 +143,13 @@ def _record(ports: Ports, item: Item) -> None:
     else:
         failure = failure_from_map(item.get("failure"))
         record_state(ports, job, version=item["version"], state=JobState(item["state"]), failure=failure)
+
+
+def _has_moved(new: Mapping[str, Any], old: Mapping[str, Any] | None) -> bool:
+    """Whether there may be a next step: of campaigns and runs whenever one was saved, not when a date was put off."""
+    if old is not None and from_wire(new["kind"]) in CAMPAIGN_KINDS:
+        return bool(from_wire(new["version"]) != from_wire(old["version"]))
+    return _state(new) != _state(old)
 
 
 def _state(image: Mapping[str, Any] | None) -> str:

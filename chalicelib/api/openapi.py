@@ -19,6 +19,7 @@ from pydantic.json_schema import models_json_schema
 
 from chalicelib import VERSION
 from chalicelib.api import (
+    campaigns,
     catalog,
     costs,
     diff,
@@ -44,6 +45,7 @@ TAG_BY_MODULE = {
     "versions": versions,
     "diffs": diff,
     "queries": query,
+    "campaigns": campaigns,
     "exports": exports,
     "costs": costs,
     "models": models,

@@ -25,7 +25,7 @@ CHILD_ENDED: dict[str, Any] = {
 # Claims and heartbeats of segments start nothing; the language cannot compare old with new, so the function skips items
 # of which only the due date changed.
 META_CHANGES: tuple[dict[str, Any], ...] = (
-    {"dynamodb": {"NewImage": {"kind": {"S": ["VIDEO", "JOB"]}}}},
+    {"dynamodb": {"NewImage": {"kind": {"S": ["VIDEO", "JOB", "CAMPAIGN", "RUN"]}}}},
     {"dynamodb": {"NewImage": {"kind": {"S": ["SEGMENT"]}, "state": {"S": sorted(TERMINAL_UNIT_STATES)}}}},
 )
 # An event of a job is written once and never changed.

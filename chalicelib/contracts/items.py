@@ -16,7 +16,7 @@ from chalicelib.contracts.attribute_values import Item
 from chalicelib.domain.costs import Quote
 from chalicelib.domain.errors import ErrorCode, Failure
 from chalicelib.domain.events import CommittedRange, JobEvent, JobEventKind, LabelCount
-from chalicelib.domain.ids import JobId, SubmissionId, TenantId, VideoId
+from chalicelib.domain.ids import JobId, RunId, SubmissionId, TenantId, VideoId
 from chalicelib.domain.jobs import Job, JobRequest, JobState, MissingRange, ModelRef, PipelineRef, PlanFacts
 from chalicelib.domain.media import Media, WholeReason
 from chalicelib.domain.models import ModelTask
@@ -101,6 +101,7 @@ def job_to_item(job: Job, due_at: datetime | None) -> Item:
         "missing": [missing_to_map(gap) for gap in job.missing],
         "failure": failure_to_map(job.failure),
         **({"tracks_version": job.tracks_version} if job.tracks_version else {}),
+        **({"run_id": job.run_id} if job.run_id else {}),
         **({"made": made_to_map(job.made)} if job.made else {}),
         **({"reused": job.reused.to_json()} if job.reused else {}),
         **({"quote": job.quote.to_json()} if job.quote else {}),
@@ -131,6 +132,7 @@ def job_from_item(item: Item) -> Job:
         failure=failure_from_map(item.get("failure")),
         version=item["version"],
         tracks_version=item.get("tracks_version", 0),
+        run_id=RunId(item["run_id"]) if item.get("run_id") else None,
         made=made_from_map(item.get("made")),
         reused=ReuseReceipt.from_json(item["reused"]) if item.get("reused") else None,
         quote=Quote.from_json(item["quote"]) if item.get("quote") else None,

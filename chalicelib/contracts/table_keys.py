@@ -25,6 +25,10 @@ Table `meta` (pk, sk; stream; TTL `expires_at`; index `due` = due_shard, due_at;
                           ALIAS#{name}#{alias}  which version the alias names, and who moved it
     public#models         VERSION#…, DIGEST#…   the same of models that every tenant may use; they have no record
     {tenant}#pipeline:{name}   PIPELINE#{version:06}   a version of a pipeline; the first one is in the index `lists`
+    {tenant}#{campaign_id} CAMPAIGN             the campaign
+                          RUN#{nominal time}    that it has the run of this nominal time (kind RUN_REF)
+    {tenant}#{run_id}     RUN                   the run
+                          TARGET#{video_id}     one of its videos
     {tenant}#{key hash}   IDEMPOTENCY           the answer that an idempotency key was given
     {tenant}#budget       BUDGET                what the tenant set for its months (contracts/cost_items.py)
                           LEDGER#{yyyy-mm}      what a month may cost, is reserved and has cost
@@ -70,6 +74,9 @@ OPEN_PREFIX = "OPEN#"
 RESULT_VERSION_PREFIX = "VERSION#"
 PIPELINE_PREFIX = "PIPELINE#"
 SEGMENT_TREE = "TREE"
+CAMPAIGN = "CAMPAIGN"
+RUN = "RUN"
+TARGET_PREFIX = "TARGET#"
 BUDGET = "BUDGET"
 COSTS_PREFIX = "costs_"
 COSTS_TOTAL = "TOTAL"
@@ -164,6 +171,16 @@ def pipeline_list(tenant: str) -> str:
 def pipeline_version(version: int) -> str:
     """Sort key of a version of a pipeline."""
     return f"{PIPELINE_PREFIX}{version:06d}"
+
+
+def run_reference(nominal_time: str) -> str:
+    """Sort key, below the campaign, of the run of a nominal time; the prefix of all of them without one."""
+    return f"RUN#{nominal_time}"
+
+
+def target(video_id: str) -> str:
+    """Sort key of a video of a run."""
+    return f"{TARGET_PREFIX}{video_id}"
 
 
 def model(name: str) -> str:

@@ -13,6 +13,8 @@ TenantId = NewType("TenantId", str)
 VideoId = NewType("VideoId", str)
 JobId = NewType("JobId", str)
 SubmissionId = NewType("SubmissionId", str)
+CampaignId = NewType("CampaignId", str)
+RunId = NewType("RunId", str)
 ModelId = NewType("ModelId", str)
 
 CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"

@@ -15,7 +15,7 @@ from fractions import Fraction
 
 from chalicelib.domain.costs import Quote
 from chalicelib.domain.errors import Failure
-from chalicelib.domain.ids import JobId, TenantId, VideoId
+from chalicelib.domain.ids import JobId, RunId, TenantId, VideoId
 from chalicelib.domain.media import WholeReason
 from chalicelib.domain.models import ModelTask
 from chalicelib.domain.reuse import Made, ReuseReceipt
@@ -159,6 +159,8 @@ class Job:
     """How its results came about, when they may be taken over by a job that is alike (`services/take_over.py`)."""
     reused: ReuseReceipt | None = None
     """What was not paid again; of a job that has finished."""
+    run_id: RunId | None = None
+    """The run of a campaign that it is part of, which is told of its end."""
     quote: Quote | None = field(default=None, hash=False)
     """What it was to cost, once its video was known."""
     usage: JobUsage | None = field(default=None, hash=False)

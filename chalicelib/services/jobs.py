@@ -11,7 +11,7 @@ from aws_lambda_powertools import Logger
 from chalicelib.contracts.work_order import OrderKind
 from chalicelib.domain.budgets import Price
 from chalicelib.domain.errors import Conflict, DependencyFailed, InvalidRequest, NotFound
-from chalicelib.domain.ids import JobId, SubmissionId, TenantId, VideoId, is_id
+from chalicelib.domain.ids import JobId, RunId, SubmissionId, TenantId, VideoId, is_id
 from chalicelib.domain.jobs import Job, JobRequest, JobState, ModelRef, PipelineRef, Progress
 from chalicelib.domain.models import TASKS_OF_JOBS, Manifest
 from chalicelib.domain.segments import Segment
@@ -30,13 +30,18 @@ logger = Logger(service="reelscan", child=True)
 SEGMENTS_PER_READ = 500
 
 
-def start_job(ports: Ports, video: Video, request: JobRequest) -> Job:
+def start_job(
+    ports: Ports, video: Video, request: JobRequest, *, job_id: JobId | None = None, run_id: RunId | None = None
+) -> Job:
     """Record a job for `video`, which starts as soon as the video is known.
+
+    With a `job_id` that was made before, it may be asked for again after a crash: there is one job of that id.
 
     Raises:
         Conflict: the video was rejected, or a model of the request's pipeline is gone.
         InvalidRequest: a model or label that does not exist.
         LimitExceeded: it would cost more than it may; nothing was recorded.
+        VersionConflict: there is a job with this id.
     """
     if video.state is VideoState.REJECTED and video.failure:
         raise Conflict(f"video {video.video_id} was rejected: {video.failure.detail}", hint=video.failure.hint)
@@ -46,7 +51,7 @@ def start_job(ports: Ports, video: Video, request: JobRequest) -> Job:
     now = ports.clock.now()
     job = Job(
         tenant=video.tenant,
-        job_id=JobId(ports.ids.make("job")),
+        job_id=job_id or JobId(ports.ids.make("job")),
         video_id=video.video_id,
         state=JobState.PENDING,
         request=request,
@@ -55,6 +60,7 @@ def start_job(ports: Ports, video: Video, request: JobRequest) -> Job:
         # The wait for an upload has its own end; the job's clock starts when the bytes may be there.
         deadline_at=max(now, video.upload.expires_at) + timedelta(seconds=ports.limits.job_seconds),
         quote=quote,
+        run_id=run_id,
     )
     ports.jobs.add(job, due_after(ports))
     logger.info("job created", job_id=job.job_id, video_id=video.video_id, models=list(request.models))

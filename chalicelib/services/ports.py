@@ -28,6 +28,7 @@ from chalicelib.domain.segments import Segment
 from chalicelib.domain.side_steps import SideStep, StepName
 from chalicelib.domain.units import Lane, Unit, UnitKind, UnitState
 from chalicelib.domain.videos import Video
+from chalicelib.services.campaign_ports import CampaignStore
 from chalicelib.services.cost_ports import LedgerStore, RateStore
 from chalicelib.services.event_ports import EventPublisher, EventStore
 from chalicelib.services.model_ports import ModelRegistry
@@ -462,6 +463,7 @@ class Ports:
     take_overs: TakeOverStore
     objects: ObjectStore
     batch: Batch
+    campaigns: CampaignStore
     idempotency: IdempotencyStore
     events: EventStore
     publisher: EventPublisher

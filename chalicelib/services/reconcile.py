@@ -13,13 +13,15 @@ from datetime import timedelta
 from aws_lambda_powertools import Logger
 
 from chalicelib.domain.errors import DomainError, ErrorCode, Failure
-from chalicelib.domain.ids import JobId, ModelId, SubmissionId, VideoId, is_id
+from chalicelib.domain.ids import CampaignId, JobId, ModelId, RunId, SubmissionId, VideoId, is_id
 from chalicelib.domain.model_versions import ModelState
 from chalicelib.domain.side_steps import StepName
 from chalicelib.domain.units import Unit, UnitKind, UnitState
 from chalicelib.domain.videos import VideoState
 from chalicelib.services.advance import advance_job, advance_video, due_after
 from chalicelib.services.budgets import SETTLE_SECONDS, settle
+from chalicelib.services.campaign_runs import advance_run
+from chalicelib.services.campaigns import advance_campaign
 from chalicelib.services.dispatch import resubmit
 from chalicelib.services.model_uploads import advance_model, check_model_upload
 from chalicelib.services.orphans import LOG_HINT, hand_on_orphans, resend_unsent
@@ -85,7 +87,13 @@ def reconcile(ports: Ports) -> int:
 
 
 def reconcile_owner(ports: Ports, owner: Owner) -> None:
-    """Bring one video, job or model to where it should be."""
+    """Bring one video, job, model, campaign or run to where it should be."""
+    if is_id("cmp", owner.name):
+        advance_campaign(ports, owner.tenant, CampaignId(owner.name))
+        return
+    if is_id("run", owner.name):
+        advance_run(ports, owner.tenant, RunId(owner.name))
+        return
     if is_id("vid", owner.name):
         video = ports.videos.get(owner.tenant, VideoId(owner.name))
         if video is not None and video.state is VideoState.AWAITING_UPLOAD:

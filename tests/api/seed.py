@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any
 
 from chalicelib.contracts import table_keys
@@ -12,17 +13,22 @@ from chalicelib.contracts.job_index import IndexEntry
 from chalicelib.contracts.sample_table import pack_cells
 from chalicelib.contracts.track_ids import IdColumn, pack_track_ids
 from chalicelib.contracts.tracks import TrackRow
-from chalicelib.domain.ids import JobId, TenantId, VideoId
+from chalicelib.domain.campaign_runs import Comparison, RunState, TargetState
+from chalicelib.domain.campaigns import CampaignState
+from chalicelib.domain.ids import CampaignId, JobId, TenantId, VideoId
 from chalicelib.domain.jobs import TERMINAL_JOB_STATES, Job, JobState, ModelRef, PlanFacts
+from chalicelib.domain.schedules import Rate, RateUnit
 from chalicelib.domain.units import UnitKind, UnitState
 from chalicelib.domain.videos import Source, Video, VideoState
 from chalicelib.services.dispatch import owner_of
 from tests.api.routes import MANIFEST
 from tests.api.service import ACME, Service
 from tests.contracts.block_makers import make_block
+from tests.fakes.campaign_makers import make_campaign, make_plan, make_run, make_target
 from tests.fakes.finish import write_finish
 from tests.fakes.makers import (
     A_FAILURE,
+    JOB_ID,
     NOW,
     TIMEBASE,
     make_cells,
@@ -49,6 +55,8 @@ class Seeded:
     job_id: str
     export_id: str = "exp_7ZZZZZZZZZZZZZZZZZZZZZZZZZ"
     """One that never was, unless it was seeded."""
+    campaign_id: str = "cmp_7ZZZZZZZZZZZZZZZZZZZZZZZZZ"
+    run_id: str = "run_7ZZZZZZZZZZZZZZZZZZZZZZZZZ"
 
     @property
     def path_values(self) -> dict[str, str]:
@@ -58,10 +66,28 @@ class Seeded:
             "job_id": self.job_id,
             "other_job_id": self.job_id,
             "export_id": self.export_id,
+            "campaign_id": self.campaign_id,
+            "run_id": self.run_id,
             "name": "people",
             "number": "1",
             "alias": "prod",
         }
+
+
+def seed_campaign(service: Service, tenant: TenantId = ACME, state: CampaignState = CampaignState.ACTIVE) -> Seeded:
+    """A campaign that runs once a day, with the run of yesterday, which analysed one video."""
+    seed_pipeline(service, tenant)
+    plan = make_plan(pipeline="people@1", schedule=Rate(1, RateUnit.DAYS, NOW + timedelta(hours=1)))
+    campaign_id = CampaignId(service.ports.ids.make("cmp"))
+    campaign = make_campaign(tenant=tenant, campaign_id=campaign_id, plan=plan, state=state, seen_until=NOW)
+    service.ports.campaigns.add(campaign, None)
+    run = make_run(
+        tenant=tenant, campaign_id=campaign_id, nominal_at=NOW - timedelta(hours=23), state=RunState.SUCCEEDED
+    )
+    service.ports.campaigns.add_run(run, None)
+    target = make_target(run, state=TargetState.SUCCEEDED, job_id=JOB_ID, comparison=Comparison(1), is_promoted=True)
+    service.ports.campaigns.add_targets([target])
+    return Seeded("vid_7ZZZZZZZZZZZZZZZZZZZZZZZZZ", JOB_ID, campaign_id=campaign_id, run_id=run.run_id)
 
 
 def seed_video(service: Service, tenant: TenantId = ACME, state: VideoState = VideoState.READY) -> Video:

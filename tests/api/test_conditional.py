@@ -6,7 +6,7 @@ import pytest
 
 from chalicelib.domain.jobs import JobState
 from tests.api.routes import ROUTES, Route
-from tests.api.seed import seed_export, seed_job, seed_model, seed_pipeline, seed_upload_in_parts
+from tests.api.seed import seed_campaign, seed_export, seed_job, seed_model, seed_pipeline, seed_upload_in_parts
 from tests.api.service import ACME, Service
 
 GETS = [route for route in ROUTES if route.method == "GET"]
@@ -20,6 +20,8 @@ def service() -> Service:
 def path_of(service: Service, route: Route) -> str:
     if "/upload" in route.path:
         return route.path.format(video_id=seed_upload_in_parts(service))
+    if "/campaigns" in route.path:
+        return route.path.format(**seed_campaign(service).path_values)
     if "/pipelines" in route.path:
         seed_pipeline(service)
     if "/models/" in route.path:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.api.routes import ROUTES, Route
-from tests.api.seed import seed_model, seed_pipeline, seed_upload_in_parts, seed_versions
+from tests.api.seed import seed_campaign, seed_model, seed_upload_in_parts, seed_versions
 from tests.api.service import Service
 
 INNER_NAMES = {"kind", "n", "s3_uri", "part_number", "etag", "name", "adapter", "task", "input", "head", "shapes"}
@@ -51,8 +52,8 @@ values = st.recursive(
 bodies = st.dictionaries(st.sampled_from(NAMES), values, max_size=6) | values
 routes = st.sampled_from(ROUTES)
 SERVICE = Service()
-SEEDED = seed_versions(SERVICE)
-seed_pipeline(SERVICE)
+CAMPAIGN = seed_campaign(SERVICE)
+SEEDED = replace(seed_versions(SERVICE), campaign_id=CAMPAIGN.campaign_id, run_id=CAMPAIGN.run_id)
 UPLOAD = seed_upload_in_parts(SERVICE)
 seed_model(SERVICE, name="people")
 

@@ -6,10 +6,12 @@ from copy import deepcopy
 
 import pytest
 
+from chalicelib.domain.campaigns import CampaignState
 from chalicelib.domain.jobs import JobState
 from tests.api.routes import ROUTES, Route
 from tests.api.seed import (
     Seeded,
+    seed_campaign,
     seed_export,
     seed_job,
     seed_model,
@@ -22,7 +24,7 @@ from tests.api.service import ACME, OTHER, Answer, Service
 
 NEVER_VIDEO = "vid_7ZZZZZZZZZZZZZZZZZZZZZZZZZ"
 NEVER_JOB = "job_7ZZZZZZZZZZZZZZZZZZZZZZZZZ"
-NEVER_EXPORT = Seeded("", "").export_id
+NEVER = Seeded(NEVER_VIDEO, NEVER_JOB)
 TO_ONE_THING = [route for route in ROUTES if "{" in route.path]
 
 
@@ -42,6 +44,9 @@ def seed_for(service: Service, route: Route) -> Seeded:
         return Seeded(NEVER_VIDEO, NEVER_JOB)
     if "{alias}" in route.path:
         return seed_versions(service)
+    if "/campaigns" in route.path:
+        is_paused = route.path.endswith("/resume")
+        return seed_campaign(service, state=CampaignState.PAUSED if is_paused else CampaignState.ACTIVE)
     if "/pipelines" in route.path:
         seed_pipeline(service)
         return Seeded(NEVER_VIDEO, NEVER_JOB)
@@ -56,7 +61,8 @@ def test_a_thing_of_another_tenant_answers_like_one_that_never_was(route: Route)
     foreign = ask(service, route, ids, OTHER)
     never = ask(Service(), route, Seeded(NEVER_VIDEO, NEVER_JOB), OTHER)
     expected = never.body.replace(NEVER_VIDEO.encode(), ids.video_id.encode())
-    expected = expected.replace(NEVER_EXPORT.encode(), ids.export_id.encode())
+    for name in ("export_id", "campaign_id", "run_id"):
+        expected = expected.replace(getattr(NEVER, name).encode(), getattr(ids, name).encode())
     assert foreign.status == 404
     assert foreign.body == expected.replace(NEVER_JOB.encode(), ids.job_id.encode())
     assert (foreign.status, foreign.headers) == (never.status, never.headers)

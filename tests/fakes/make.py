@@ -10,6 +10,7 @@ from chalicelib.services.shared_reads import SharedReads
 from chalicelib.settings import read_prices
 from tests.fakes.answers import FakeIdempotencyStore
 from tests.fakes.batch import FakeBatch
+from tests.fakes.campaigns import FakeCampaignStore
 from tests.fakes.costs import FakeLedgerStore, FakeRateStore
 from tests.fakes.events import FakeEventStore, FakePublisher
 from tests.fakes.memory import Memory
@@ -81,6 +82,7 @@ def make_fakes(limits: Limits = LIMITS) -> Fakes:
         take_overs=FakeTakeOverStore(memory, results),
         objects=objects,
         batch=batch,
+        campaigns=FakeCampaignStore(memory),
         idempotency=FakeIdempotencyStore(),
         events=FakeEventStore(memory),
         publisher=publisher,

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from chalicelib.domain.campaign_runs import Run, Target
+from chalicelib.domain.campaigns import Campaign
 from chalicelib.domain.events import JobEvent
-from chalicelib.domain.ids import SubmissionId, TenantId
+from chalicelib.domain.ids import SubmissionId, TenantId, VideoId
 from chalicelib.domain.jobs import Job
 from chalicelib.domain.model_versions import ModelVersion
 from chalicelib.domain.pipelines import Pipeline
@@ -39,6 +41,9 @@ class Memory:
     versions: dict[Owner, dict[tuple[str, str], ResultVersion]] = field(default_factory=dict)
     """Of a video, by pipeline and alias."""
     pipelines: dict[tuple[TenantId, str], dict[int, Pipeline]] = field(default_factory=dict)
+    campaigns: dict[Owner, Campaign] = field(default_factory=dict)
+    runs: dict[Owner, Run] = field(default_factory=dict)
+    targets: dict[Owner, dict[VideoId, Target]] = field(default_factory=dict)
 
     def set_due(self, owner: Owner, due_at: datetime | None, step: StepName | None = None) -> None:
         """Put the owner, or a side step of it, into the due index, or take it out."""
@@ -58,6 +63,8 @@ class Memory:
         units = (self.segments, self.units, self.side_steps, self.submissions)
         for part in (*records, *units, self.events, self.versions):
             part.pop(owner, None)
+        for more in (self.campaigns, self.runs, self.targets):
+            more.pop(owner, None)
         for due in [due for due in self.due if due.owner == owner and not due.is_costs]:
             del self.due[due]
         for kind in UnitKind:

@@ -141,7 +141,7 @@ class World:
         while rounds < ROUNDS and self._is_anything_due():
             # Once the job is over, what is left waits for an upload that never comes: its request was never answered.
             is_over = self._job(job_id).is_terminal
-            self._pass_time(self.ports.limits.upload_seconds if is_over else RECONCILE_SECONDS)
+            self.pass_time(self.ports.limits.upload_seconds if is_over else RECONCILE_SECONDS)
             rounds += 1
         self.deliveries.deliver_late()
         self.settle()
@@ -159,7 +159,7 @@ class World:
         """What happens while one process stands still: for one round of the schedule, or for longer than any lease."""
         self.settle()
         for _ in range(STALL_ROUNDS if for_long else 1):
-            self._pass_time(RECONCILE_SECONDS)
+            self.pass_time(RECONCILE_SECONDS)
 
     @property
     def processes(self) -> set[str]:
@@ -168,9 +168,9 @@ class World:
 
     def get(self, path: str) -> Any:
         """What the API says."""
-        return json.loads(self._call("GET", path, b"", {}).get_data())
+        return json.loads(self.call("GET", path, b"", {}).get_data())
 
-    def _pass_time(self, seconds: float) -> None:
+    def pass_time(self, seconds: float) -> None:
         self.clock.advance(seconds)
         self.deliveries.tick()
         self.settle()
@@ -187,7 +187,7 @@ class World:
             self.requests += 1
             try:
                 with self.wire.process("api"):
-                    answer = self._call("POST", path, body, {"Idempotency-Key": f"the-toy{path}"})
+                    answer = self.call("POST", path, body, {"Idempotency-Key": f"the-toy{path}"})
             except Died:
                 answer = None
             if answer is not None and answer.status_code == expected:
@@ -197,12 +197,12 @@ class World:
 
     def _upload(self, form: dict[str, str]) -> None:
         fields = {**form, "file": (io.BytesIO(toy_clip()), "toy.mp4")}
-        answer = self.s3.handle(_request("POST", f"/{WIRING.bucket.name}", {}, fields))
+        answer = self.s3.handle(make_request("POST", f"/{WIRING.bucket.name}", {}, fields))
         assert answer.status_code == 204, answer.get_data()
 
-    def _call(self, method: str, path: str, body: bytes, headers: dict[str, str]) -> Any:
+    def call(self, method: str, path: str, body: bytes, headers: dict[str, str]) -> Any:
         sent = {"Authorization": f"Bearer {TENANT}", "Content-Type": "application/json", **headers}
-        return _gateway().handle(_request(method, path, sent, body))
+        return _gateway().handle(make_request(method, path, sent, body))
 
     def _job(self, job_id: JobId) -> Job:
         job = self.ports.jobs.get(TENANT, job_id)
@@ -289,7 +289,7 @@ def _gateway() -> Gateway:
     return Gateway(app_module.app)
 
 
-def _request(method: str, path: str, headers: dict[str, str], data: Any) -> Request:
+def make_request(method: str, path: str, headers: dict[str, str], data: Any) -> Request:
     environ = EnvironBuilder(path=path, method=method, headers=list(headers.items()), data=data).get_environ()
     environ["RAW_URI"] = environ["REQUEST_URI"] = path
     return Request(environ)

@@ -13,6 +13,7 @@ import httpx
 
 from chalicelib import wiring
 from chalicelib.adapters import clients
+from chalicelib.adapters.campaign_store import DynamoCampaignStore
 from chalicelib.adapters.due_index import DynamoDueIndex
 from chalicelib.adapters.event_store import DynamoEventStore
 from chalicelib.adapters.idempotency_store import DynamoIdempotencyStore
@@ -191,6 +192,7 @@ def aws_deployment(wrap: Callable[[Any], Any] = lambda client: client) -> Deploy
         versions=DynamoResultVersionStore(meta),
         results=DynamoResultStore(results),
         take_overs=DynamoTakeOverStore(meta, results),
+        campaigns=DynamoCampaignStore(meta),
         idempotency=DynamoIdempotencyStore(meta),
         events=DynamoEventStore(meta),
         ledgers=DynamoLedgerStore(meta),

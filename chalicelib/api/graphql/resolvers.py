@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from chalicelib.api import (
+    campaigns,
     costs,
     event_schemas,
     model_schemas,
@@ -31,6 +32,7 @@ from chalicelib.api import jobs as job_views
 from chalicelib.api import models as model_views
 from chalicelib.api import query as query_views
 from chalicelib.api import videos as video_views
+from chalicelib.api.campaign_schemas import CampaignIn, CampaignQuery
 from chalicelib.api.cost_schemas import BudgetIn
 from chalicelib.api.diff_schemas import DiffChangesQuery, DiffQuery
 from chalicelib.api.graphql.limits import PAGE_LIMITS_BY_FIELD
@@ -164,6 +166,32 @@ def list_changes(call: Call, asked: Asked) -> Fields:
     """Query.jobChanges."""
     page = _page(replace(asked, arguments=_without_ids(asked)), DiffChangesQuery)
     return to_graphql(diff_views.list_changes(call, asked.arguments["jobId"], asked.arguments["otherJobId"], page))
+
+
+def get_campaign(call: Call, asked: Asked) -> Fields:
+    """Query.campaign."""
+    return to_graphql(campaigns.get_campaign(call, asked.arguments["campaignId"]).campaign)
+
+
+def list_campaigns(call: Call, asked: Asked) -> Fields:
+    """Query.campaigns."""
+    return to_graphql(campaigns.list_campaigns(call, _page(asked)))
+
+
+def get_campaign_run(call: Call, asked: Asked) -> Fields:
+    """Query.campaignRun."""
+    return to_graphql(campaigns.get_run(call, asked.arguments["campaignId"], asked.arguments["runId"]).run)
+
+
+def list_campaign_runs(call: Call, asked: Asked) -> Fields:
+    """Campaign.runs."""
+    return to_graphql(campaigns.list_runs(call, asked.source["campaignId"], _page(asked)))
+
+
+def list_campaign_targets(call: Call, asked: Asked) -> Fields:
+    """CampaignRun.videos."""
+    source = asked.source
+    return to_graphql(campaigns.list_targets(call, source["campaignId"], source["runId"], _page(asked)))
 
 
 # --- fields of videos and jobs ----------------------------------------------------------------------------------------
@@ -335,6 +363,31 @@ def roll_back(call: Call, asked: Asked) -> Fields:
     return _once(call, asked, lambda: to_graphql(versions.roll_back(call, video_id, alias, form).version))
 
 
+def create_campaign(call: Call, asked: Asked) -> Fields:
+    """Mutation.createCampaign."""
+    form = _read(CampaignIn, asked.arguments["input"])
+    query = CampaignQuery(dry_run=bool(asked.arguments.get("dryRun")))
+    return _once(call, asked, lambda: to_graphql(campaigns.create_campaign(call, form, query)))
+
+
+def pause_campaign(call: Call, asked: Asked) -> Fields:
+    """Mutation.pauseCampaign."""
+    name = asked.arguments["campaignId"]
+    return _once(call, asked, lambda: to_graphql(campaigns.pause_campaign(call, name, schemas.Nothing()).campaign))
+
+
+def resume_campaign(call: Call, asked: Asked) -> Fields:
+    """Mutation.resumeCampaign."""
+    name = asked.arguments["campaignId"]
+    return _once(call, asked, lambda: to_graphql(campaigns.resume_campaign(call, name, schemas.Nothing()).campaign))
+
+
+def cancel_campaign(call: Call, asked: Asked) -> Fields:
+    """Mutation.cancelCampaign."""
+    name = asked.arguments["campaignId"]
+    return _once(call, asked, lambda: to_graphql(campaigns.cancel_campaign(call, name, schemas.Nothing()).campaign))
+
+
 def pass_event_on(_call: Call, asked: Asked) -> Fields:
     """Mutation.publishJobEvent and publishDetections: subscribers get what the service published."""
     return dict(asked.arguments["event"])
@@ -363,6 +416,11 @@ RESOLVERS: dict[tuple[str, str], Resolver] = {
     ("Query", "budget"): Resolver(get_budget),
     ("Query", "jobDiff"): Resolver(diff_jobs),
     ("Query", "jobChanges"): Resolver(list_changes),
+    ("Query", "campaign"): Resolver(get_campaign),
+    ("Query", "campaigns"): Resolver(list_campaigns),
+    ("Query", "campaignRun"): Resolver(get_campaign_run),
+    ("Campaign", "runs"): Resolver(list_campaign_runs),
+    ("CampaignRun", "videos"): Resolver(list_campaign_targets),
     ("Video", "jobs"): Resolver(many=list_jobs),
     ("Video", "source"): Resolver(get_source),
     ("Video", "version"): Resolver(get_version),
@@ -388,6 +446,10 @@ RESOLVERS: dict[tuple[str, str], Resolver] = {
     ("Mutation", "makePipeline"): Resolver(make_pipeline),
     ("Mutation", "promote"): Resolver(promote),
     ("Mutation", "rollBack"): Resolver(roll_back),
+    ("Mutation", "createCampaign"): Resolver(create_campaign),
+    ("Mutation", "pauseCampaign"): Resolver(pause_campaign),
+    ("Mutation", "resumeCampaign"): Resolver(resume_campaign),
+    ("Mutation", "cancelCampaign"): Resolver(cancel_campaign),
     ("Mutation", "publishJobEvent"): Resolver(pass_event_on, is_internal=True),
     ("Mutation", "publishDetections"): Resolver(pass_event_on, is_internal=True),
     ("Subscription", "onJobEvent"): Resolver(authorize_subscriber),
