@@ -13,6 +13,7 @@ from chalicelib.services.object_port import PostForm, SignedPart, StoredObject, 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
+BODY_TRIES = 3
 MISSING = frozenset(
     {"404", "NoSuchKey", "NotFound", "NoSuchBucket", "403", "AccessDenied", "NoSuchUpload", "NoSuchVersion"}
 )
@@ -129,15 +130,23 @@ class S3ObjectStore:
             self._client.put_object(Bucket=self._bucket, Key=key, Body=body)
 
     def get(self, key: str) -> bytes:
-        from botocore.exceptions import ClientError
+        from botocore.exceptions import BotoCoreError, ClientError
 
         with aws_errors("reading an object"):
-            try:
-                return self._client.get_object(Bucket=self._bucket, Key=key)["Body"].read()
-            except ClientError as error:
-                if error_code(error) not in MISSING:
-                    raise
-                raise NotFound(f"object {key} is gone") from error
+            for tries_left in reversed(range(BODY_TRIES)):
+                try:
+                    body = self._client.get_object(Bucket=self._bucket, Key=key)["Body"]
+                except ClientError as error:
+                    if error_code(error) not in MISSING:
+                        raise
+                    raise NotFound(f"object {key} is gone") from error
+                try:
+                    return body.read()
+                except BotoCoreError:
+                    # botocore repeats requests, but no body that broke off.
+                    if not tries_left:
+                        raise
+        raise AssertionError("the last try returns or raises")
 
     def delete_prefix(self, prefix: str) -> None:
         with aws_errors("deleting objects"):

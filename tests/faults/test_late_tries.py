@@ -21,3 +21,11 @@ def test_a_second_try_that_comes_late_does_not_undo_what_came_after_the_first(sw
     report = sweep.run(Plan(number, Fault.REPLY_LOST_FOR_LONG), sweep.course)
 
     assert report.broken == (), report.what
+
+
+def test_a_body_that_breaks_off_is_read_again_before_a_client_hears_of_it(sweep: Sweep) -> None:
+    # A request that plans its job reads the cells of the video itself; it used to fail, and was asked again.
+    plans = sweep.second_course.plans(Fault.BODY_CUT)
+
+    assert len(plans) >= 1
+    assert sweep.broken(plans, sweep.second_course) == []
