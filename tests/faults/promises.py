@@ -128,14 +128,20 @@ def _of_its_events(world: World, job: Job) -> Iterator[str]:
 
 
 def _of_its_video(world: World, job: Job) -> Iterator[str]:
-    """Each job that succeeded became the latest of its video, in their order and once; the stream may not have told."""
+    """Jobs that succeeded became the latest of their video, in their order and once; the stream may not have told.
+
+    One that ends after a newer one is passed over.
+    """
     if job.state is not JobState.SUCCEEDED:
         return
     jobs = world.get(f"/videos/{job.video_id}/jobs")["items"]
     succeeded = sorted(one["job_id"] for one in jobs if one["state"] == JobState.SUCCEEDED)
     versions = world.get(f"/videos/{job.video_id}/versions")["items"]
     moves = [(one["alias"], move["from_job_id"], move["to_job_id"]) for one in versions for move in one["moves"]]
-    if moves != [("latest", *pair) for pair in pairwise([None, *succeeded])]:
+    ends = [end for _, _, end in moves]
+    is_chain = moves == [("latest", *pair) for pair in pairwise([None, *ends])]
+    is_in_order = ends == sorted(set(ends) & set(succeeded))
+    if not is_chain or not is_in_order or (ends[0], ends[-1]) != (succeeded[0], succeeded[-1]):
         yield f"the versions of the video moved: {moves}, where {succeeded} succeeded"
 
 
