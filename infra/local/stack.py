@@ -55,7 +55,7 @@ class StackOptions:
     """The module that has `app` (Chalice) and the handlers, or its name."""
     worker_command: Sequence[str] = (sys.executable, "-m", "gpu_batch")
     warm_modules: Sequence[str] = ("gpu_batch.main",)
-    """Imported once, by a process that workers are forked from (docs/decisions/0019); none: each imports all anew."""
+    """Imported once, by a process that workers are forked from (docs/decisions/0016); none: each imports all anew."""
     worker_environment: Mapping[str, str] = field(default_factory=dict)
     """Added to what every worker gets."""
     worker_grace_seconds: float = 5.0
