@@ -17,7 +17,8 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
-from chalicelib.api.graphql.resolvers import RESOLVERS, Asked, Resolver
+from chalicelib.api.graphql.asking import Asked, Resolver
+from chalicelib.api.graphql.resolvers import RESOLVERS
 from chalicelib.api.problems import INTERNAL, status_of
 from chalicelib.api.typed import Call
 from chalicelib.domain.errors import DomainError, Failure, Forbidden, Unauthenticated

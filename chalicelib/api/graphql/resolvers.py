@@ -7,24 +7,17 @@ their order, so that a list costs as many reads as one of its items.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar
-
-from pydantic import BaseModel, ValidationError
+from dataclasses import replace
+from typing import Any
 
 from chalicelib.api import (
     campaigns,
     costs,
     event_schemas,
-    model_schemas,
     pipelines,
-    problems,
     results,
     schemas,
-    upload_schemas,
     versions,
 )
 from chalicelib.api import diff as diff_views
@@ -32,60 +25,21 @@ from chalicelib.api import jobs as job_views
 from chalicelib.api import models as model_views
 from chalicelib.api import query as query_views
 from chalicelib.api import videos as video_views
-from chalicelib.api.campaign_schemas import CampaignIn, CampaignQuery
-from chalicelib.api.cost_schemas import BudgetIn
 from chalicelib.api.diff_schemas import DiffChangesQuery, DiffQuery
-from chalicelib.api.graphql.limits import PAGE_LIMITS_BY_FIELD
-from chalicelib.api.graphql.words import from_graphql, to_camel, to_graphql
+from chalicelib.api.graphql import mutations
+from chalicelib.api.graphql.asking import Answers, Asked, Fields, Resolver, read_form, read_page
+from chalicelib.api.graphql.words import to_graphql
 from chalicelib.api.pages import listed_after, next_cursor
-from chalicelib.api.pipeline_schemas import PipelineIn
 from chalicelib.api.present import job_out, video_out
 from chalicelib.api.query_schemas import QueryPageOut, QueryQuery
-from chalicelib.api.track_schemas import TracksIn
 from chalicelib.api.typed import Call
-from chalicelib.api.version_schemas import PromoteIn, RollBackIn, VersionDetectionsQuery, VersionsQuery
-from chalicelib.domain.errors import DomainError, InvalidRequest, NotFound
+from chalicelib.api.version_schemas import VersionDetectionsQuery, VersionsQuery
+from chalicelib.domain.errors import DomainError, NotFound
 from chalicelib.domain.ids import VideoId
 from chalicelib.domain.jobs import Job, JobState, Progress
 from chalicelib.domain.query.ast import ResultKind
 from chalicelib.services import jobs, result_versions, videos
-from chalicelib.services.idempotency import answer_once
-from chalicelib.services.ports import Owner, StoredAnswer
-
-Form = TypeVar("Form", bound=BaseModel)
-Fields = dict[str, Any]
-"""An object as GraphQL has it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """One field of one object."""
-
-    type_name: str
-    field_name: str
-    arguments: Mapping[str, Any] = field(default_factory=dict)
-    source: Mapping[str, Any] = field(default_factory=dict)
-    """The object, as its own resolver gave it."""
-
-
-Answers = Sequence[Fields | DomainError | None]
-
-
-@dataclass(frozen=True, slots=True)
-class Resolver:
-    """How a field is resolved."""
-
-    one: Callable[[Call, Asked], Fields | None] | None = None
-    many: Callable[[Call, Sequence[Asked]], Answers] | None = None
-    """Instead of `one`: for several objects at once."""
-    is_internal: bool = False
-    """Only the service itself may ask, and it has no tenant."""
-
-    @property
-    def is_batched(self) -> bool:
-        """Whether it takes several objects at once."""
-        return self.many is not None
-
+from chalicelib.services.ports import Owner
 
 # --- queries ----------------------------------------------------------------------------------------------------------
 
@@ -97,7 +51,7 @@ def get_video(call: Call, asked: Asked) -> Fields:
 
 def list_videos(call: Call, asked: Asked) -> Fields:
     """Query.videos."""
-    return to_graphql(video_views.list_videos(call, _page(asked)))
+    return to_graphql(video_views.list_videos(call, read_page(asked)))
 
 
 def get_job(call: Call, asked: Asked) -> Fields:
@@ -108,12 +62,12 @@ def get_job(call: Call, asked: Asked) -> Fields:
 def list_events(call: Call, asked: Asked) -> Fields:
     """Query.jobEvents and Job.events."""
     job_id = asked.source.get("jobId") or asked.arguments["jobId"]
-    return to_graphql(job_views.list_events(call, job_id, _page(asked, event_schemas.EventsQuery)))
+    return to_graphql(job_views.list_events(call, job_id, read_page(asked, event_schemas.EventsQuery)))
 
 
 def list_models(call: Call, asked: Asked) -> Fields:
     """Query.models."""
-    return to_graphql(model_views.list_models(call, _page(asked)))
+    return to_graphql(model_views.list_models(call, read_page(asked)))
 
 
 def get_model(call: Call, asked: Asked) -> Fields:
@@ -123,7 +77,7 @@ def get_model(call: Call, asked: Asked) -> Fields:
 
 def list_pipelines(call: Call, asked: Asked) -> Fields:
     """Query.pipelines."""
-    return to_graphql(pipelines.list_pipelines(call, _page(asked)))
+    return to_graphql(pipelines.list_pipelines(call, read_page(asked)))
 
 
 def get_pipeline(call: Call, asked: Asked) -> Fields:
@@ -137,17 +91,17 @@ def get_pipeline(call: Call, asked: Asked) -> Fields:
 
 def query_job(call: Call, asked: Asked) -> Fields:
     """Query.jobQuery."""
-    return _found(query_views.query_job(call, asked.arguments["jobId"], _page(asked, QueryQuery)))
+    return _found(query_views.query_job(call, asked.arguments["jobId"], read_page(asked, QueryQuery)))
 
 
 def search(call: Call, asked: Asked) -> Fields:
     """Query.search."""
-    return _found(query_views.search(call, _page(asked, QueryQuery)))
+    return _found(query_views.search(call, read_page(asked, QueryQuery)))
 
 
 def quote_job(call: Call, asked: Asked) -> Fields:
     """Query.quote."""
-    form = _read(schemas.JobIn, asked.arguments["input"])
+    form = read_form(schemas.JobIn, asked.arguments["input"])
     return to_graphql(job_views.quote_job(call, asked.arguments["videoId"], form).quote)
 
 
@@ -158,13 +112,13 @@ def get_budget(call: Call, _asked: Asked) -> Fields:
 
 def diff_jobs(call: Call, asked: Asked) -> Fields:
     """Query.jobDiff."""
-    form = _read(DiffQuery, _without_ids(asked))
+    form = read_form(DiffQuery, _without_ids(asked))
     return to_graphql(diff_views.diff_jobs(call, asked.arguments["jobId"], asked.arguments["otherJobId"], form))
 
 
 def list_changes(call: Call, asked: Asked) -> Fields:
     """Query.jobChanges."""
-    page = _page(replace(asked, arguments=_without_ids(asked)), DiffChangesQuery)
+    page = read_page(replace(asked, arguments=_without_ids(asked)), DiffChangesQuery)
     return to_graphql(diff_views.list_changes(call, asked.arguments["jobId"], asked.arguments["otherJobId"], page))
 
 
@@ -175,7 +129,7 @@ def get_campaign(call: Call, asked: Asked) -> Fields:
 
 def list_campaigns(call: Call, asked: Asked) -> Fields:
     """Query.campaigns."""
-    return to_graphql(campaigns.list_campaigns(call, _page(asked)))
+    return to_graphql(campaigns.list_campaigns(call, read_page(asked)))
 
 
 def get_campaign_run(call: Call, asked: Asked) -> Fields:
@@ -185,13 +139,13 @@ def get_campaign_run(call: Call, asked: Asked) -> Fields:
 
 def list_campaign_runs(call: Call, asked: Asked) -> Fields:
     """Campaign.runs."""
-    return to_graphql(campaigns.list_runs(call, asked.source["campaignId"], _page(asked)))
+    return to_graphql(campaigns.list_runs(call, asked.source["campaignId"], read_page(asked)))
 
 
 def list_campaign_targets(call: Call, asked: Asked) -> Fields:
     """CampaignRun.videos."""
     source = asked.source
-    return to_graphql(campaigns.list_targets(call, source["campaignId"], source["runId"], _page(asked)))
+    return to_graphql(campaigns.list_targets(call, source["campaignId"], source["runId"], read_page(asked)))
 
 
 # --- fields of videos and jobs ----------------------------------------------------------------------------------------
@@ -199,7 +153,7 @@ def list_campaign_targets(call: Call, asked: Asked) -> Fields:
 
 def list_jobs(call: Call, several: Sequence[Asked]) -> Answers:
     """Video.jobs, for a page of videos: their newest jobs, read together."""
-    page = _page(several[0])
+    page = read_page(several[0])
     if page.cursor is not None or any(asked.arguments != several[0].arguments for asked in several):
         return [_attempt(_list_jobs_from, call, asked) for asked in several]
     video_ids = [VideoId(asked.source["videoId"]) for asked in several]
@@ -215,19 +169,19 @@ def get_source(call: Call, asked: Asked) -> Fields:
 def get_version(call: Call, asked: Asked) -> Fields:
     """Video.version."""
     given = {"version": asked.arguments.get("alias"), "pipeline": asked.arguments.get("pipeline")}
-    form = _read(VersionDetectionsQuery, {name: value for name, value in given.items() if value is not None})
+    form = read_form(VersionDetectionsQuery, {name: value for name, value in given.items() if value is not None})
     video = videos.get_video(call.ports, call.claims.tenant, asked.source["videoId"])
     return _job_fields(result_versions.get_version(call.ports, video, form.version, form.pipeline))
 
 
 def list_versions(call: Call, asked: Asked) -> Fields:
     """Video.versions."""
-    return to_graphql(versions.list_result_versions(call, asked.source["videoId"], _page(asked, VersionsQuery)))
+    return to_graphql(versions.list_result_versions(call, asked.source["videoId"], read_page(asked, VersionsQuery)))
 
 
 def list_pipeline_versions(call: Call, asked: Asked) -> Fields:
     """Pipeline.versions."""
-    return to_graphql(pipelines.list_pipeline_versions(call, asked.source["name"], _page(asked)))
+    return to_graphql(pipelines.list_pipeline_versions(call, asked.source["name"], read_page(asked)))
 
 
 def get_videos_of_jobs(call: Call, several: Sequence[Asked]) -> Answers:
@@ -257,140 +211,22 @@ def get_progress(call: Call, asked: Asked) -> Fields:
 
 def list_segments(call: Call, asked: Asked) -> Fields:
     """Job.segments."""
-    return to_graphql(job_views.list_segments(call, asked.source["jobId"], _page(asked)))
+    return to_graphql(job_views.list_segments(call, asked.source["jobId"], read_page(asked)))
 
 
 def find_detections(call: Call, asked: Asked) -> Fields:
     """Job.detections."""
-    return to_graphql(results.detections_page(call, asked.source["jobId"], _page(asked, schemas.DetectionsQuery)))
+    return to_graphql(results.detections_page(call, asked.source["jobId"], read_page(asked, schemas.DetectionsQuery)))
 
 
 def find_tracks(call: Call, asked: Asked) -> Fields:
     """Job.tracks."""
-    return to_graphql(results.find_tracks(call, asked.source["jobId"], _page(asked, schemas.TracksQuery)))
+    return to_graphql(results.find_tracks(call, asked.source["jobId"], read_page(asked, schemas.TracksQuery)))
 
 
 def list_track_versions(call: Call, asked: Asked) -> Fields:
     """Job.trackVersions."""
     return to_graphql(results.list_track_versions(call, asked.source["jobId"]))
-
-
-# --- mutations --------------------------------------------------------------------------------------------------------
-
-
-def create_upload(call: Call, asked: Asked) -> Fields:
-    """Mutation.createUpload."""
-    form = _read(schemas.VideoIn, asked.arguments["input"])
-    return _once(call, asked, lambda: to_graphql(video_views.create_video(call, form)))
-
-
-def sign_parts(call: Call, asked: Asked) -> Fields:
-    """Mutation.signParts."""
-    form = _read(upload_schemas.PartsIn, asked.arguments["input"])
-    return _once(call, asked, lambda: to_graphql(video_views.sign_parts(call, asked.arguments["videoId"], form)))
-
-
-def complete_upload(call: Call, asked: Asked) -> Fields:
-    """Mutation.completeUpload."""
-    form = _read(upload_schemas.CompleteIn, asked.arguments["input"])
-    return _once(
-        call, asked, lambda: to_graphql(video_views.complete_upload(call, asked.arguments["videoId"], form).video)
-    )
-
-
-def start_job(call: Call, asked: Asked) -> Fields:
-    """Mutation.startJob."""
-    form = _read(schemas.JobIn, asked.arguments["input"])
-    return _once(call, asked, lambda: to_graphql(job_views.begin_job(call, asked.arguments["videoId"], form).job))
-
-
-def cancel_job(call: Call, asked: Asked) -> Fields:
-    """Mutation.cancelJob."""
-    return _once(
-        call, asked, lambda: to_graphql(job_views.cancel_job(call, asked.arguments["jobId"], schemas.Nothing()).job)
-    )
-
-
-def retry_job(call: Call, asked: Asked) -> Fields:
-    """Mutation.retryJob."""
-    return _once(
-        call, asked, lambda: to_graphql(job_views.retry_job(call, asked.arguments["jobId"], schemas.Nothing()).job)
-    )
-
-
-def set_budget(call: Call, asked: Asked) -> Fields:
-    """Mutation.setBudget."""
-    form = _read(BudgetIn, asked.arguments["input"])
-    return _once(call, asked, lambda: to_graphql(costs.set_budget(call, form).budget))
-
-
-def retrack(call: Call, asked: Asked) -> Fields:
-    """Mutation.retrack."""
-    form = _read(TracksIn, asked.arguments["input"])
-    return _once(call, asked, lambda: to_graphql(results.start_tracks(call, asked.arguments["jobId"], form).tracks))
-
-
-def create_model(call: Call, asked: Asked) -> Fields:
-    """Mutation.createModel."""
-    form = _read(model_schemas.ModelIn, asked.arguments["input"])
-    return _once(call, asked, lambda: to_graphql(model_views.create_model(call, form)))
-
-
-def move_model_alias(call: Call, asked: Asked) -> Fields:
-    """Mutation.moveModelAlias."""
-    form = _read(model_schemas.AliasIn, asked.arguments["input"])
-    name, alias = asked.arguments["name"], asked.arguments["alias"]
-    return _once(call, asked, lambda: to_graphql(model_views.move_alias(call, name, alias, form).alias))
-
-
-def make_pipeline(call: Call, asked: Asked) -> Fields:
-    """Mutation.makePipeline."""
-    form = _read(PipelineIn, asked.arguments["input"])
-    return _once(call, asked, lambda: to_graphql(pipelines.make_pipeline(call, form).pipeline))
-
-
-def promote(call: Call, asked: Asked) -> Fields:
-    """Mutation.promote."""
-    video_id, alias = asked.arguments["videoId"], asked.arguments["alias"]
-    form = _read(PromoteIn, asked.arguments["input"])
-    return _once(call, asked, lambda: to_graphql(versions.promote(call, video_id, alias, form).version))
-
-
-def roll_back(call: Call, asked: Asked) -> Fields:
-    """Mutation.rollBack."""
-    video_id, alias = asked.arguments["videoId"], asked.arguments["alias"]
-    form = _read(RollBackIn, asked.arguments["input"])
-    return _once(call, asked, lambda: to_graphql(versions.roll_back(call, video_id, alias, form).version))
-
-
-def create_campaign(call: Call, asked: Asked) -> Fields:
-    """Mutation.createCampaign."""
-    form = _read(CampaignIn, asked.arguments["input"])
-    query = CampaignQuery(dry_run=bool(asked.arguments.get("dryRun")))
-    return _once(call, asked, lambda: to_graphql(campaigns.create_campaign(call, form, query)))
-
-
-def pause_campaign(call: Call, asked: Asked) -> Fields:
-    """Mutation.pauseCampaign."""
-    name = asked.arguments["campaignId"]
-    return _once(call, asked, lambda: to_graphql(campaigns.pause_campaign(call, name, schemas.Nothing()).campaign))
-
-
-def resume_campaign(call: Call, asked: Asked) -> Fields:
-    """Mutation.resumeCampaign."""
-    name = asked.arguments["campaignId"]
-    return _once(call, asked, lambda: to_graphql(campaigns.resume_campaign(call, name, schemas.Nothing()).campaign))
-
-
-def cancel_campaign(call: Call, asked: Asked) -> Fields:
-    """Mutation.cancelCampaign."""
-    name = asked.arguments["campaignId"]
-    return _once(call, asked, lambda: to_graphql(campaigns.cancel_campaign(call, name, schemas.Nothing()).campaign))
-
-
-def pass_event_on(_call: Call, asked: Asked) -> Fields:
-    """Mutation.publishJobEvent and publishDetections: subscribers get what the service published."""
-    return dict(asked.arguments["event"])
 
 
 # --- subscriptions ----------------------------------------------------------------------------------------------------
@@ -433,25 +269,25 @@ RESOLVERS: dict[tuple[str, str], Resolver] = {
     ("Job", "tracks"): Resolver(find_tracks),
     ("Job", "events"): Resolver(list_events),
     ("Job", "trackVersions"): Resolver(list_track_versions),
-    ("Mutation", "createUpload"): Resolver(create_upload),
-    ("Mutation", "signParts"): Resolver(sign_parts),
-    ("Mutation", "completeUpload"): Resolver(complete_upload),
-    ("Mutation", "startJob"): Resolver(start_job),
-    ("Mutation", "cancelJob"): Resolver(cancel_job),
-    ("Mutation", "retryJob"): Resolver(retry_job),
-    ("Mutation", "retrack"): Resolver(retrack),
-    ("Mutation", "setBudget"): Resolver(set_budget),
-    ("Mutation", "createModel"): Resolver(create_model),
-    ("Mutation", "moveModelAlias"): Resolver(move_model_alias),
-    ("Mutation", "makePipeline"): Resolver(make_pipeline),
-    ("Mutation", "promote"): Resolver(promote),
-    ("Mutation", "rollBack"): Resolver(roll_back),
-    ("Mutation", "createCampaign"): Resolver(create_campaign),
-    ("Mutation", "pauseCampaign"): Resolver(pause_campaign),
-    ("Mutation", "resumeCampaign"): Resolver(resume_campaign),
-    ("Mutation", "cancelCampaign"): Resolver(cancel_campaign),
-    ("Mutation", "publishJobEvent"): Resolver(pass_event_on, is_internal=True),
-    ("Mutation", "publishDetections"): Resolver(pass_event_on, is_internal=True),
+    ("Mutation", "createUpload"): Resolver(mutations.create_upload),
+    ("Mutation", "signParts"): Resolver(mutations.sign_parts),
+    ("Mutation", "completeUpload"): Resolver(mutations.complete_upload),
+    ("Mutation", "startJob"): Resolver(mutations.start_job),
+    ("Mutation", "cancelJob"): Resolver(mutations.cancel_job),
+    ("Mutation", "retryJob"): Resolver(mutations.retry_job),
+    ("Mutation", "retrack"): Resolver(mutations.retrack),
+    ("Mutation", "setBudget"): Resolver(mutations.set_budget),
+    ("Mutation", "createModel"): Resolver(mutations.create_model),
+    ("Mutation", "moveModelAlias"): Resolver(mutations.move_model_alias),
+    ("Mutation", "makePipeline"): Resolver(mutations.make_pipeline),
+    ("Mutation", "promote"): Resolver(mutations.promote),
+    ("Mutation", "rollBack"): Resolver(mutations.roll_back),
+    ("Mutation", "createCampaign"): Resolver(mutations.create_campaign),
+    ("Mutation", "pauseCampaign"): Resolver(mutations.pause_campaign),
+    ("Mutation", "resumeCampaign"): Resolver(mutations.resume_campaign),
+    ("Mutation", "cancelCampaign"): Resolver(mutations.cancel_campaign),
+    ("Mutation", "publishJobEvent"): Resolver(mutations.pass_event_on, is_internal=True),
+    ("Mutation", "publishDetections"): Resolver(mutations.pass_event_on, is_internal=True),
     ("Subscription", "onJobEvent"): Resolver(authorize_subscriber),
     ("Subscription", "onDetections"): Resolver(authorize_subscriber),
 }
@@ -485,7 +321,7 @@ def _job_list(call: Call, video_id: VideoId, found: Sequence[Job], limit: int) -
 
 
 def _list_jobs_from(call: Call, asked: Asked) -> Fields:
-    page = _page(asked)
+    page = read_page(asked)
     video = videos.get_video(call.ports, call.claims.tenant, asked.source["videoId"])
     after = listed_after(call, f"jobs|{video.video_id}", page.cursor)
     return _job_list(call, video.video_id, jobs.list_jobs(call.ports, video, after, page.limit), page.limit)
@@ -499,49 +335,6 @@ def _attempt(resolve: Callable[[Call, Asked], Fields], call: Call, asked: Asked)
         return error
 
 
-def _page(asked: Asked, form: type[Any] = schemas.PageQuery) -> Any:
-    """The arguments of a list, as the form that REST reads them with."""
-    limits = PAGE_LIMITS_BY_FIELD[asked.type_name, asked.field_name]
-    given = {name: value for name, value in asked.arguments.items() if name != "jobId" or asked.source}
-    page = _read(form, {"limit": limits.usual, **{name: v for name, v in given.items() if v is not None}})
-    if page.limit > limits.most:
-        raise InvalidRequest(f"limit: must be at most {limits.most} in this list but got {page.limit}")
-    return page
-
-
 def _without_ids(asked: Asked) -> Mapping[str, Any]:
     """What is asked of two jobs."""
     return {name: value for name, value in asked.arguments.items() if name not in ("jobId", "otherJobId")}
-
-
-def _read(form: type[Form], arguments: Mapping[str, Any]) -> Form:
-    values = from_graphql(arguments)
-    for name in ("sha256_by_part",):
-        # AWSJSON: text as a client sends it, or parsed already.
-        if isinstance(values.get(name), str):
-            values[name] = _read_json(name, values[name])
-    try:
-        return form.model_validate(values)
-    except ValidationError as error:
-        raise problems.invalid(error, rename=to_camel) from error
-
-
-def _read_json(name: str, text: str) -> Any:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        raise InvalidRequest(f"{to_camel(name)}: must be JSON") from None
-
-
-def _once(call: Call, asked: Asked, work: Callable[[], Fields]) -> Fields:
-    """What the mutation did, or did before under the same key."""
-    key = asked.arguments.get("idempotencyKey")
-    if key is None:
-        return work()
-    request = [asked.field_name, {name: v for name, v in asked.arguments.items() if name != "idempotencyKey"}]
-    digest = hashlib.sha256(json.dumps(request, sort_keys=True).encode()).hexdigest()
-    stored = answer_once(
-        call.ports, call.claims.tenant, key, digest, lambda: StoredAnswer(digest, 200, json.dumps(work()))
-    )
-    answer: Fields = json.loads(stored.body)
-    return answer
