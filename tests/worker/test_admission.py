@@ -164,11 +164,10 @@ def test_the_bytes_of_another_version_are_refused_with_its_name() -> None:
 
 
 def test_a_model_that_takes_too_long_in_its_trial_is_refused_as_such() -> None:
-    # Its trial has no end: a short one may be over before a busy machine looks at the clock.
-    impatient = AdmissionLimits(SHORT, replace(SHORT, wall_seconds=0.2))
-    facts = Admission(BAD_MODELS["endless"].make(), "logits").refusal(impatient)
+    impatient = AdmissionLimits(SHORT, replace(SHORT, wall_seconds=0.01))
+    facts = Admission(networks.yolox()).refusal(impatient)
     assert facts["failure"]["code"] == ErrorCode.MODEL_TIMEOUT
-    assert facts["reasons"] == ["its trial took more than 0.2 seconds"]
+    assert facts["reasons"] == ["its trial took more than 0.01 seconds"]
 
 
 # --- what happens to the worker --------------------------------------------------------------------------------------
