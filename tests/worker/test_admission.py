@@ -164,10 +164,11 @@ def test_the_bytes_of_another_version_are_refused_with_its_name() -> None:
 
 
 def test_a_model_that_takes_too_long_in_its_trial_is_refused_as_such() -> None:
-    impatient = AdmissionLimits(SHORT, replace(SHORT, wall_seconds=0.01))
+    # No time at all: a trial of a second may be over before a busy machine looks at the clock again.
+    impatient = AdmissionLimits(SHORT, replace(SHORT, wall_seconds=0.0))
     facts = Admission(networks.yolox()).refusal(impatient)
     assert facts["failure"]["code"] == ErrorCode.MODEL_TIMEOUT
-    assert facts["reasons"] == ["its trial took more than 0.01 seconds"]
+    assert facts["reasons"] == ["its trial took more than 0 seconds"]
 
 
 # --- what happens to the worker --------------------------------------------------------------------------------------
