@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import struct
 import zlib
@@ -148,17 +149,19 @@ def test_a_column_is_stored_as_planes_of_bytes() -> None:
 
 
 @GOLDENS
-@given(data=st.data())
-def test_one_damaged_byte_never_changes_what_is_read(golden: bytes, block: Block, data: st.DataObject) -> None:
-    damaged = bytearray(golden)
-    position = data.draw(st.integers(0, len(golden) - 1))
-    damaged[position] ^= data.draw(st.integers(1, 255))
-    try:
-        read = unpack_block(bytes(damaged))
-    except BadBlock:
-        return
-    # A few bits of zlib's header mean nothing to the one who unpacks.
-    assert (read, position) == (block, 1)
+def test_one_damaged_byte_never_changes_what_is_read(golden: bytes, block: Block) -> None:
+    refused = 0
+    for position, change in itertools.product(range(len(golden)), range(1, 256)):
+        damaged = bytearray(golden)
+        damaged[position] ^= change
+        try:
+            read = unpack_block(bytes(damaged))
+        except BadBlock:
+            refused += 1
+            continue
+        # A code of zlib's may be written in several ways, and a few bits of its header mean nothing.
+        assert read == block, (position, change)
+    assert refused > 0.99 * 255 * len(golden)
 
 
 @GOLDENS
