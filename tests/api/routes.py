@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-MODEL_REF = {"name", "version", "sha256"}
 VIDEO = {"video_id", "filename", "state", "size_bytes", "created_at", "media?", "error?"}
 JOB = {
     "job_id",
