@@ -88,8 +88,8 @@ class Listener:
         sys.__stdout__.write(text)
         sys.__stdout__.flush()
         if text.startswith("{"):
-            self._last_line = json.loads(text)
-            self._hear(self._last_line["message"])
+            line = self._last_line = json.loads(text)
+            self._hear(line["message"], line)
 
     def flush(self) -> None:
         """Nothing is held back."""
@@ -99,12 +99,12 @@ class Listener:
         if event == "http.client.send" and isinstance(arguments[1], bytes) and self._last_line:
             head = arguments[1]
             operation = OPERATION.search(head)
-            self._hear((operation[1] if operation else head.partition(b" ")[0]).decode("latin-1"))
+            self._hear((operation[1] if operation else head.partition(b" ")[0]).decode("latin-1"), self._last_line)
 
-    def _hear(self, event: str) -> None:
+    def _hear(self, event: str, line: dict[str, Any]) -> None:
         for fault in self._faults.planned():
-            is_here = fault.event == event and fault.kind == self._last_line.get("kind")
-            if is_here and fault.segment_index in (None, self._last_line.get("segment_index")):
+            is_here = fault.event == event and fault.kind == line.get("kind")
+            if is_here and fault.segment_index in (None, line.get("segment_index")):
                 self._strike(fault)
 
     def _strike(self, fault: Fault) -> None:
