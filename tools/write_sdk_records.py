@@ -1,4 +1,4 @@
-"""Write the SDK's records (client/reelscan/records) from docs/openapi.json: what the service answers and what it is sent.
+"""Write the SDK's records (client/reelscan/records) from docs/openapi.json: what the service answers, what it is sent.
 
     python -m tools.write_sdk_records --write      write them
     python -m tools.write_sdk_records --check      fail when they are not what the document says
@@ -38,7 +38,7 @@ TOPIC_BY_PREFIX = {
 }
 """Where the first word of a path would put too much together; the longest prefix counts."""
 
-LEFT_OUT = re.compile(r"(Page|PageOut|Envelope|Found\w+Out|PartsOut|CreatedOut|ProblemOut|Nothing)$|^(ErrorCode)$")
+LEFT_OUT = re.compile(r"(Page|PageOut|Envelope|Found\w+Out|CreatedOut|ProblemOut|Nothing)$|^(Stored)?Parts?Out$")
 NAMED_OTHERWISE = {"ErrorOut": "Failure"}
 TYPES = {"string": "str", "integer": "int", "number": "float", "boolean": "bool", "null": "None"}
 WIDTH = 118
@@ -140,7 +140,9 @@ def _module(topic: str, schemas: Json, document: Json, kept: dict[str, str]) -> 
     imports += [f"from typing import {', '.join(typing)}"] if typing else []
     if borrowed and topic != SHARED:
         imports += ["", f"from reelscan.records.{SHARED} import {', '.join(borrowed)}"]
-    title = "What several routes answer and take." if topic == SHARED else f"What the routes of {topic} answer and take."
+    title = (
+        "What several routes answer and take." if topic == SHARED else f"What the routes of {topic} answer and take."
+    )
     return HEADER.format(title=title) + "\n".join(imports) + "\n\n\n" + body
 
 
@@ -208,7 +210,7 @@ def _index(kept: dict[str, str]) -> str:
         for topic, names in sorted(names_by_topic.items())
     ]
     title = "What the service answers, as frozen dataclasses, and what it is sent, as typed dictionaries."
-    names = ", ".join(json.dumps(name) for name in sorted(sum(names_by_topic.values(), [])))
+    names = ", ".join(json.dumps(name) for name in sorted(map(record_name, kept)))
     return HEADER.format(title=title) + "\n".join(lines) + f"\n\n__all__ = [{names}]\n"
 
 

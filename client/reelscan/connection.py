@@ -32,7 +32,9 @@ class Retries:
     base_seconds: float = 0.5
     cap_seconds: float = 20.0
 
-    def pause_seconds(self, failures: int, asked_seconds: float = 0.0, chance: Callable[[], float] = random.random) -> float:
+    def pause_seconds(
+        self, failures: int, asked_seconds: float = 0.0, chance: Callable[[], float] = random.random
+    ) -> float:
         """The pause after so many failures; never shorter than the service asks for.
 
         Source: "Exponential Backoff And Jitter", AWS Architecture Blog: full jitter spreads clients best.
@@ -47,6 +49,7 @@ class Answer:
     json: Any
     """None when the answer has no body."""
     retry_after_seconds: float | None
+    etag: str
 
 
 class Connection:
@@ -58,12 +61,12 @@ class Connection:
         self.retries = retries
         self._token = token
 
-    async def get(self, path: str, kind: type[T], envelope: str = "", **query: object) -> T:
+    async def get(self, path: str, kind: type[T], envelope: str = "", query: Query | None = None) -> T:
         """A record; of the answer's field `envelope` where it has one."""
         answer = await self.call("GET", path, query=query)
         return read_record(kind, take_out(answer.json, envelope))
 
-    async def post(self, path: str, body: Json, kind: type[T], envelope: str = "", **query: object) -> T:
+    async def post(self, path: str, body: Json, kind: type[T], envelope: str = "", query: Query | None = None) -> T:
         """The record that a POST answers."""
         answer = await self.call("POST", path, query=query, body=body)
         return read_record(kind, take_out(answer.json, envelope))
@@ -73,23 +76,33 @@ class Connection:
         answer = await self.call("PUT", path, body=body)
         return read_record(kind, take_out(answer.json, envelope))
 
-    async def delete(self, path: str, **query: object) -> None:
+    async def delete(self, path: str, query: Query | None = None) -> None:
         """Have something removed."""
         await self.call("DELETE", path, query=query)
 
     async def call(
-        self, method: str, path: str, *, query: Query | None = None, body: Json | None = None, key: str = ""
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Query | None = None,
+        body: Json | None = None,
+        key: str = "",
+        etag: str = "",
     ) -> Answer:
         """What the service answers in the end.
 
         A request that gets no answer, or one of trouble that may pass, is sent again; a POST with the same
-        `Idempotency-Key` (`key`, or one made here), so that nothing is made twice.
+        `Idempotency-Key` (`key`, or one made here), so that nothing is made twice. With `etag`, an answer that is the
+        same as that one has no JSON.
 
         Raises:
             Problem: the service refuses; the class says why.
             ServiceUnreachable: no answer.
         """
         headers = {"Authorization": f"Bearer {self._token}"} if self._token else {}
+        if etag:
+            headers["If-None-Match"] = etag
         if method == "POST":
             headers["Idempotency-Key"] = key or str(uuid.uuid4())
         parameters = {name: _text(value) for name, value in (query or {}).items() if value is not None}
@@ -112,7 +125,7 @@ class Connection:
             return _unreachable(request, error), 0.0
         asked_seconds = _seconds(response.headers.get("Retry-After"))
         if not response.is_error:
-            return Answer(_json(response), asked_seconds), None
+            return Answer(_json(response), asked_seconds, response.headers.get("ETag", "")), None
         problem = error_of(response)
         # A first request, whose answer was lost, may still be at work under this key.
         is_first_at_work = was_sent and type(problem) is Conflict and "Idempotency-Key" in request.headers
@@ -156,7 +169,7 @@ def _json(response: httpx.Response) -> Any:
 
 def _unreachable(request: httpx.Request, error: httpx.TransportError) -> ServiceUnreachable:
     failure = ServiceUnreachable(
-        f"{request.method} {request.url}: {error or type(error).__name__}",
+        f"{request.method} {request.url}: {str(error) or type(error).__name__}",
         "Check the address, or start the local stack: make local",
     )
     failure.__cause__ = error

@@ -7,7 +7,7 @@
     ├── FileChanged                  the file changed while it was sent
     ├── WaitTimeout                  what was waited for takes longer than the wait
     ├── WebhookRejected              a webhook that is not from the service, or old
-    └── Problem                      the service refused: `code`, `title`, `status`; a code newer than this package is this class
+    └── Problem                      the service refused: `code`, `title`, `status`; a newer code is this class
         ├── InvalidRequest           INVALID_REQUEST
         ├── Unauthenticated          UNAUTHENTICATED
         ├── Forbidden                FORBIDDEN
@@ -36,7 +36,7 @@
         ├── Cancelled                CANCELLED
         └── Internal                 INTERNAL
 
-Half of the codes are never the answer to a request but end a video or a job: `problem_of(job.error)` makes the error of them.
+Half of the codes never answer a request but end a video or a job: `problem_of(job.error)` is the error of such an end.
 """
 
 from __future__ import annotations
@@ -273,6 +273,6 @@ class Internal(Problem):
 
 
 def problem_of(failure: Failure, *, status: int = 0) -> Problem:
-    """The error of a failure: `raise problem_of(job.error)`."""
+    """The error that the `error` of a video, job, segment or export stands for."""
     kind = Problem.by_code.get(failure.code, Problem)
     return kind(failure.detail, failure.hint, title=failure.title, status=status, code=failure.code)

@@ -10,7 +10,7 @@ from dataclasses import fields, is_dataclass
 from datetime import datetime
 from functools import cache
 from types import NoneType, UnionType
-from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar, cast, get_args, get_origin, get_type_hints
 
 from reelscan.errors import UnexpectedAnswer
 
@@ -25,7 +25,7 @@ def read_record(kind: type[T], json: Any) -> T:
         UnexpectedAnswer: a field that every reelscan service answers is not there.
     """
     try:
-        record: T = _reader_of(kind)(json)
+        record: T = _reader_of(cast(Any, kind))(json)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise UnexpectedAnswer(
             f"the service answered what cannot be read as {kind.__name__}: {type(error).__name__} {error}",

@@ -1,10 +1,10 @@
 """How one implementation serves a blocking and an asynchronous client.
 
-Everything of this package that sends or waits is written once, as `async def`. What differs between the two clients is the
-*world* that such a coroutine runs in:
+Everything of this package that sends or waits is written once, as `async def`. What differs between the two clients is
+the *world* that such a coroutine runs in:
 
-* in the `Blocking` world nothing ever suspends: requests, pauses and file reads block the thread, so the coroutine runs from
-  its first to its last line in one go, and the caller gets its value;
+* in the `Blocking` world nothing ever suspends: requests, pauses and file reads block the thread, so the coroutine runs
+  from its first to its last line in one go, and the caller gets its value;
 * in the `Asynchronous` world the same coroutine is handed to the caller, who awaits it (under asyncio or trio).
 
 `operation` is the one place where a method is given one face or the other; type checkers see both faces.
@@ -12,9 +12,9 @@ Everything of this package that sends or waits is written once, as `async def`. 
 
 from __future__ import annotations
 
-import time
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import closing
 from functools import partial, update_wrapper
 from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, overload
 
@@ -24,6 +24,7 @@ import httpx
 
 T = TypeVar("T")
 P = ParamSpec("P")
+Work = Callable[[], Coroutine[Any, Any, None]]
 
 
 class World(Protocol):
@@ -44,8 +45,11 @@ class World(Protocol):
     async def in_thread(self, work: Callable[[], T]) -> T:
         """The result of work that reads files or computes for longer than a moment."""
 
-    async def all_of(self, works: Sequence[Callable[[], Coroutine[Any, Any, None]]]) -> None:
-        """Do all of these at once; when one fails, so does this, after the others have stopped."""
+    async def all_of(self, works: Sequence[Work], stop: Callable[[], None]) -> None:
+        """Do all of these at once; when one fails, or the caller is interrupted, `stop` tells the others to end."""
+
+    def now(self) -> float:
+        """Seconds of a clock that never goes back."""
 
     async def close(self) -> None:
         """Close the connections."""
@@ -57,10 +61,13 @@ W_co = TypeVar("W_co", bound=World, covariant=True)
 class Blocking:
     """The world of `Client`: every wait blocks the thread."""
 
-    def __init__(self, api: httpx.Client, storage: httpx.Client, sleep: Callable[[float], None] = time.sleep) -> None:
+    def __init__(
+        self, api: httpx.Client, storage: httpx.Client, sleep: Callable[[float], None], now: Callable[[], float]
+    ) -> None:
         self._api = api
         self._storage = storage
         self._sleep = sleep
+        self.now = now
 
     async def send(self, request: httpx.Request) -> httpx.Response:
         """See `World`."""
@@ -72,7 +79,7 @@ class Blocking:
 
     async def pieces(self, response: httpx.Response, take: Callable[[bytes], None]) -> None:
         """See `World`."""
-        with response:
+        with closing(response):
             for piece in response.iter_bytes():
                 take(piece)
 
@@ -84,11 +91,16 @@ class Blocking:
         """See `World`: this is a thread."""
         return work()
 
-    async def all_of(self, works: Sequence[Callable[[], Coroutine[Any, Any, None]]]) -> None:
+    async def all_of(self, works: Sequence[Work], stop: Callable[[], None]) -> None:
         """See `World`: a thread for each."""
         with ThreadPoolExecutor(len(works) or 1) as pool:
-            for outcome in [pool.submit(lambda work=work: run_to_end(work())) for work in works]:
-                outcome.result()
+            try:
+                outcomes = [pool.submit(_run, work) for work in works]
+                for outcome in as_completed(outcomes):
+                    outcome.result()
+            except BaseException:
+                stop()
+                raise
 
     async def close(self) -> None:
         """See `World`."""
@@ -103,11 +115,13 @@ class Asynchronous:
         self,
         api: httpx.AsyncClient,
         storage: httpx.AsyncClient,
-        sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
+        sleep: Callable[[float], Awaitable[None]],
+        now: Callable[[], float],
     ) -> None:
         self._api = api
         self._storage = storage
         self._sleep = sleep
+        self.now = now
 
     async def send(self, request: httpx.Request) -> httpx.Response:
         """See `World`."""
@@ -133,22 +147,17 @@ class Asynchronous:
         """See `World`."""
         return await anyio.to_thread.run_sync(work)
 
-    async def all_of(self, works: Sequence[Callable[[], Coroutine[Any, Any, None]]]) -> None:
+    async def all_of(self, works: Sequence[Work], stop: Callable[[], None]) -> None:
         """See `World`: a task for each."""
-        first_error: list[Exception] = []
-
-        async def keep_error(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-            try:
-                await work()
-            except Exception as error:  # noqa: BLE001 - raised again below, as itself and not in a group
-                first_error.append(error)
-                group.cancel_scope.cancel()
-
-        async with anyio.create_task_group() as group:
-            for work in works:
-                group.start_soon(keep_error, work)
-        if first_error:
-            raise first_error[0]
+        try:
+            async with anyio.create_task_group() as group:
+                for work in works:
+                    group.start_soon(work)
+        except BaseExceptionGroup as failed:
+            # One error is what the caller can answer; the others are mostly its consequences.
+            raise failed.exceptions[0] from None
+        finally:
+            stop()
 
     async def close(self) -> None:
         """See `World`."""
@@ -165,6 +174,10 @@ def run_to_end(coroutine: Coroutine[Any, Any, T]) -> T:
         return value
     coroutine.close()
     raise RuntimeError("a coroutine of the blocking world must not suspend")
+
+
+def _run(work: Work) -> None:
+    run_to_end(work())
 
 
 class Resource(Generic[W_co]):
@@ -197,7 +210,7 @@ class operation(Generic[R, P, T]):  # noqa: N801 - reads as the decorator that i
         if resource is None:
             return self
         bound = partial(self._function, resource)
-        if not isinstance(resource._world, Blocking):  # noqa: SLF001 - the one who must know
+        if not isinstance(resource._world, Blocking):
             return update_wrapper(bound, self._function)
 
         def blocking(*arguments: P.args, **options: P.kwargs) -> T:

@@ -60,6 +60,7 @@ from reelscan.records.models import (
 from reelscan.records.pipelines import Pipeline, PipelineForm, Tracker, TrackerForm
 from reelscan.records.results import TracksForm, TrackVersion
 from reelscan.records.shared import (
+    CostParts,
     CpuSeconds,
     Detection,
     DiffLabel,
@@ -85,7 +86,6 @@ from reelscan.records.videos import (
     JobForm,
     Media,
     Move,
-    Part,
     PartsForm,
     PromoteForm,
     Quote,
@@ -93,7 +93,6 @@ from reelscan.records.videos import (
     RollBackForm,
     Source,
     SourceForm,
-    StoredPart,
     UploadedPartForm,
     Video,
     VideoForm,
@@ -118,6 +117,7 @@ __all__ = [
     "CatchUpForm",
     "Change",
     "CompleteForm",
+    "CostParts",
     "CpuSeconds",
     "CronForm",
     "Crossing",
@@ -161,7 +161,6 @@ __all__ = [
     "OnceForm",
     "PairItem",
     "PairSide",
-    "Part",
     "PartsForm",
     "PerSecondForm",
     "Pipeline",
@@ -185,7 +184,6 @@ __all__ = [
     "SelectForm",
     "Source",
     "SourceForm",
-    "StoredPart",
     "Track",
     "TrackItem",
     "TrackVersion",

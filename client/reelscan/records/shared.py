@@ -11,6 +11,16 @@ from typing import Any, Literal, NotRequired, TypedDict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CostParts:
+    """Dollars by what they are paid for."""
+
+    workers_usd: float
+    functions_usd: float
+    tables_usd: float
+    objects_usd: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CpuSeconds:
     """Of a job's workers."""
 

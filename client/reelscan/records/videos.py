@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NotRequired, TypedDict
 
-from reelscan.records.shared import EveryFrameForm, Failure, KeyframesForm, PerSecondForm
+from reelscan.records.shared import CostParts, EveryFrameForm, Failure, KeyframesForm, PerSecondForm
 
 
 class CompleteForm(TypedDict):
@@ -57,15 +57,6 @@ class Move:
     cause: str
     by: str | None
     at: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
-    """A presigned part: PUT its bytes with exactly these headers."""
-
-    part_number: int
-    url: str
-    headers: dict[str, str]
 
 
 class PartsForm(TypedDict):
@@ -133,15 +124,6 @@ class SourceForm(TypedDict):
     """An object that already lies in S3."""
 
     s3_uri: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredPart:
-    """A part that S3 has."""
-
-    part_number: int
-    etag: str
-    size_bytes: int
 
 
 class UploadedPartForm(TypedDict):

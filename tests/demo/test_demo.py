@@ -7,10 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from client import demo
-from client.service import Json
-from tests.client.clips import FRAME_TICKS, make_clip
-from tests.client.fake_service import TOKEN, FakeService, make_detection, make_job, make_summary
+from tests.demo.clips import FRAME_TICKS, make_clip
+from tests.sdk.fake_service import TOKEN, FakeService, Json, make_detection, make_job, make_summary
+from tools.demo import demo
 
 ERROR: Json = {"code": "MALFORMED", "title": "Cannot be read", "detail": "no moov box", "hint": "Record it again"}
 
@@ -95,7 +94,7 @@ def test_the_files_that_it_names_are_there(
 
     names = ["clip-annotated.mp4", "clip-at-00.040s.png", "clip-at-00.800s.png"]
     told = capsys.readouterr().out
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == names
+    assert sorted(path.name for path in (tmp_path / "out").iterdir() if path.is_file()) == names
     assert [name for name in names if str(tmp_path / "out" / name) not in told] == []
 
 
@@ -103,7 +102,7 @@ def test_the_video_is_what_the_service_has_drawn(fake: FakeService, tmp_path: Pa
     fake.exports = [{"state": "QUEUED"}, {"state": "RUNNING"}, {}]
     run_demo(fake, tmp_path)
 
-    assert fake.sent("POST", "/jobs/job_1/exports")[0].json() == {"format": "mp4"}
+    assert fake.sent("POST", "/jobs/job_1/exports")[0].json() == {"format": "mp4", "options": {}}
     assert (tmp_path / "out" / "clip-annotated.mp4").read_bytes() == fake.exported
     assert "authorization" not in fake.sent("GET", "/s3/export")[0].headers
 
@@ -115,7 +114,7 @@ def test_a_download_that_is_not_the_export_is_told(
 
     assert run_demo(fake, tmp_path) == 1
 
-    assert "CHECKSUM_MISMATCH" in capsys.readouterr().out
+    assert "expected SHA-256 000" in capsys.readouterr().out
 
 
 def test_an_export_that_failed_tells_code_cause_and_hint(

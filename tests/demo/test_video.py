@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from client.video import read_frames
-from tests.client.clips import make_clip, read_clip
+from tests.demo.clips import make_clip, read_clip
+from tools.demo.video import read_frames
 
 
 def test_every_frame_comes_in_its_order(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import io
 
 import pytest
 
-from client.terminal import Terminal
+from tools.demo.terminal import Terminal
 
 ESCAPE = "\x1b"
 

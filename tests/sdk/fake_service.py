@@ -12,19 +12,43 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from client.service import Json
+Json = dict[str, Any]
 
 TOKEN = "token-of-tenant-a"
 VIDEO_ID = "vid_1"
 JOB_ID = "job_1"
 
-MEDIA: Json = {"rotation": 0, "duration_seconds": 1.0, "timebase": "1/12800", "width": 160, "height": 96}
+SINCE = "2026-11-01T00:00:00Z"
+MEDIA: Json = {
+    "container": "mp4",
+    "codec": "h264",
+    "rotation": 0,
+    "duration_seconds": 1.0,
+    "timebase": "1/12800",
+    "width": 160,
+    "height": 96,
+    "keyframes": 1,
+}
+
+
+def make_video(state: str = "READY", **more: Any) -> Json:
+    """A video as the API shows it."""
+    named = {"video_id": VIDEO_ID, "filename": "clip.mp4", "size_bytes": 1, "created_at": SINCE}
+    return {**named, "state": state, "media": MEDIA, **more}
 
 
 def make_job(state: str = "SUCCEEDED", done: int = 3, total: int = 3, **more: Any) -> Json:
     """A job as the API shows it."""
     progress = {"segments_total": total, "segments_done": done, "segments_failed": 0}
-    return {"job_id": JOB_ID, "video_id": VIDEO_ID, "state": state, "progress": progress, **more}
+    asked: Json = {
+        "pipeline": None,
+        "promote": True,
+        "models": [],
+        "sampling": {"kind": "every_frame"},
+        "tracking": True,
+    }
+    named = {"job_id": JOB_ID, "video_id": VIDEO_ID, "created_at": SINCE}
+    return {**named, **asked, "state": state, "progress": progress, **more}
 
 
 def make_summary(label: str = "person", detections: int = 3) -> Json:
@@ -38,6 +62,8 @@ def make_detection(pts: int, box: tuple[float, float, float, float] = (20, 20, 8
     """A detection as the API shows it."""
     return {
         "pts": pts,
+        "timebase": "1/12800",
+        "model": "toy",
         "time_seconds": pts / 12_800,
         "frame_index": pts // 512,
         "label": "person",
@@ -80,6 +106,7 @@ class FakeService:
     """Status and body of the next answers of S3, before it accepts."""
     problem: Json | None = None
     """Answer of every route but /health, instead of the usual one."""
+    video_state: str = "READY"
     requests: list[Request] = field(default_factory=list)
     parts: dict[int, bytes] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -104,14 +131,20 @@ class FakeService:
                 return 200, {}, {"status": "ok", "version": "0.0-fake"}
             case "POST", "/videos":
                 job = make_job("PENDING", 0, 0)
-                return 201, {}, {"video": {"video_id": VIDEO_ID}, "upload": self._ticket(), "job": job}
+                return 201, {}, {"video": make_video("AWAITING_UPLOAD"), "upload": self._ticket(), "job": job}
             case "POST", "/videos/vid_1/upload/parts":
                 numbers = request.json()["part_numbers"]
                 return 200, {}, {"items": [self._signed_part(number) for number in numbers]}
+            case "GET", "/videos/vid_1/upload/parts":
+                stored = [
+                    {"part_number": number, "etag": f"etag-{number}", "size_bytes": len(content)}
+                    for number, content in sorted(self.parts.items())
+                ]
+                return 200, {}, {"items": stored, "next_cursor": None}
             case "POST", "/videos/vid_1/upload/complete":
-                return 200, {}, {"video": {"video_id": VIDEO_ID}}
+                return 200, {}, {"video": make_video("UPLOADED")}
             case "GET", "/videos/vid_1":
-                return 200, {}, {"video": {"video_id": VIDEO_ID, "media": MEDIA}}
+                return 200, {}, {"video": make_video(self.video_state)}
             case "GET", "/jobs/job_1":
                 job = self.jobs.pop(0) if len(self.jobs) > 1 else self.jobs[0]
                 return 200, {"Retry-After": "0"}, {"job": job}
@@ -147,7 +180,8 @@ class FakeService:
             "sha256": hashlib.sha256(self.exported).hexdigest(),
             "url": f"{self.base_url}/s3/export",
         }
-        return {"export_id": "exp_1"} | made | more
+        asked: Json = {"export_id": "exp_1", "format": "mp4", "options": {"gzip": False}}
+        return {**asked, "created_at": SINCE, "job_finished_at": SINCE, **made, **more}
 
     def _ticket(self) -> Json:
         until = {"expires_at": "2030-01-01T00:00:00Z"}

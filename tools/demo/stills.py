@@ -8,8 +8,8 @@ from pathlib import Path
 
 from PIL import Image as Pillow
 
-from client.service import Json
-from client.video import read_frames
+from reelscan.records import Detection
+from tools.demo.video import read_frames
 
 STILLS = 4
 
@@ -22,7 +22,7 @@ class Still:
     seconds: float
 
 
-def choose_stills(detections: Iterable[Json], duration_seconds: float) -> list[Still]:
+def choose_stills(detections: Iterable[Detection], duration_seconds: float) -> list[Still]:
     """The frame with the highest scores in each of `STILLS` equal parts of the video, in order.
 
     `detections` are items of the API, in its order. Frames without a number are passed over.
@@ -31,10 +31,10 @@ def choose_stills(detections: Iterable[Json], duration_seconds: float) -> list[S
     worth_by_still: dict[Still, float] = {}
     first_seconds: float | None = None
     for item in detections:
-        first_seconds = item["time_seconds"] if first_seconds is None else first_seconds
-        if item["frame_index"] is not None:
-            still = Still(item["frame_index"], item["time_seconds"])
-            worth_by_still[still] = worth_by_still.get(still, 0.0) + item["score"]
+        first_seconds = item.time_seconds if first_seconds is None else first_seconds
+        if item.frame_index is not None:
+            still = Still(item.frame_index, item.time_seconds)
+            worth_by_still[still] = worth_by_still.get(still, 0.0) + item.score
     best_by_part: dict[int, Still] = {}
     for still, worth in worth_by_still.items():
         part = min(int((still.seconds - (first_seconds or 0.0)) / part_seconds), STILLS - 1)

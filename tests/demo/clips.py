@@ -9,7 +9,7 @@ from pathlib import Path
 import av
 import numpy as np
 
-from client.video import Image
+from tools.demo.video import Image
 
 TIMEBASE = Fraction(1, 12_800)
 FRAME_TICKS = 512

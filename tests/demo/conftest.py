@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.client.fake_service import FakeService, serving
+from tests.sdk.fake_service import FakeService, serving
 
 
 @pytest.fixture
