@@ -198,6 +198,8 @@ class _Parts:
             headers = httpx.Headers(signed["headers"])
             headers["Content-Length"] = str(size_bytes)
             stream = Body(self._until_stopped(offset, size_bytes), lambda count: self._progress.moved(number, count))
+            # httpx adds no header of its own to a request whose body is given as a stream.
+            headers["Host"] = httpx.URL(signed["url"]).netloc.decode("ascii")
             request = httpx.Request("PUT", signed["url"], headers=headers, stream=stream)
             try:
                 response = await ask_storage(self._connection, request)

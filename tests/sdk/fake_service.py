@@ -47,7 +47,7 @@ def make_job(state: str = "SUCCEEDED", done: int = 3, total: int = 3, **more: An
         "sampling": {"kind": "every_frame"},
         "tracking": True,
     }
-    named = {"job_id": JOB_ID, "video_id": VIDEO_ID, "created_at": SINCE}
+    named = {"job_id": JOB_ID, "video_id": VIDEO_ID, "created_at": SINCE, "tracking": True}
     return {**named, **asked, "state": state, "progress": progress, **more}
 
 
