@@ -20,7 +20,7 @@ SEGMENTS = 5
 FRAMES = 100
 """Ten a second of the ten seconds of the clip."""
 ONE_SESSION = {"REELSCAN_VCPUS": "2"}
-"""Segments of a child one after the other, on any machine: a kill costs one attempt, and of the segment that was meant."""
+"""Segments of a child one after the other, on any machine: a kill costs one attempt, of the segment that was meant."""
 
 
 @contextmanager
