@@ -103,6 +103,12 @@ bench-results: $(INSTALLED) ## Measure what results cost: to page through, to co
 	@nice -n 5 $(BIN)/python -m bench.results.serving --seconds 20
 	@nice -n 5 $(BIN)/python -m bench.results.write_units --minutes 1
 
+.PHONY: costs
+costs: $(INSTALLED) $(PEERS)/.installed ## Reckon what an hour of video costs, and when machines boot longer than they work
+	@$(BIN)/python -m bench.costs.video_hour
+	@$(BIN)/python -m bench.costs.cold_starts
+	@$(PEERS)/bin/python -m bench.costs.plot
+
 .PHONY: bench-ultralytics
 bench-ultralytics: $(ULTRALYTICS)/.installed ## Add ultralytics to the peers of `make bench`: 6 GB, AGPL-3.0
 

@@ -163,7 +163,12 @@ def _start(ports: Ports, job: Job, video: Video) -> Job:
     if taken := take_over(ports, job, video, segments, plan):
         return taken
     lane = ports.limits.analyze_lane
-    children = assign_children(range(len(segments)), ports.limits.max_children)
+    quote = job.quote
+    if quote is None or not quote.children:
+        # Quoted as one that takes results over, and there was nothing to take: workers must be paid for.
+        manifests = manifests_of(ports, job)
+        quote = estimate_plan(ports, video, job.request, manifests, segments, may_take_over=False)
+    children = assign_children(range(len(segments)), quote.children)
     child_by_index = {index: child for child, indices in enumerate(children) for index in indices}
     submission_id = SubmissionId("analyze")
     units = [
@@ -183,11 +188,6 @@ def _start(ports: Ports, job: Job, video: Video) -> Job:
     owner = owner_of(job)
     ports.units.add_segments(owner, units)
     ports.results.add_reference(job.tenant, video.source.content_digest, video.video_id)
-    quote = job.quote
-    if quote is None or not quote.children:
-        # Quoted as one that takes results over, and there was nothing to take: workers must be paid for.
-        manifests = manifests_of(ports, job)
-        quote = estimate_plan(ports, video, job.request, manifests, segments, may_take_over=False)
     submission = record_submission(
         ports, owner, OrderKind.ANALYZE, submission_id, children, lane, price=quote.price, job=job
     )
