@@ -17,6 +17,7 @@ CLIP := .cache/videos/bikes.mp4
 VIDEO ?= $(CLIP)
 MODEL ?= nanodet-g
 ARGS ?=
+LOAD ?=
 
 .PHONY: help
 help: ## List the commands
@@ -49,6 +50,10 @@ demo: $(INSTALLED) $(filter $(CLIP),$(VIDEO)) ## Upload a clip, find what is in 
 .PHONY: local
 local: $(INSTALLED) ## Keep the whole system running on this machine [PORT=8080 STATE=dir MODELS=dir]
 	@$(BIN)/python -m infra.local --port "$(PORT)" $(if $(STATE),--state "$(STATE)") $(if $(MODELS),--models "$(MODELS)")
+
+.PHONY: load
+load: $(INSTALLED) $(CLIP) ## Ask every route of a running system at a rate, and report [LOAD="--base-url https://… --rate 10 --seconds 60"]
+	@$(BIN)/python -m infra.load $(LOAD)
 
 # ---- work on it -----------------------------------------------------------------------------------------------------
 
