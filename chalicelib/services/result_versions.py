@@ -7,7 +7,7 @@ at. Both come to the same (`domain/result_versions.py`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import reduce
 
 from aws_lambda_powertools import Logger
@@ -29,6 +29,7 @@ TRIES = 20
 """Of moving an alias: those who move one at once are few."""
 MAX_ALIASES = 20
 """Of one video and pipeline, besides `latest`."""
+ALIASES_PER_READ = 100
 JOBS_LOOKED_AT = 50
 """Of a video, the newest: whose end the stream may have lost."""
 
@@ -98,6 +99,22 @@ def find_version(ports: Ports, video: Video, pipeline_name: str, alias: str = LA
     return ports.jobs.get(video.tenant, job_id) if job_id else None
 
 
+def find_newest_latest(ports: Ports, video: Video) -> Job | None:
+    """The newest of the jobs that a `latest` of the video names, whatever its pipeline; None when there is none (yet).
+
+    An end that the stream may have lost is looked for behind all that this found before, and not further back.
+    """
+    stored = [version for version in _list_all(ports, video) if version.alias == LATEST]
+    ends = [version.newest_end for version in stored if version.newest_end is not None]
+    jobs = _jobs_before(ports, video, max(ends, default=None))
+    named = {version.pipeline_name: version.job_id for version in stored}
+    for name in sorted({job.pipeline_name for job in jobs}):
+        followed = _follow(ports, video.video_id, [job for job in jobs if job.pipeline_name == name])
+        named |= {name: followed.job_id} if followed else {}
+    newest = max((job_id for job_id in named.values() if job_id is not None), default=None)
+    return ports.jobs.get(video.tenant, newest) if newest else None
+
+
 def get_version(ports: Ports, video: Video, version: str, pipeline_name: str | None) -> Job:
     """The job that an alias of the pipeline (unset: `default`) names, or the one with this id, of whatever pipeline.
 
@@ -124,6 +141,13 @@ def list_versions(
     for name in {job.pipeline_name for job in jobs} if pipeline_name is None else {pipeline_name}:
         _follow(ports, video.video_id, [job for job in jobs if job.pipeline_name == name])
     return ports.versions.list(video.tenant, video.video_id, pipeline_name, after, limit)
+
+
+def _list_all(ports: Ports, video: Video) -> Iterator[ResultVersion]:
+    after: tuple[str, str] | None = None
+    while page := ports.versions.list(video.tenant, video.video_id, None, after, ALIASES_PER_READ):
+        yield from page
+        after = (page[-1].pipeline_name, page[-1].alias)
 
 
 def _catch_up(ports: Ports, video: Video, pipeline_name: str) -> ResultVersion | None:

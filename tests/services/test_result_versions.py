@@ -10,7 +10,7 @@ import pytest
 
 from chalicelib.domain.errors import Conflict, DependencyFailed, InvalidRequest, LimitExceeded, NotFound
 from chalicelib.domain.ids import JobId, TenantId, VideoId
-from chalicelib.domain.jobs import Job, JobState
+from chalicelib.domain.jobs import Job, JobState, PipelineRef
 from chalicelib.domain.result_versions import LATEST, ResultVersion
 from chalicelib.domain.videos import Video
 from chalicelib.services.jobs import retry_job, start_job
@@ -19,6 +19,7 @@ from chalicelib.services.ports import VersionConflict
 from chalicelib.services.result_versions import (
     JOBS_LOOKED_AT,
     MAX_ALIASES,
+    find_newest_latest,
     find_version,
     follow_end,
     get_version,
@@ -27,7 +28,7 @@ from chalicelib.services.result_versions import (
     roll_back,
 )
 from chalicelib.services.videos import delete_video, get_video
-from tests.fakes.makers import TENANT
+from tests.fakes.makers import TENANT, make_job
 from tests.fakes.versions import FakeResultVersionStore
 from tests.services.failures import partial
 from tests.services.test_job_events import Stream, deliver, run_undisturbed
@@ -38,10 +39,10 @@ WHY: dict[str, Any] = {"cause": "it is better", "by": "somebody"}
 
 def ended(world: World, video: Video, state: JobState = JobState.SUCCEEDED, **request: Any) -> Job:
     """A job of the video that ended, and of which nobody was told."""
-    job = start_job(world.ports, video, make_request(**request))
-    world.drain()
-    stored = world.job(job)
-    return world.ports.jobs.save(replace(stored, state=state), None)
+    job_id = JobId(world.ports.ids.make("job"))
+    job = make_job(job_id=job_id, video_id=video.video_id, state=state, request=make_request(**request))
+    world.ports.jobs.add(job, None)
+    return job
 
 
 def named(world: World, video: Video, alias: str = LATEST, pipeline: str = "default") -> JobId | None:
@@ -150,6 +151,35 @@ def test_each_pipeline_has_a_latest_of_its_own() -> None:
     assert (named(world, video), named(world, video, pipeline="people")) == (plain.job_id, job.job_id)
     listed = [(one.pipeline_name, one.alias) for one in list_versions(world.ports, video, None, None, 9)]
     assert listed == [("default", "latest"), ("people", "latest")]
+
+
+def newest(world: World, video: Video) -> JobId | None:
+    found = find_newest_latest(world.ports, video)
+    return found.job_id if found else None
+
+
+def test_the_newest_latest_is_of_whatever_pipeline_and_never_a_canary() -> None:
+    world = World()
+    video = world.ready(2)
+    assert newest(world, video) is None
+    plain = ended(world, video)
+    ended(world, video, promote=False)
+    assert newest(world, video) == plain.job_id
+    people = ended(world, video, pipeline=PipelineRef("people", 1))
+    assert newest(world, video) == people.job_id
+    second = ended(world, video)
+    assert newest(world, video) == second.job_id
+    roll_back(world.ports, video, "default", **WHY)
+    assert newest(world, video) == people.job_id
+
+
+def test_the_newest_latest_of_a_video_whose_jobs_are_just_deleted_is_none() -> None:
+    world = World()
+    video = world.ready(2)
+    job = ended(world, video)
+    assert newest(world, video) == job.job_id
+    world.ports.jobs.delete(job)
+    assert newest(world, video) is None
 
 
 def test_a_partial_job_that_is_retried_stays_the_latest() -> None:
