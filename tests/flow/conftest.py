@@ -34,8 +34,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
-    """The local stack as `make local` runs it, with two workers at once; modules with other needs have their own."""
-    with LocalStack(StackOptions(out=tmp_path_factory.mktemp("out"), slots=2)) as stack:
+    """The local stack as `make local` runs it on two cores; modules with other needs have their own."""
+    with LocalStack(StackOptions(out=tmp_path_factory.mktemp("out"), slots=2, cores=2)) as stack:
         yield stack
 
 
