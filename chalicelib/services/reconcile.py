@@ -65,11 +65,18 @@ def settle_child(ports: Ports, ended: EndedChild) -> None:
         settle(ports, owner)
 
 
-def reconcile(ports: Ports) -> int:
-    """Look at everything that is due; the number of things looked at.
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a pass of the reconciler saw."""
 
-    One that fails does not keep the others waiting.
-    """
+    looked_at: int
+    longest_wait_seconds: float
+    """Of the child job that waits longest for a machine; 0 when none waits."""
+
+
+def reconcile(ports: Ports) -> Seen:
+    """Look at everything that is due. One that fails does not keep the others waiting."""
+    longest_wait = 0.0
     found = ports.due.list_due(ports.clock.now(), DUE_PER_PASS)
     for due in found:
         after = timedelta(seconds=SETTLE_SECONDS)
@@ -78,22 +85,22 @@ def reconcile(ports: Ports) -> int:
             if due.is_costs:
                 _settle(ports, due.owner)
             elif due.step is None:
-                reconcile_owner(ports, due.owner)
+                longest_wait = max(longest_wait, reconcile_owner(ports, due.owner))
             else:
-                reconcile_side_step(ports, due.owner, due.step)
+                longest_wait = max(longest_wait, reconcile_side_step(ports, due.owner, due.step))
         except DomainError as error:
             logger.warning("reconcile failed", owner=due.owner.name, detail=error.failure.detail)
-    return len(found)
+    return Seen(len(found), longest_wait)
 
 
-def reconcile_owner(ports: Ports, owner: Owner) -> None:
-    """Bring one video, job, model, campaign or run to where it should be."""
+def reconcile_owner(ports: Ports, owner: Owner) -> float:
+    """Bring one video, job, model, campaign or run to where it should be; the seconds that its units wait at most."""
     if is_id("cmp", owner.name):
         advance_campaign(ports, owner.tenant, CampaignId(owner.name))
-        return
+        return 0.0
     if is_id("run", owner.name):
         advance_run(ports, owner.tenant, RunId(owner.name))
-        return
+        return 0.0
     if is_id("vid", owner.name):
         video = ports.videos.get(owner.tenant, VideoId(owner.name))
         if video is not None and video.state is VideoState.AWAITING_UPLOAD:
@@ -105,18 +112,19 @@ def reconcile_owner(ports: Ports, owner: Owner) -> None:
             ports.due.postpone(Due(owner), max(next_check(ports, version.upload), due_after(ports)))
             check_model_upload(ports, version)
     resend_unsent(ports, owner, open_units(ports, owner))
-    hand_on_orphans(ports, owner, open_units(ports, owner))
+    longest_wait = hand_on_orphans(ports, owner, open_units(ports, owner))
     advance(ports, owner)
+    return longest_wait
 
 
-def reconcile_side_step(ports: Ports, owner: Owner, name: StepName) -> None:
-    """Bring one side step to where it should be."""
+def reconcile_side_step(ports: Ports, owner: Owner, name: StepName) -> float:
+    """Bring one side step to where it should be; the seconds that its unit waits."""
     step = find_open_step(ports, owner, name)
     if step is None:
         _settle(ports, owner)
-    else:
-        resend_unsent(ports, owner, [step.unit])
-        hand_on_orphans(ports, owner, [step.unit])
+        return 0.0
+    resend_unsent(ports, owner, [step.unit])
+    return hand_on_orphans(ports, owner, [step.unit])
 
 
 def open_units(ports: Ports, owner: Owner) -> Sequence[Unit]:
