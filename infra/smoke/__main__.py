@@ -65,8 +65,8 @@ def _expected_cost() -> str:
     gpu_seconds = BOOT_SECONDS[Lane.GPU] + WORK_SECONDS + IDLE_SECONDS
     dollars = (cpu_seconds * prices.units.vcpu_second + gpu_seconds * prices.units.gpu_second) / NANO
     return (
-        f"This deploys a stack, analyses one clip and deletes both: at most ${dollars + 0.01:.2f} on demand, at prices of "
-        f"{prices.dated} in {prices.region}. What a stage costs while it stands idle: make idle-cost."
+        f"This deploys a stack, analyses one clip and deletes both: at most ${dollars + 0.01:.2f} on demand, at prices "
+        f"of {prices.dated} in {prices.region}. What a stage costs while it stands idle: make idle-cost."
     )
 
 
