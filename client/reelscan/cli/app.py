@@ -20,7 +20,7 @@ app = typer.Typer(
 app.command("run", cls=HelpfulCommand, rich_help_panel=FIND)(sending.run)
 app.command("upload", cls=HelpfulCommand, rich_help_panel=FIND)(sending.upload)
 app.command("watch", cls=HelpfulCommand, rich_help_panel=FIND)(sending.watch)
-app.command("results", cls=HelpfulCommand, rich_help_panel=FIND)(reading.results)
+app.command("results", cls=reading.PlotCommand, rich_help_panel=FIND)(reading.results)
 app.command("export", cls=HelpfulCommand, rich_help_panel=FIND)(reading.export)
 app.command("open", cls=HelpfulCommand, rich_help_panel=FIND)(setting_up.open_viewer)
 app.add_typer(keeping.videos, name="videos", rich_help_panel=KEEP)

@@ -54,10 +54,13 @@ def _page(command: Any, ctx: Any) -> str:
     console.print(Padding(" ".join(first.split()), (0, 1)))
     for paragraph in more:
         console.print(Padding(Text(paragraph, style="dim"), (1, 1, 0, 1)))
-    for title, rows in _sections(command, ctx):
+    sections = list(_sections(command, ctx))
+    # Commands stand under each other, whatever heading they are under.
+    column = max((len(name) for title, rows in sections if title in PANELS for name, _ in rows), default=0)
+    for title, rows in sections:
         console.print()
         console.print(Text(f" {title}", style="bold"))
-        console.print(_rows(rows))
+        console.print(_rows(rows, column if title in PANELS else 0))
     console.print()
     return "\n".join(line.rstrip() for line in out.getvalue().split("\n"))
 
@@ -90,13 +93,13 @@ def _commands(group: TyperGroup, ctx: Any) -> Iterator[tuple[str, list[tuple[str
             yield panel, rows_by_panel[panel]
 
 
-def _rows(rows: list[tuple[str, str]]) -> Any:
+def _rows(rows: list[tuple[str, str]], column: int) -> Any:
     from rich.padding import Padding
     from rich.table import Table
     from rich.text import Text
 
     table = Table.grid(padding=(0, 2))
-    table.add_column(no_wrap=True)
+    table.add_column(no_wrap=True, min_width=column)
     table.add_column()
     for name, text in rows:
         table.add_row(Text(name, style="cyan"), Text(text))

@@ -115,17 +115,16 @@ class JobBars:
             )
         ]
         if len(self.segments) > 1:
-            lines.append(Text.assemble(("          ", ""), strip(self.segments), ("  a mark for each segment", "dim")))
+            lines.append(Text.assemble(("          ", ""), strip(self.segments), (" by segment", "dim")))
         return Group(*lines)
 
 
 def strip(segments: Sequence[Segment], cells: int = BAR_CELLS) -> Text:
-    """A mark for each segment in order of time; where there are more than cells, the least advanced of each few."""
-    count = min(len(segments), cells)
+    """The segments in order of time, as wide as a bar; where several share a cell, the least advanced is seen."""
     drawn = Text()
-    for cell in range(count):
-        few = segments[cell * len(segments) // count : (cell + 1) * len(segments) // count]
-        drawn.append(*_mark(few))
+    for cell in range(cells):
+        first = cell * len(segments) // cells
+        drawn.append(*_mark(segments[first : max(first + 1, (cell + 1) * len(segments) // cells)]))
     return drawn
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from reelscan.cli.help import HelpfulCommand
 from reelscan.cli.screen import AsJson, Quiet, command
 from reelscan.cli.session import Session, find_job, session
 
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
     from reelscan.records import Job
 
 LIMIT = 50
+TERMINAL = "-"
+"""Where `--plot` draws when no picture is named."""
+PICTURES = (".png", ".svg", ".pdf", ".jpg")
 PLOT_SPANS = 400
 MARGIN_CELLS = 30
 """What stands beside a timeline in a terminal."""
@@ -36,6 +40,18 @@ ScoreMin = Annotated[
 Track = Annotated[int | None, typer.Option("--track", min=1, metavar="ID", help="Only this track.")]
 
 
+class PlotCommand(HelpfulCommand):
+    """A command whose `--plot` may stand alone, or before a picture's name."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Give a `--plot` that stands alone the value that means the terminal."""
+        given = list(args)
+        for place, word in enumerate(args):
+            if word == "--plot" and not (place + 1 < len(args) and args[place + 1].lower().endswith(PICTURES)):
+                given[place] = f"--plot={TERMINAL}"
+        return super().parse_args(ctx, given)
+
+
 @command
 def results(
     what: What,
@@ -50,9 +66,7 @@ def results(
     ] = None,
     plot: Annotated[
         str | None,
-        typer.Option(
-            "--plot", metavar="[FILE]", flag_value="-", help="A timeline: here, or as a picture (timeline.png)."
-        ),
+        typer.Option("--plot", metavar="[FILE]", help="A timeline: here, or as a picture (timeline.png)."),
     ] = None,
     limit: Annotated[
         int, typer.Option("--limit", "-n", min=1, metavar="COUNT", help="Lines to show; --json without it gives all.")
@@ -141,7 +155,7 @@ def _plot(at: Session, job: Job, found: Any, plot: str, start: float | None, end
     start_seconds = start or 0.0
     length = video.media.duration_seconds if video.media else 0.0
     end_seconds = end if end is not None else max(length, start_seconds)
-    is_drawn = plot == "-"
+    is_drawn = plot == TERMINAL
     spans = max(20, min(at.screen.out.width, 160) - MARGIN_CELLS) if is_drawn else PLOT_SPANS
     timeline = make_timeline(found, start_seconds, end_seconds, spans)
     if not is_drawn:

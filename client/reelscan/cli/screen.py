@@ -54,7 +54,7 @@ class Screen:
     def note(self, text: str) -> None:
         """Something beside the answer."""
         if self.has_progress:
-            self.notes.print(text, highlight=False)
+            self.notes.print(text, soft_wrap=True)
 
 
 def make_console(*, stderr: bool) -> Console:

@@ -100,7 +100,7 @@ def run(
         if no_wait:
             at.screen.answer(job, lambda: tables.job_table([job]), [job.job_id])
             return
-        _watch_and_show(at, job)
+        _watch_and_show(at, job, path.stem if path.is_file() else what)
 
 
 @command
@@ -114,7 +114,7 @@ def watch(
 ) -> None:
     """Watch a job to its end, segment by segment, and show what was found."""
     with session(as_json=as_json, quiet=quiet) as at:
-        _watch_and_show(at, find_job(at.client, what), timeout)
+        _watch_and_show(at, find_job(at.client, what), what, timeout)
 
 
 def make_form(
@@ -162,14 +162,15 @@ def _send(at: Session, path: Path, form: JobForm | None, parallel: int) -> Uploa
         return at.client.videos.upload(path, analyze=form, on_progress=view.update, parallel=parallel)
 
 
-def _watch_and_show(at: Session, job: Job, timeout_seconds: float | None = None) -> None:
+def _watch_and_show(at: Session, job: Job, name: str, timeout_seconds: float | None = None) -> None:
     from reelscan.cli import tables
     from reelscan.cli.progress import watch_job
 
     screen = at.screen
     job = watch_job(at.client, job, screen.notes, is_shown=screen.has_progress, timeout_seconds=timeout_seconds)
     screen.answer(job, lambda: tables.job_result(job), [job.job_id])
-    screen.note(f" [dim]next: reelscan results {job.job_id} --plot   or   reelscan open {job.job_id}[/]")
+    if job.summary:
+        screen.note(f" [dim]next: reelscan results {name} --plot[/]")
     if exit_code := exit_code_of_job(job):
         raise typer.Exit(exit_code)
 

@@ -165,7 +165,7 @@ def job_result(job: Job) -> RenderableType:
     """What a job has found, or why it has not."""
     took = f" in {(job.finished_at - job.created_at).total_seconds():.1f} s" if job.finished_at else ""
     title = Text.assemble(" ", state(job.state), f"{took}   ", ident(job.job_id))
-    parts: list[RenderableType] = [title]
+    parts: list[RenderableType] = [Text(), title]
     if job.summary:
         summary = job.summary
         counts = f"{summary['detections']:,} detections, {summary['tracks']:,} tracks"
@@ -340,7 +340,7 @@ def failure(error: Failure | None) -> list[RenderableType]:
     return [Text.assemble(" ", (f"✗ {error.title}", "bold red"), "  ", (error.code, "dim")), facts(rows)]
 
 
-def _some(labels: Sequence[str], most: int = 4) -> str:
+def _some(labels: Sequence[str], most: int = 3) -> str:
     more = f" and {len(labels) - most} more" if len(labels) > most else ""
     return ", ".join(labels[:most]) + more
 

@@ -20,6 +20,8 @@ HEIGHTS = "▁▂▃▄▅▆▇█"
 LABEL_CELLS = 14
 MOST_LANES = 20
 TICKS = 4
+SHORT_SECONDS = 60
+"""Times below are told with a decimal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,11 +148,8 @@ def _ticks(timeline: Timeline, spans: int) -> str:
     cells = [" "] * (spans + LABEL_CELLS)
     length = timeline.end_seconds - timeline.start_seconds
     for tick in range(TICKS + 1):
-        text = (
-            clock(timeline.start_seconds + length * tick / TICKS).split(".")[0]
-            if length > 2 * TICKS
-            else clock(timeline.start_seconds + length * tick / TICKS)
-        )
+        seconds = timeline.start_seconds + length * tick / TICKS
+        text = f"{seconds:.1f} s" if timeline.end_seconds < SHORT_SECONDS else clock(seconds).split(".")[0]
         at = tick * spans // TICKS
         at = max(0, at - len(text) if tick == TICKS else at)
         cells[at : at + len(text)] = text
