@@ -160,8 +160,9 @@ def watch_job(
         nonlocal said
         if not is_shown:
             return
-        # Before `job`: the bar must not be ahead of its marks.
-        view.segments = client.jobs.segments(job).all() if job.progress.segments_total > 1 else ()
+        if console.is_terminal and job.progress.segments_total > 1:
+            # Before `job`: the bar must not be ahead of its marks.
+            view.segments = client.jobs.segments(job).all()
         view.job = job
         line = f"{job.state} {job.progress.segments_done} of {job.progress.segments_total} segments"
         if not console.is_terminal and line != said:
