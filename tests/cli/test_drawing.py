@@ -8,11 +8,13 @@ import pytest
 from rich.console import Console
 
 from reelscan import UploadProgress
+from reelscan.cli import tables
 from reelscan.cli.progress import BAR_CELLS, JobBars, UploadBars, bar, strip
-from reelscan.cli.tables import clock, found_table, size
+from reelscan.cli.tables import found_table
 from reelscan.cli.timeline import MOST_LANES, draw, lanes_of, make_timeline
 from reelscan.reading import read_record
 from reelscan.records import Detection, Job, Segment
+from tests.sdk.answers import Clock
 from tests.sdk.fake_service import make_detection, make_job
 
 MB = 1_000_000
@@ -43,22 +45,27 @@ def test_a_bar_is_always_as_wide_and_as_full_as_its_share(share: float, full: in
 
 
 def test_an_upload_shows_the_whole_its_speed_and_the_parts_under_way() -> None:
-    time = iter([0.0, 2.0])
-    view = UploadBars("clip.mp4", lambda: next(time))
+    clock = Clock()
+    view = UploadBars("clip.mp4", clock.now)
+    clock.sleep(2.0)
     told = {"size_bytes": 40 * MB, "resumed_bytes": 10 * MB, "part_count": 5, "part_size_bytes": 8 * MB}
     view.update(UploadProgress(sent_bytes=18 * MB, parts_done=1, part_number=2, part_sent_bytes=8 * MB, **told))
-    view.update(UploadProgress(sent_bytes=20 * MB, parts_done=2, part_number=3, part_sent_bytes=2 * MB, **told))
+    view.update(UploadProgress(sent_bytes=20 * MB, parts_done=1, part_number=3, part_sent_bytes=2 * MB, **told))
     shown = text_of(view)
     assert all(words in shown for words in ("50%", "20.0 of 40.0 MB", "5.0 MB/s", "0:04.00 left"))
-    assert "2 of 5 parts are there, 10.0 MB from an earlier run" in shown
+    assert "1 of 5 parts are there, 10.0 MB from an earlier run" in shown
     parts = [line.split()[0] for line in shown.splitlines()[2:]]
-    assert parts == ["3"], "a part that has arrived is not shown any more"
+    assert parts == ["2", "3"]
+    clock.sleep(9.0)
+    assert "5.0 MB/s" in text_of(view), "nothing moves: that is not slow"
+    view.update(UploadProgress(sent_bytes=20 * MB, parts_done=2, part_number=2, part_sent_bytes=8 * MB, **told))
+    assert [line.split()[0] for line in text_of(view).splitlines()[2:]] == ["3"], "the other one is there"
 
 
 def test_a_job_shows_a_mark_for_each_segment() -> None:
     view = JobBars(lambda: 0.0)
     view.job = read_record(Job, make_job("RUNNING", 1, 3))
-    view.segments = [segment(0, "DONE"), segment(1, "RUNNING"), segment(2, "PENDING")]
+    view.segments = [segment(0, "DONE"), segment(1, "CLAIMED"), segment(2, "OPEN")]
     shown = text_of(view)
     assert "1/3 RUNNING" in shown
     assert shown.splitlines()[1].split()[0] == "█" * 10 + "▒" * 10 + "░" * 10
@@ -110,8 +117,8 @@ def test_nothing_found_is_said() -> None:
 
 
 def test_times_and_sizes_are_for_people() -> None:
-    assert [clock(seconds) for seconds in (0.2, 62.5, 3723.4)] == ["0:00.20", "1:02.50", "1:02:03.40"]
-    assert [size(count) for count in (None, 512, 2_500_000)] == ["", "0.5 kB", "2.5 MB"]
+    assert [tables.clock(seconds) for seconds in (0.2, 62.5, 3723.4)] == ["0:00.20", "1:02.50", "1:02:03.40"]
+    assert [tables.size(count) for count in (None, 512, 2_500_000)] == ["", "0.5 kB", "2.5 MB"]
 
 
 def test_the_answer_of_a_query_has_a_column_for_each_field_that_says_something() -> None:

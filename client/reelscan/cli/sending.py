@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -170,7 +171,7 @@ def _watch_and_show(at: Session, job: Job, name: str, timeout_seconds: float | N
     job = watch_job(at.client, job, screen.notes, is_shown=screen.has_progress, timeout_seconds=timeout_seconds)
     screen.answer(job, lambda: tables.job_result(job), [job.job_id])
     if job.summary:
-        screen.note(f" [dim]next: reelscan results {name} --plot[/]")
+        screen.note(f" [dim]next: reelscan results {shlex.quote(name)} --plot[/]")
     if exit_code := exit_code_of_job(job):
         raise typer.Exit(exit_code)
 
