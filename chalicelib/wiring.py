@@ -12,6 +12,7 @@ from chalicelib.adapters.campaign_store import DynamoCampaignStore
 from chalicelib.adapters.due_index import DynamoDueIndex
 from chalicelib.adapters.event_publisher import AppSyncPublisher, SilentPublisher
 from chalicelib.adapters.event_store import DynamoEventStore
+from chalicelib.adapters.fast_lane import WithFastLane
 from chalicelib.adapters.idempotency_store import DynamoIdempotencyStore
 from chalicelib.adapters.job_store import DynamoJobStore
 from chalicelib.adapters.ledger_store import DynamoLedgerStore
@@ -28,7 +29,7 @@ from chalicelib.adapters.take_over_store import DynamoTakeOverStore
 from chalicelib.adapters.tokens import JwksTokenVerifier
 from chalicelib.adapters.unit_store import DynamoUnitStore
 from chalicelib.adapters.video_store import DynamoVideoStore
-from chalicelib.services.ports import Ports
+from chalicelib.services.ports import Batch, Ports
 from chalicelib.services.shared_reads import SharedReads
 from chalicelib.settings import Settings, read_settings
 
@@ -60,6 +61,9 @@ def make_ports(settings: Settings) -> Ports:
     meta = Table(clients.dynamodb(), settings.meta_table)
     results = Table(clients.dynamodb(), settings.results_table)
     clock = SystemClock()
+    batch: Batch = AwsBatch(clients.batch(), settings.queue_by_lane, settings.job_definition_by_lane)
+    if settings.fast_function:
+        batch = WithFastLane(batch, clients.functions(), settings.fast_function)
     return Ports(
         clock=clock,
         ids=RandomIds(clock),
@@ -74,7 +78,7 @@ def make_ports(settings: Settings) -> Ports:
         results=DynamoResultStore(results),
         take_overs=DynamoTakeOverStore(meta, results),
         objects=S3ObjectStore(clients.s3(), settings.bucket),
-        batch=AwsBatch(clients.batch(), settings.queue_by_lane, settings.job_definition_by_lane),
+        batch=batch,
         campaigns=DynamoCampaignStore(meta),
         idempotency=DynamoIdempotencyStore(meta),
         events=DynamoEventStore(meta),
@@ -93,5 +97,5 @@ def make_ports(settings: Settings) -> Ports:
 
 def forget_ports() -> None:
     """Drop ports and clients, when the environment that they were made from has changed."""
-    for cached in (_ports_of_environment, clients.dynamodb, clients.s3, clients.batch):
+    for cached in (_ports_of_environment, clients.dynamodb, clients.s3, clients.batch, clients.functions):
         cached.cache_clear()

@@ -13,7 +13,8 @@ from chalicelib.api.present import job_event_out
 from chalicelib.api.telemetry import count, logger
 from chalicelib.contracts import table_keys
 from chalicelib.contracts.attribute_values import Item, from_wire, item_from_wire
-from chalicelib.contracts.event_patterns import CHILD_ENDED, OBJECT_CREATED
+from chalicelib.contracts.event_patterns import CHILD_ENDED, INVOCATION_ENDED, OBJECT_CREATED
+from chalicelib.contracts.invocations import Invocation, worker_name
 from chalicelib.contracts.items import event_from_item, failure_from_map, segment_from_item
 from chalicelib.domain.errors import LimitExceeded, NotFound
 from chalicelib.domain.ids import JobId, SubmissionId, TenantId, VideoId
@@ -32,12 +33,14 @@ from chalicelib.wiring import get_ports
 
 __all__ = [
     "CHILD_ENDED",
+    "INVOCATION_ENDED",
     "OBJECT_CREATED",
     "accept_object",
     "follow_changes",
     "publish_recorded",
     "reconcile_due",
     "settle_batch_child",
+    "settle_invocation",
 ]
 
 
@@ -73,6 +76,27 @@ def settle_batch_child(event: Mapping[str, Any]) -> None:
     logger.info("child ended", batch_job_id=ended.batch_job_id, status=detail["status"], exit_code=ended.exit_code)
     settle_child(get_ports(), ended)
     count(f"Children{detail['status'].title()}")
+
+
+def settle_invocation(event: Mapping[str, Any]) -> None:
+    """Lambda says that an invocation of the fast lane ended, or that it never found room for one."""
+    detail = event["detail"]
+    context, answer = detail["requestContext"], detail.get("responsePayload") or {}
+    invocation = Invocation.from_json(detail["requestPayload"])
+    ended = EndedChild(
+        owner=Owner(TenantId(invocation.tenant), invocation.owner),
+        submission_id=SubmissionId(invocation.submission),
+        child=0,
+        batch_job_id=worker_name(context["requestId"]),
+        # Only the handler's own answer has one: it has none when the function broke, timed out or never started.
+        exit_code=answer.get("exit_code"),
+        reason=str(answer.get("errorMessage") or context["condition"]),
+    )
+    logger.info(
+        "invocation ended", worker=ended.batch_job_id, condition=context["condition"], exit_code=ended.exit_code
+    )
+    settle_child(get_ports(), ended)
+    count("InvocationsSucceeded" if ended.exit_code == 0 else "InvocationsFailed")
 
 
 def follow_changes(event: Mapping[str, Any]) -> None:

@@ -18,14 +18,15 @@ from chalicelib.domain.errors import DomainError, ErrorCode, Failure
 from chalicelib.domain.ids import JobId, SubmissionId, TenantId, VideoId
 from chalicelib.domain.jobs import Job, JobState, MissingRange, PlanFacts, join_missing
 from chalicelib.domain.segments import assign_children, plan_segments, reason_for_one
-from chalicelib.domain.units import Lane, Unit, UnitKind, UnitState
+from chalicelib.domain.units import Unit, UnitKind, UnitState
 from chalicelib.domain.videos import Video, VideoState
 from chalicelib.services.budgets import settle
 from chalicelib.services.calibration import learn
 from chalicelib.services.dispatch import find_lost_model, manifests_of, owner_of, record_submission, send
 from chalicelib.services.estimates import estimate_plan
+from chalicelib.services.lanes import choose_analysis_lane, choose_finish_lane, choose_probe_lane
 from chalicelib.services.ports import Ports, VersionConflict
-from chalicelib.services.pricing import price_probe
+from chalicelib.services.pricing import count_children, price_probe
 from chalicelib.services.take_over import take_over
 
 logger = Logger(service="reelscan", child=True)
@@ -162,8 +163,8 @@ def _start(ports: Ports, job: Job, video: Video) -> Job:
     plan = PlanFacts(len(segments), len(cells), reason_for_one(segments, video.index.whole_reason))
     if taken := take_over(ports, job, video, segments, plan):
         return taken
-    lane = ports.limits.analyze_lane
-    children = assign_children(range(len(segments)), ports.limits.max_children)
+    lane = choose_analysis_lane(ports, video, job.request.sampling, manifests_of(ports, job))
+    children = assign_children(range(len(segments)), count_children(ports, lane, len(segments)))
     child_by_index = {index: child for child, indices in enumerate(children) for index in indices}
     submission_id = SubmissionId("analyze")
     units = [
@@ -251,7 +252,7 @@ def _time_out(ports: Ports, job: Job) -> Job:
 def _start_step(ports: Ports, thing: Video | Job, kind: UnitKind, submission_id: SubmissionId) -> None:
     """Open the probe or finish of this video or job, and send it, unless it is under way."""
     owner = owner_of(thing)
-    lane = Lane.CPU
+    lane = choose_finish_lane(ports, thing) if isinstance(thing, Job) else choose_probe_lane(ports, thing)
     if not ports.units.open_step(owner, Unit(kind, 0, UnitState.OPEN, submission=submission_id, lane=lane)):
         return
     if isinstance(thing, Job):
@@ -260,6 +261,6 @@ def _start_step(ports: Ports, thing: Video | Job, kind: UnitKind, submission_id:
             ports, owner, OrderKind.FINISH, submission_id, ((0,),), lane, price=FREE, job=thing
         )
     else:
-        price = price_probe(ports, thing.tenant)
+        price = price_probe(ports, thing.tenant, lane)
         submission = record_submission(ports, owner, OrderKind.PROBE, submission_id, ((0,),), lane, price=price)
     send(ports, submission)
