@@ -60,6 +60,10 @@ test: $(INSTALLED) $(CLIP) ## Run the tests [ARGS="-k name"]
 test-slow: $(INSTALLED) $(CLIP) ## Run the long matrices that the tests leave out [ARGS="-k name"]
 	$(BIN)/python -m pytest -m slow $(ARGS)
 
+.PHONY: test-image
+test-image: $(INSTALLED) $(CLIP) ## Assemble the worker's image without Docker, and run it against the local stack
+	$(BIN)/python -m pytest -m image tests/image $(ARGS)
+
 .PHONY: check
 check: $(INSTALLED) ## Lint, format, types, import rules, generated files
 	$(BIN)/ruff check .
@@ -121,6 +125,20 @@ $(ULTRALYTICS)/.installed: requirements/bench-ultralytics.txt tools/install_benc
 .PHONY: package
 package: $(INSTALLED) ## Build the Lambda zip and print its size
 	@$(BIN)/python -m tools.package_lambda
+
+TARGET ?= cpu
+
+.PHONY: image
+image: ## Build the worker's image with Docker [TARGET=cpu]
+	@sh tools/build_image.sh "$(TARGET)"
+
+.PHONY: rootfs
+rootfs: $(INSTALLED) ## Assemble the file system of the image in out/rootfs, without Docker [TARGET=cpu]
+	@$(BIN)/python -m tools.rootfs "$(TARGET)" "out/rootfs/$(TARGET)"
+
+.PHONY: image-size
+image-size: $(INSTALLED) ## Print what the packages of the images weigh as wheels
+	@$(BIN)/python -m tools.image_size
 
 .PHONY: clean
 clean: ## Remove what was made here, .venv included; your STATE folder stays
