@@ -110,11 +110,7 @@ class FunctionRunner:
             except Exception as error:  # The border to the operating system: an invocation must end, whatever happened.
                 log.exception("invocation %s could not be started", request_id)
                 ended = Ended({"errorType": "Runtime.InvalidEntrypoint", "errorMessage": str(error)}, is_error=True)
-            with self._changed:
-                # Once we stop, it stays among the pending ones.
-                if not self._is_stopping:
-                    del self._running[request_id]
-                    self._emit(self._event(request_id, payload, ended))
+            self._conclude(delivery, ended)
         host.close()
 
     def _take(self) -> Delivery | None:
@@ -126,6 +122,14 @@ class FunctionRunner:
                     return delivery
                 self._changed.wait()
         return None
+
+    def _conclude(self, delivery: Delivery, ended: Ended) -> None:
+        request_id = delivery.event["request_id"]
+        with self._changed:
+            # Once we stop, it stays among the pending ones.
+            if not self._is_stopping:
+                del self._running[request_id]
+                self._emit(self._event(request_id, delivery.event["payload"], ended))
 
     def _event(self, request_id: str, payload: Any, ended: Ended) -> dict[str, Any]:
         arn = f"arn:aws:lambda:{REGION}:{ACCOUNT_ID}:function:{self._fast.function}:$LATEST"

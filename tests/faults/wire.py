@@ -235,6 +235,7 @@ _THROTTLED = {
     "dynamodb": "ProvisionedThroughputExceededException",
     "s3": "SlowDown",
     "batch": "TooManyRequestsException",
+    "lambda": "TooManyRequestsException",
 }
 
 
