@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import gc
 import os
-import select
 import signal
 import sys
+import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any, NoReturn, Protocol
@@ -23,6 +23,8 @@ from gpu_batch import main
 
 KILL_SECONDS = 5.0
 """Before the timeout whatever still runs is killed: an answer that comes too late is none."""
+
+POLL_SECONDS = 0.02
 
 
 class Context(Protocol):
@@ -51,19 +53,17 @@ def run_in_fork(environment: Mapping[str, str], seconds: float, work: Callable[[
     pid = os.fork()
     if pid == 0:
         _become_worker(environment, work)
-    pidfd = os.pidfd_open(pid)
-    try:
-        for number, left in ((signal.SIGTERM, FAST_DRAIN_SECONDS), (signal.SIGKILL, KILL_SECONDS)):
-            wait_seconds = max(0.0, seconds - left)
-            seconds -= wait_seconds
-            if _has_ended(pidfd, wait_seconds):
-                break
-            _signal_group(pid, number)
+    end = time.monotonic() + seconds
+    status = _wait(pid, end - FAST_DRAIN_SECONDS)
+    if status is None:
+        _signal(pid, signal.SIGTERM)
+        status = _wait(pid, end - KILL_SECONDS)
+    if status is None:
+        _signal(pid, signal.SIGKILL)
         _, status = os.waitpid(pid, 0)
-    finally:
-        os.close(pidfd)
-        # Whatever the worker itself started and left behind ends with it, as in a container.
-        _signal_group(pid, signal.SIGKILL)
+    # Whatever the worker itself started and left behind ends with it, as in a container.
+    with suppress(ProcessLookupError):
+        os.killpg(pid, signal.SIGKILL)
     code = os.waitstatus_to_exitcode(status)
     return 128 - code if code < 0 else code
 
@@ -79,16 +79,19 @@ def _become_worker(environment: Mapping[str, str], work: Callable[[], NoReturn])
         os._exit(1)
 
 
-def _has_ended(pidfd: int, seconds: float) -> bool:
-    poll = select.poll()
-    poll.register(pidfd, select.POLLIN)
-    return bool(poll.poll(seconds * 1000))
+def _wait(pid: int, deadline: float) -> int | None:
+    """How the process ended; None when it runs at the deadline."""
+    while True:
+        ended, status = os.waitpid(pid, os.WNOHANG)
+        if ended:
+            return status
+        if time.monotonic() >= deadline:
+            return None
+        time.sleep(POLL_SECONDS)
 
 
-def _signal_group(pid: int, number: signal.Signals) -> None:
-    # Before it has a group of its own, the process alone.
-    try:
+def _signal(pid: int, number: signal.Signals) -> None:
+    """Signal a worker that was not waited for, and its group, which it makes first of all."""
+    os.kill(pid, number)
+    with suppress(ProcessLookupError):
         os.killpg(pid, number)
-    except ProcessLookupError:
-        with suppress(ProcessLookupError):
-            os.kill(pid, number)

@@ -38,3 +38,18 @@ def test_a_short_video_is_probed_analysed_and_finished_without_batch(
     for lane in WIRING.lanes:
         assert records.batch.list_jobs(jobQueue=lane.queue, jobStatus="SUCCEEDED")["jobSummaryList"] == []
     assert (job["progress"]["segments_done"], {segment["lane"] for segment in tenant.segments(job_id)}) == (5, {"fast"})
+
+
+def test_nothing_appears_after_a_cancel(tenant: Tenant, bikes: Path) -> None:
+    job_id = tenant.analyze(bikes, model="nanodet-g", segment_seconds=1)
+    for job in tenant.watch(job_id):
+        if job["progress"]["segments_done"]:
+            break
+    done = tenant.post(f"/jobs/{job_id}/cancel", {})["job"]["progress"]["segments_done"]
+    items = canonical(tenant.all_items(job_id))
+    # Nobody can stop the worker: it ends when its next write, or heartbeat, is refused. Meanwhile others are served.
+    tenant.succeed(tenant.analyze(bikes))
+    assert tenant.job(job_id)["state"] == "CANCELLED"
+    states = [segment["state"] for segment in tenant.segments(job_id)]
+    assert (states.count("DONE"), set(states)) == (done, {"DONE", "CANCELLED"})
+    assert canonical(tenant.all_items(job_id)) == items
