@@ -95,5 +95,5 @@ def wake_webhooks(_event: dict[str, Any], _context: object) -> None:
 
 @app.lambda_function(name="reconcile")
 def reconcile(_event: dict[str, Any], _context: object) -> None:
-    """Whatever is due: campaigns at their nominal times, and what was missed: dead workers, lost events, late uploads."""
+    """Whatever is due: campaigns at their times, and what was missed: dead workers, lost events, late uploads."""
     events.reconcile_due()

@@ -231,14 +231,14 @@ def test_a_schedule_fires_again_and_again_and_survives_a_failing_handler() -> No
             fired.release()
             raise RuntimeError("told to fail")
 
-    schedule = ScheduleRunner(WIRING.schedules[0], Functions(Failing, ["reconcile"]), every_seconds=0.01)
+    schedule = ScheduleRunner(Schedule("again", "reconcile", 60), Functions(Failing, ["reconcile"]), every_seconds=0.01)
     schedule.start()
     assert all(fired.acquire(timeout=5) for _ in range(3))
     schedule.stop(5)
 
 
 def test_a_schedule_is_told_as_scheduler_tells_a_function() -> None:
-    [schedule] = WIRING.schedules
+    [schedule] = [schedule for schedule in WIRING.schedules if schedule.handler == "reconcile"]
     event = make_scheduled_event(schedule)
     assert (event["source"], event["detail-type"], event["detail"]) == ("aws.scheduler", "Scheduled Event", "{}")
     assert event["resources"] == ["arn:aws:scheduler:us-east-1:123456789012:schedule/default/reconcile"]
