@@ -29,7 +29,7 @@ from chalicelib.domain.videos import Source, Video
 from chalicelib.services.budgets import reserve
 from chalicelib.services.lanes import choose_analysis_lane
 from chalicelib.services.ports import Owner, Ports, Submission, SubmissionState
-from chalicelib.services.pricing import price_admission, price_again, price_probe
+from chalicelib.services.pricing import children_again, price_admission, price_again, price_probe
 
 logger = Logger(service="reelscan", child=True)
 
@@ -221,10 +221,11 @@ def resubmit(
     if not left:
         return
     lane = lane_after(left[0].lane)
-    children = _isolate_suspects(left, ports.limits.max_children)
     submission_id = SubmissionId(ports.ids.make("sub"))
     step = StepName(kind, left[0].name) if kind in SIDE_KINDS else None
     job = None if kind in (UnitKind.PROBE, UnitKind.ADMIT) else _existing_job(ports, owner)
+    most = children_again(ports, job, lane, len(left)) if job is not None else 1
+    children = _isolate_suspects(left, most)
     if job is not None:
         price = price_again(ports, job, ORDER_KIND_BY_UNIT[kind], lane, units=len(left), children=len(children))
     else:

@@ -11,6 +11,7 @@ from chalicelib.domain.costs import (
     Effort,
     Parts,
     Quote,
+    choose_children,
     effort_of_admission,
     effort_of_children,
     effort_of_finish,
@@ -50,25 +51,19 @@ def work_of(
     segments: int,
     stored: Sequence[Collection[int]] = (),
 ) -> Work | None:
-    """How much there is to do; None for a video that was not probed."""
+    """How much there is to do, in as many children as may be; None for a video that was not probed."""
     if video.media is None or video.index is None:
         return None
-    lane = choose_analysis_lane(ports, video, sampling, manifests)
     return count_work(
         video.media,
         video.index,
         sampling,
         manifests,
-        lane=lane,
+        lane=choose_analysis_lane(ports, video, sampling, manifests),
         segments=segments,
-        children=count_children(ports, lane, segments),
+        children=min(segments, ports.limits.max_children),
         stored=stored,
     )
-
-
-def count_children(ports: Ports, lane: Lane, segments: int) -> int:
-    """How many children so many segments are dealt out to; the fast lane takes what one of them does soon."""
-    return min(segments, 1 if lane is Lane.FAST else ports.limits.max_children)
 
 
 def make_quote(
@@ -83,6 +78,7 @@ def make_quote(
 ) -> Quote:
     """The quote for work that is planned; one whose results are taken over starts no worker."""
     rates, units, is_spot = get_rates(ports, tenant), ports.prices.units, ports.limits.is_spot
+    work = replace(work, children=_children_of(ports, work, rates))
     finish_lane = lane_of_finish(work) if ports.limits.has_fast_lane else Lane.CPU
     finish = effort_of_finish(work, rates, finish_lane)
     if is_taken_over:
@@ -103,7 +99,12 @@ def make_quote(
         seconds_to_finish=0.0
         if is_taken_over
         else seconds_to_finish(
-            work, rates, has_probe=has_probe, machines=ports.limits.max_children, finish_lane=finish_lane
+            work,
+            rates,
+            has_probe=has_probe,
+            machines=ports.limits.max_children,
+            boot_seconds=ports.limits.boot_seconds,
+            finish_lane=finish_lane,
         ),
         lane=work.lane,
         children=work.children,
@@ -134,14 +135,10 @@ def price_again(ports: Ports, job: Job, kind: OrderKind, lane: Lane, *, units: i
 
     Nothing, when the job can never be sent, because its video or a model is gone.
     """
-    video = ports.videos.get(job.tenant, job.video_id)
-    manifests = [ports.models.get(job.tenant, ref.sha256) for ref in job.models]
-    known = [manifest for manifest in manifests if manifest is not None]
-    segments = job.plan.segments if job.plan else 1
-    work = work_of(ports, video, job.request.sampling, known, segments=segments) if video else None
-    if work is None:
+    known = _work_again(ports, job)
+    if known is None:
         return FREE
-    rates = get_rates(ports, job.tenant)
+    work, rates = known
     match kind:
         case OrderKind.ANALYZE:
             part = work.part(units, children).on_lane(lane, children)
@@ -153,6 +150,15 @@ def price_again(ports: Ports, job: Job, kind: OrderKind, lane: Lane, *, units: i
             return Price(units_nano_usd=_nano_usd(ports, effort_of_side_step(work, side, rates, lane)))
 
 
+def children_again(ports: Ports, job: Job, lane: Lane, segments: int) -> int:
+    """How many children share some segments of a job that are done again in this lane."""
+    known = _work_again(ports, job)
+    if known is None:
+        return 1
+    work, rates = known
+    return _children_of(ports, work.part(segments, segments).on_lane(lane, segments), rates)
+
+
 def price_finish(ports: Ports, job: Job) -> int:
     """Nano-dollars of the finish of a job."""
     lane = choose_finish_lane(ports, job)
@@ -161,3 +167,21 @@ def price_finish(ports: Ports, job: Job) -> int:
 
 def _nano_usd(ports: Ports, effort: Effort) -> int:
     return price(effort, ports.prices.units, is_spot=ports.limits.is_spot).total
+
+
+def _work_again(ports: Ports, job: Job) -> tuple[Work, Rates] | None:
+    """The work of a job that is sent once more, and its rates; None when its video is gone."""
+    video = ports.videos.get(job.tenant, job.video_id)
+    manifests = [ports.models.get(job.tenant, ref.sha256) for ref in job.models]
+    known = [manifest for manifest in manifests if manifest is not None]
+    segments = job.plan.segments if job.plan else 1
+    work = work_of(ports, video, job.request.sampling, known, segments=segments) if video else None
+    return None if work is None else (work, get_rates(ports, job.tenant))
+
+
+def _children_of(ports: Ports, work: Work, rates: Rates) -> int:
+    limits = ports.limits
+    if work.lane is Lane.FAST:
+        # What one child does soon is not worth sharing out.
+        return min(work.segments, 1)
+    return choose_children(work, rates, boot_seconds=limits.boot_seconds[work.lane], max_children=limits.max_children)

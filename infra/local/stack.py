@@ -21,6 +21,7 @@ from infra.local.appsync.endpoint import AppSync
 from infra.local.batch_api import BatchApi
 from infra.local.batch_runner import BatchRunner
 from infra.local.dynamodb_front import DynamoDbFront
+from infra.local.eventbridge_api import EventBridgeApi
 from infra.local.events import Delivery, EventBus
 from infra.local.fast_lane import FunctionRunner, Host, LambdaApi, WorkerHost
 from infra.local.front_door import FrontDoor
@@ -79,6 +80,8 @@ class StackOptions:
     fast_lane: FastLaneMode = FastLaneMode.OFF
     function_command: Sequence[str] = (sys.executable, *WIRING.fast.entry_point[1:], *WIRING.fast.command)
     """What `FastLaneMode.RUNTIME` starts."""
+    cores: int = os.cpu_count() or 1
+    """Which the workers of a job share; REELSCAN_VCPUS in their environment goes before it."""
     reconcile_seconds: float | None = None
     """Every schedule's interval; None takes REELSCAN_RECONCILE_SECONDS."""
     retry_seconds: float = 1.0
@@ -178,6 +181,7 @@ class LocalStack:
             options.slots,
             self.bus.put,
             start_process=self.workers.start,
+            cores=options.cores,
         )
         self.fast = FunctionRunner(
             wiring.fast, lambda: self._make_host(worker_environment), options.slots, self.bus.put
@@ -190,6 +194,7 @@ class LocalStack:
             "dynamodb": DynamoDbFront(gate).handle,
             "batch": BatchApi(wiring.lanes, self.batch).handle,
             "lambda": LambdaApi(wiring.fast, self.fast).handle,
+            "events": EventBridgeApi(self.bus.put).handle,
             "appsync": self.graphql.handle_signed,
         }
         api = Gateway(app.app).handle
