@@ -122,6 +122,28 @@ $(ULTRALYTICS)/.installed: requirements/bench-ultralytics.txt tools/install_benc
 package: $(INSTALLED) ## Build the Lambda zip and print its size
 	@$(BIN)/python -m tools.package_lambda
 
+# ---- put it on AWS --------------------------------------------------------------------------------------------------
+
+CDK := .cache/cdk
+STAGE ?= dev
+# The stages that `make test-infra` looks at: without and with canaries, approval, a private network.
+TESTED_STAGES := dev,staging,prod,hardened
+IN_CDK = cd infra/cdk && PATH="$(CURDIR)/$(CDK)/bin:$$PATH" JSII_SILENCE_WARNING_DEPRECATED=1
+
+$(CDK)/.installed: $(INSTALLED) requirements/infra.txt infra/cdk/package.json tools/install_infra.sh
+	@sh tools/install_infra.sh
+	@touch $@
+
+PACKAGED := out/lambda/sam.json
+$(PACKAGED): $(INSTALLED) app.py requirements.txt .chalice/config.json $(shell find chalicelib -name '*.pyc' -prune -o -type f -print)
+	@$(BIN)/python -m tools.package_lambda
+
+.PHONY: synth
+synth: $(CDK)/.installed $(PACKAGED) ## Make the CloudFormation template of a stage in cdk.out/, checked by cdk-nag [STAGE=dev]
+	@rm -rf cdk.out
+	@$(IN_CDK) STAGE="$(STAGE)" cdk synth --quiet
+	@ls -l cdk.out/*.template.json
+
 .PHONY: clean
 clean: ## Remove what was made here, .venv included; your STATE folder stays
 	rm -rf .venv .cache out chalice.out cdk.out .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache

@@ -11,6 +11,7 @@ import pytest
 
 from chalicelib.api.token_trigger import write_claims
 from chalicelib.domain.errors import Unauthenticated
+from chalicelib.domain.ids import TenantId
 from chalicelib.services.ports import Claims
 from chalicelib.services.tenancy import BUDGET_SCOPE, READ_SCOPE, WRITE_SCOPE, read_claims
 
@@ -49,7 +50,9 @@ def made(event: dict[str, Any], **request: Any) -> dict[str, Any]:
 def test_a_user_acts_for_the_tenant_that_an_administrator_set() -> None:
     claims = read_claims(made(USER))
 
-    assert claims == Claims("acme", "someone", frozenset({"aws.cognito.signin.user.admin", READ_SCOPE, WRITE_SCOPE}))
+    assert claims == Claims(
+        TenantId("acme"), "someone", frozenset({"aws.cognito.signin.user.admin", READ_SCOPE, WRITE_SCOPE})
+    )
 
 
 def test_only_the_group_may_set_the_budget() -> None:
