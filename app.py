@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from chalice.app import Chalice, CloudWatchEvent, Rate
+from chalice.app import Chalice, CloudWatchEvent
 
 from chalicelib.api import events, telemetry
 from chalicelib.api.campaigns import campaigns_blueprint
@@ -78,7 +78,10 @@ def on_job_event(event: dict[str, Any], _context: object) -> None:
     events.publish_recorded(event)
 
 
-@app.schedule(Rate(1, unit=Rate.MINUTES), name="reconcile")
-def reconcile(_event: CloudWatchEvent) -> None:
-    """What was missed: dead workers, lost events, overdue jobs, uploads that never came."""
+@app.lambda_function(name="reconcile")
+def reconcile(_event: dict[str, Any], _context: object) -> None:
+    """Whatever is due: campaigns at their nominal times, and what was missed (dead workers, lost events, late uploads).
+
+    Plain function: EventBridge Scheduler calls it, and Chalice makes rules of EventBridge only.
+    """
     events.reconcile_due()

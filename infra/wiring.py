@@ -133,11 +133,25 @@ class StreamMapping:
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """A handler that is started again and again."""
+    """A handler that EventBridge Scheduler starts again and again, with a "Scheduled Event" of `aws.scheduler`.
+
+    One that fails needs no retry: the next one finds all that it left.
+    """
 
     name: str
     handler: str
     every_seconds: int
+    """Whole minutes, which is what Scheduler counts in."""
+
+    def __post_init__(self) -> None:
+        if self.every_seconds < 60 or self.every_seconds % 60:
+            raise ValueError(f"every_seconds must be whole minutes but got {self.every_seconds}")
+
+    @property
+    def expression(self) -> str:
+        """The rate as Scheduler has it. Source: EventBridge Scheduler, schedule types."""
+        minutes = self.every_seconds // 60
+        return f"rate({minutes} {'minute' if minutes == 1 else 'minutes'})"
 
 
 @dataclass(frozen=True, slots=True)

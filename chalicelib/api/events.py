@@ -17,7 +17,7 @@ from chalicelib.contracts.event_patterns import CHILD_ENDED, OBJECT_CREATED
 from chalicelib.contracts.items import event_from_item, failure_from_map, segment_from_item
 from chalicelib.domain.errors import LimitExceeded, NotFound
 from chalicelib.domain.ids import JobId, SubmissionId, TenantId, VideoId
-from chalicelib.domain.jobs import STATES_WITH_RESULTS, JobState
+from chalicelib.domain.jobs import JobState
 from chalicelib.domain.units import TERMINAL_UNIT_STATES, UnitState
 from chalicelib.services.advance import advance_job, advance_video
 from chalicelib.services.campaign_events import CAMPAIGN_KINDS, follow_campaign, wake_run
@@ -26,7 +26,6 @@ from chalicelib.services.jobs import get_job
 from chalicelib.services.model_uploads import accept_model_upload
 from chalicelib.services.ports import Owner, Ports
 from chalicelib.services.reconcile import EndedChild, reconcile, settle_child
-from chalicelib.services.result_versions import follow_end
 from chalicelib.services.uploads import accept_upload
 from chalicelib.wiring import get_ports
 
@@ -127,9 +126,6 @@ def _follow(ports: Ports, kind: str, state: str, pk: str) -> None:
         advance_video(ports, TenantId(tenant), VideoId(name))
     elif kind == "JOB":
         advance_job(ports, TenantId(tenant), JobId(name))
-        if state in STATES_WITH_RESULTS:
-            # As the job stands, not as the record has it: it may have been retried since.
-            follow_end(ports, get_job(ports, TenantId(tenant), name))
         count(Metric(f"Jobs{state.title()}"))
     elif kind == "SEGMENT" and state in TERMINAL_UNIT_STATES:
         advance_job(ports, TenantId(tenant), JobId(name))

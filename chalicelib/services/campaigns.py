@@ -1,6 +1,6 @@
 """Making, watching, pausing, cancelling and deleting campaigns; and the one place that moves them on.
 
-What moves a campaign is the time: it is due at its next nominal time, so the schedule of the reconciler (on AWS that of
+What moves a campaign is the time: it is due at its next nominal time, so the schedule of the reconciler (on AWS one of
 EventBridge Scheduler) finds it then; a change of its record and the end of its run call it too. Each call takes what
 steps there are, at any time and any number of times.
 """

@@ -18,7 +18,7 @@ from chalicelib.domain.model_versions import ModelState
 from chalicelib.domain.side_steps import StepName
 from chalicelib.domain.units import Unit, UnitKind, UnitState
 from chalicelib.domain.videos import VideoState
-from chalicelib.services.advance import advance_job, advance_video, due_after
+from chalicelib.services.advance import advance_job, advance_video, conclude_job, due_after
 from chalicelib.services.budgets import SETTLE_SECONDS, settle
 from chalicelib.services.campaign_runs import advance_run
 from chalicelib.services.campaigns import advance_campaign
@@ -56,7 +56,7 @@ def settle_child(ports: Ports, ended: EndedChild) -> None:
     if submission is not None and submission.step is not None:
         step = find_open_step(ports, owner, submission.step)
         _hand_on_what_is_left(ports, ended, [step.unit] if step else [])
-        settle(ports, owner)
+        _settle(ports, owner)
         return
     _hand_on_what_is_left(ports, ended, open_units(ports, owner))
     advance(ports, owner)
@@ -83,7 +83,7 @@ def reconcile(ports: Ports) -> Seen:
         ports.due.postpone(due, ports.clock.now() + after if due.is_costs else due_after(ports))
         try:
             if due.is_costs:
-                settle(ports, due.owner)
+                _settle(ports, due.owner)
             elif due.step is None:
                 longest_wait = max(longest_wait, reconcile_owner(ports, due.owner))
             else:
@@ -121,7 +121,7 @@ def reconcile_side_step(ports: Ports, owner: Owner, name: StepName) -> float:
     """Bring one side step to where it should be; the seconds that its unit waits."""
     step = find_open_step(ports, owner, name)
     if step is None:
-        settle(ports, owner)
+        _settle(ports, owner)
         return 0.0
     resend_unsent(ports, owner, [step.unit])
     return hand_on_orphans(ports, owner, [step.unit])
@@ -151,6 +151,15 @@ def died(ended: EndedChild) -> Failure:
     told = f"exit code {ended.exit_code}" if ended.exit_code is not None else "no exit code"
     detail = f"worker {ended.batch_job_id} ended with {told}" + (f": {ended.reason}" if ended.reason else "")
     return Failure(ErrorCode.INTERNAL, detail, LOG_HINT)
+
+
+def _settle(ports: Ports, owner: Owner) -> None:
+    """Settle what is over; of a job that has ended, do all that its end brings, should its event be lost."""
+    job = ports.jobs.get(owner.tenant, JobId(owner.name)) if is_id("job", owner.name) else None
+    if job is not None and job.is_terminal:
+        conclude_job(ports, job)
+    else:
+        settle(ports, owner)
 
 
 def _hand_on_what_is_left(ports: Ports, ended: EndedChild, units: Sequence[Unit]) -> None:

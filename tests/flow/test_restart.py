@@ -29,7 +29,7 @@ def local_process(folder: Path) -> Iterator[Tenant]:
     description.unlink(missing_ok=True)
     command = [sys.executable, "-m", "infra.local", "--port", "0", "--slots", "2"]
     command += ["--state", str(folder / "state"), "--out", str(folder / "out")]
-    environment = {**os.environ, "REELSCAN_RECONCILE_SECONDS": "1"}
+    environment = {**os.environ, "REELSCAN_RECONCILE_SECONDS": "1", "REELSCAN_VCPUS": "1"}
     with (folder / "log").open("ab") as log:
         process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
     try:

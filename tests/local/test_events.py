@@ -11,9 +11,9 @@ from infra.local import moto_patches
 from infra.local.events import ATTEMPTS, EventBus, make_event
 from infra.local.functions import Functions
 from infra.local.patterns import matches
-from infra.local.schedules import ScheduleRunner
+from infra.local.schedules import ScheduleRunner, make_scheduled_event
 from infra.local.stream import SharedStream, StreamPump
-from infra.wiring import WIRING
+from infra.wiring import WIRING, Schedule
 from tests.local.toys import TABLE, ToyApp, dynamodb, key, running, s3, take, wait_until
 
 
@@ -183,6 +183,24 @@ def test_a_schedule_fires_again_and_again_and_survives_a_failing_handler() -> No
     schedule.start()
     assert all(fired.acquire(timeout=5) for _ in range(3))
     schedule.stop(5)
+
+
+def test_a_schedule_is_told_as_scheduler_tells_a_function() -> None:
+    [schedule] = WIRING.schedules
+    event = make_scheduled_event(schedule)
+    assert (event["source"], event["detail-type"], event["detail"]) == ("aws.scheduler", "Scheduled Event", "{}")
+    assert event["resources"] == ["arn:aws:scheduler:us-east-1:123456789012:schedule/default/reconcile"]
+
+
+@pytest.mark.parametrize(("seconds", "expression"), [(60, "rate(1 minute)"), (300, "rate(5 minutes)")])
+def test_a_schedule_has_the_rate_that_scheduler_takes(seconds: int, expression: str) -> None:
+    assert Schedule("again", "again", seconds).expression == expression
+
+
+@pytest.mark.parametrize("seconds", [0, 30, 90])
+def test_a_schedule_that_scheduler_cannot_have_is_refused(seconds: int) -> None:
+    with pytest.raises(ValueError, match="whole minutes"):
+        Schedule("again", "again", seconds)
 
 
 # --- the stream
