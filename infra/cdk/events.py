@@ -126,7 +126,7 @@ def _schedule(scope: Construct, schedule: Schedule, alias: lambda_.Alias, dead_l
     scheduler.CfnSchedule(
         scope,
         name,
-        schedule_expression=_rate(schedule.every_seconds),
+        schedule_expression=schedule.expression,
         flexible_time_window=scheduler.CfnSchedule.FlexibleTimeWindowProperty(mode="OFF"),
         target=scheduler.CfnSchedule.TargetProperty(
             arn=alias.function_arn,
@@ -138,10 +138,3 @@ def _schedule(scope: Construct, schedule: Schedule, alias: lambda_.Alias, dead_l
             ),
         ),
     )
-
-
-def _rate(seconds: int) -> str:
-    minutes, rest = divmod(seconds, 60)
-    if rest or not minutes:
-        raise ValueError(f"a schedule must be whole minutes apart but got {seconds} seconds")
-    return f"rate({minutes} minute{'s' if minutes > 1 else ''})"

@@ -109,9 +109,7 @@ def _alarms(scope: Construct, stage: Stage, watched: Watched) -> list[cloudwatch
     reconciled = watched.functions.function_by_handler["reconcile"].metric_invocations(
         period=MINUTES(5), statistic="Sum"
     )
-    throttled = cloudwatch.Metric(
-        namespace="AWS/Lambda", metric_name="Throttles", period=MINUTES(5), statistic="Sum", label="all functions"
-    )
+    throttled = cloudwatch.Metric(namespace="AWS/Lambda", metric_name="Throttles", period=MINUTES(5), statistic="Sum")
     writes = watched.database.meta.metric("WriteThrottleEvents", period=MINUTES(5), statistic="Sum")
     return [
         _alarm(scope, "JobsFail", _own(Metric.JOBS_FAILED, "Sum", MINUTES(15)), 3, "jobs-fail"),
