@@ -33,7 +33,7 @@ INSTALLED := .venv/.installed
 setup: $(INSTALLED) $(CLIP) ## Make .venv, install everything, fetch the demo clip (done by the others when needed)
 	@echo "Set up: $$($(BIN)/python --version) in .venv, demo clip in $(CLIP)"
 
-$(INSTALLED): requirements/setup.txt requirements/dev.txt tools/setup.sh tools/find_python.sh
+$(INSTALLED): requirements/setup.txt requirements/dev.txt client/pyproject.toml tools/setup.sh tools/find_python.sh
 	@sh tools/setup.sh
 	@touch $@
 
@@ -76,6 +76,7 @@ check: $(INSTALLED) ## Lint, format, types, import rules, generated files
 	fi
 	$(BIN)/lint-imports
 	$(BIN)/python -m chalicelib.api.openapi --check docs/openapi.json
+	$(BIN)/python -m tools.write_sdk_records --check
 
 .PHONY: format
 format: $(INSTALLED) ## Put the code into the one format, and fix what can be fixed
@@ -83,8 +84,9 @@ format: $(INSTALLED) ## Put the code into the one format, and fix what can be fi
 	$(BIN)/ruff check --fix .
 
 .PHONY: openapi
-openapi: $(INSTALLED) ## Write docs/openapi.json from the typed routes
+openapi: $(INSTALLED) ## Write docs/openapi.json from the typed routes, and the SDK's records from it
 	$(BIN)/python -m chalicelib.api.openapi --write docs/openapi.json
+	$(BIN)/python -m tools.write_sdk_records --write
 
 .PHONY: requirements
 requirements: $(INSTALLED) ## Compile requirements/*.in to pinned, hashed files [ARGS=--upgrade]
