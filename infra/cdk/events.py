@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,8 +14,10 @@ from aws_cdk import aws_scheduler as scheduler
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
+from chalicelib.contracts.event_patterns import OUR_SOURCE
 from infra.cdk.batch import Batch
 from infra.cdk.database import Database
+from infra.cdk.functions import scope_name
 from infra.cdk.storage import Storage
 from infra.wiring import WIRING, EventRule, Schedule, StreamMapping
 
@@ -50,8 +51,9 @@ def make_events(
     """All edges of the wiring that nobody waits at."""
     scope = Construct(stack, "Events")
     ours: dict[str, dict[str, Any]] = {
-        "aws.s3": {"bucket": {"name": [storage.bucket.bucket_name]}},
-        "aws.batch": {"jobQueue": [lane.queue.job_queue_arn for lane in batch.lane_by_name.values()]},
+        "aws.s3": {"detail": {"bucket": {"name": [storage.bucket.bucket_name]}}},
+        "aws.batch": {"detail": {"jobQueue": [lane.queue.job_queue_arn for lane in batch.lane_by_name.values()]}},
+        OUR_SOURCE: {"resources": [database.meta.table_name]},
     }
     for rule in WIRING.event_rules:
         _rule(scope, rule, ours, alias_by_handler[rule.handler], dead_letters)
@@ -61,12 +63,15 @@ def make_events(
         _schedule(scope, schedule, alias_by_handler[schedule.handler], dead_letters)
 
 
-def narrowed(pattern: Mapping[str, Any], detail_by_source: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+def narrowed(pattern: Mapping[str, Any], ours: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """The pattern of the wiring, for this stack's resources alone: every stage of an account hears the same bus."""
-    narrow: dict[str, Any] = copy.deepcopy(dict(pattern))
-    (source,) = narrow["source"]
-    narrow["detail"] = {**narrow.get("detail", {}), **detail_by_source[source]}
-    return narrow
+    (source,) = pattern["source"]
+    more = ours[source]
+    return {
+        **pattern,
+        **more,
+        **({"detail": {**pattern.get("detail", {}), **more["detail"]}} if "detail" in more else {}),
+    }
 
 
 def _rule(
@@ -78,7 +83,7 @@ def _rule(
 ) -> None:
     resource = events.CfnRule(
         scope,
-        "".join(part.title() for part in rule.name.split("_")),
+        scope_name(rule.name),
         event_pattern=narrowed(rule.pattern, ours),
         targets=[
             events.CfnRule.TargetProperty(
@@ -119,7 +124,7 @@ def _stream(database: Database, stream: StreamMapping, alias: lambda_.Alias, dea
 
 
 def _schedule(scope: Construct, schedule: Schedule, alias: lambda_.Alias, dead_letters: sqs.Queue) -> None:
-    name = schedule.name.title()
+    name = scope_name(schedule.name)
     role = iam.Role(scope, f"Starts{name}", assumed_by=iam.ServicePrincipal("scheduler.amazonaws.com"))
     role.add_to_policy(iam.PolicyStatement(actions=["lambda:InvokeFunction"], resources=[alias.function_arn]))
     role.add_to_policy(iam.PolicyStatement(actions=["sqs:SendMessage"], resources=[dead_letters.queue_arn]))

@@ -47,7 +47,8 @@ EVENT_AGE = Duration.hours(6)
 ASKED = frozenset({API, WIRING.graphql.handler})
 """Functions that somebody waits for. Their requests are traced; schedules are not, or idling would cost traces."""
 STARTED_BY_RULES = frozenset(rule.handler for rule in WIRING.event_rules)
-STARTED_BY_EVENTS = STARTED_BY_RULES | {schedule.handler for schedule in WIRING.schedules}
+STARTED_BY_SCHEDULES = frozenset(schedule.handler for schedule in WIRING.schedules)
+STARTED_BY_EVENTS = STARTED_BY_RULES | STARTED_BY_SCHEDULES
 """Functions that nobody waits for: Lambda itself keeps their events, and tries again."""
 
 
@@ -171,7 +172,7 @@ def _reserved(stage: Stage, handler: str) -> int | None:
         return None
     if handler in STARTED_BY_RULES:
         return stage.concurrency.events
-    return stage.concurrency.reconcile if handler == "reconcile" else None
+    return stage.concurrency.schedules if handler in STARTED_BY_SCHEDULES else None
 
 
 def _arns_of_batch(batch: Batch) -> dict[Target, list[str]]:

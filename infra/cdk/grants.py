@@ -28,6 +28,7 @@ def arns_of_data(database: Database, storage: Storage, import_buckets: Sequence[
         Target.TENANT_OBJECTS: [storage.bucket.arn_for_objects("tenants/*")],
         Target.MODEL_OBJECTS: [storage.bucket.arn_for_objects("models/*")],
         Target.IMPORTED_OBJECTS: [f"arn:{Aws.PARTITION}:s3:::{name}/*" for name in import_buckets],
+        Target.EVENTS: [f"arn:{Aws.PARTITION}:events:{Aws.REGION}:{Aws.ACCOUNT_ID}:event-bus/default"],
         Target.BUCKET: [storage.bucket.bucket_arn],
     }
 

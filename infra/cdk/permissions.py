@@ -26,6 +26,7 @@ class Target(StrEnum):
     BUCKET = "the bucket itself"
     SUBMISSIONS = "queues and job definitions"
     BATCH_JOBS = "jobs of Batch"
+    EVENTS = "the default event bus"
     ANY = "actions that take no resource"
     PUBLISHING = "GraphQL mutations that tell subscribers"
 
@@ -59,6 +60,8 @@ _STEPS = (
 )
 """To let a video or a job take its next step: read what is there, write an order, submit it."""
 
+_WAKE = _on(Target.EVENTS, "events:PutEvents")
+
 _STREAM = (
     _on(Target.META_STREAM, "dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator"),
     _on(Target.META_STREAMS, "dynamodb:ListStreams"),
@@ -90,9 +93,13 @@ FUNCTIONS: Mapping[str, tuple[Grant, ...]] = {
     ),
     "on_job_event": (
         *_STREAM,
-        _on(Target.META, *_READ),
+        # What happened is noted for webhooks, which are then woken.
+        _META,
+        _WAKE,
         _on(Target.PUBLISHING, "appsync:GraphQL"),
     ),
+    "on_webhook_due": (_META, _WAKE),
+    "wake_webhooks": (_META, _WAKE, _on(Target.META_DUE, "dynamodb:Query")),
     "reconcile": (*_STEPS, _LISTS, _UPLOADS, _IMPORTS, _on(Target.META_DUE, "dynamodb:Query")),
 }
 """By handler; `app` is the REST API."""

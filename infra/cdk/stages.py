@@ -45,8 +45,8 @@ class Concurrency:
 
     events: int
     """Each of the functions that EventBridge starts."""
-    reconcile: int = 1
-    """Two passes at once would do the same work twice."""
+    schedules: int = 1
+    """Each of those that a schedule starts: two passes at once would do the same work twice."""
 
 
 @dataclass(frozen=True, slots=True)

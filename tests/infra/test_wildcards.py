@@ -91,7 +91,7 @@ def test_a_function_may_do_what_its_grants_say_and_write_its_log(template: Templ
 
 
 @every_stage
-def test_only_the_reconciler_reads_what_is_due(template: Template) -> None:
+def test_only_what_schedules_start_reads_what_is_due(template: Template) -> None:
     readers = {
         handler
         for handler in FUNCTIONS
@@ -102,7 +102,7 @@ def test_only_the_reconciler_reads_what_is_due(template: Template) -> None:
         if text_of(resource).endswith("/index/due")
     }
 
-    assert readers == {"reconcile"}
+    assert readers == {schedule.handler for schedule in WIRING.schedules}
 
 
 @every_stage
