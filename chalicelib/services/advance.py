@@ -20,6 +20,7 @@ from chalicelib.domain.jobs import Job, JobState, MissingRange, PlanFacts, join_
 from chalicelib.domain.segments import assign_children, plan_segments, reason_for_one
 from chalicelib.domain.units import Lane, Unit, UnitKind, UnitState
 from chalicelib.domain.videos import Video, VideoState
+from chalicelib.services.broken_off import usage_of_units
 from chalicelib.services.budgets import settle
 from chalicelib.services.calibration import learn
 from chalicelib.services.dispatch import find_lost_model, manifests_of, owner_of, record_submission, send
@@ -101,7 +102,13 @@ def fail_job(ports: Ports, job: Job, failure: Failure) -> Job:
     """End a job as FAILED; its open segments end with it."""
     end_open_units(ports, job, UnitState.FAILED, failure)
     logger.info("job failed", job_id=job.job_id, code=failure.code, detail=failure.detail)
-    return ports.jobs.save(replace(job, state=JobState.FAILED, failure=failure, finished_at=ports.clock.now()), None)
+    return ports.jobs.save(_broken_off(ports, job, JobState.FAILED, failure), None)
+
+
+def _broken_off(ports: Ports, job: Job, state: JobState, failure: Failure) -> Job:
+    """The job as it ends when no worker does; its units have ended."""
+    usage = usage_of_units(ports, job)
+    return replace(job, state=state, failure=failure, finished_at=ports.clock.now(), usage=usage)
 
 
 def end_open_units(ports: Ports, job: Job, state: UnitState, failure: Failure | None) -> None:
@@ -129,8 +136,7 @@ def _step(ports: Ports, job: Job) -> Job | None:
     """One step; the job as it is then (unchanged when there is none to take)."""
     if job.state is JobState.CANCELLING:
         end_open_units(ports, job, UnitState.CANCELLED, None)
-        ended = replace(job, state=JobState.CANCELLED, failure=CANCELLED, finished_at=ports.clock.now())
-        return ports.jobs.save(ended, None)
+        return ports.jobs.save(_broken_off(ports, job, JobState.CANCELLED, CANCELLED), None)
     if ports.clock.now() >= job.deadline_at:
         return _time_out(ports, job)
     match job.state:
