@@ -27,6 +27,7 @@ from chalicelib.services.dispatch import find_lost_model, manifests_of, owner_of
 from chalicelib.services.estimates import estimate_plan
 from chalicelib.services.ports import Ports, VersionConflict
 from chalicelib.services.pricing import price_probe
+from chalicelib.services.reuse import Reuse, find_reuse_of_plan, find_waiting
 from chalicelib.services.take_over import take_over
 from chalicelib.services.version_moves import follow_end
 
@@ -76,7 +77,8 @@ def advance_job(ports: Ports, tenant: TenantId, job_id: JobId) -> None:
 def conclude_job(ports: Ports, job: Job) -> None:
     """What the end of a job brings: `latest` follows, what it reserved is settled, rates are learned; safe to repeat.
 
-    As long as anything is reserved the schedule comes by, so `latest` is moved first: no end is lost.
+    A job that waited for its results goes on; each that ends with them wakes the next one. As long as anything is
+    reserved the schedule comes by, so `latest` is moved first: no end is lost.
     """
     try:
         follow_end(ports, job)
@@ -84,6 +86,8 @@ def conclude_job(ports: Ports, job: Job) -> None:
         logger.info("ended job is gone", job_id=job.job_id)
     if settle(ports, owner_of(job)):
         learn(ports, job)
+    if waiting := find_waiting(ports, job):
+        advance_job(ports, waiting.tenant, waiting.job_id)
 
 
 def due_after(ports: Ports) -> datetime:
@@ -180,8 +184,12 @@ def _start(ports: Ports, job: Job, video: Video) -> Job:
     cells = unpack_cells(ports.objects.get(video.index.cells_key))
     segments = plan_segments(cells, video.media.timebase, job.request.segment_seconds)
     plan = PlanFacts(len(segments), len(cells), reason_for_one(segments, video.index.whole_reason))
-    if taken := take_over(ports, job, video, segments, plan):
+    reuse = find_reuse_of_plan(ports, video, job.request, manifests_of(ports, job), segments)
+    if taken := take_over(ports, job, video, segments, plan, reuse):
         return taken
+    if like := _find_ahead(ports, job, reuse):
+        logger.info("job waits for one that is like it", job_id=job.job_id, like=like.job_id)
+        return job
     lane = ports.limits.analyze_lane
     children = assign_children(range(len(segments)), ports.limits.max_children)
     child_by_index = {index: child for child, indices in enumerate(children) for index in indices}
@@ -222,6 +230,14 @@ def _start(ports: Ports, job: Job, video: Video) -> Job:
     )
     send(ports, submission)
     return started
+
+
+def _find_ahead(ports: Ports, job: Job, reuse: Reuse) -> Job | None:
+    """An older job that will leave the results of this one; after half of its time the job does its work itself."""
+    patience_seconds = ports.limits.job_seconds / 2
+    if ports.clock.now() + timedelta(seconds=patience_seconds) >= job.deadline_at:
+        return None
+    return next((like for like in reuse.under_way if like.job_id < job.job_id), None)
 
 
 def _await_segments(ports: Ports, job: Job) -> Job:

@@ -28,6 +28,9 @@ UNFINISHED_PER_SEARCH = 3
 SEGMENTS_PER_JOB = 500
 VIEWS_PER_SEARCH = 10
 """Whose recipes are made, when no job is just like the one that is looked for."""
+UNSTARTED_STATES = frozenset({JobState.PENDING, JobState.PROBING})
+OPEN_STATES = UNSTARTED_STATES | {JobState.RUNNING, JobState.FINISHING}
+"""Of jobs that are on their way to results."""
 STATES_WITH_ALL = frozenset({JobState.SUCCEEDED, JobState.PARTIAL})
 """With `made` known every segment was done; a PARTIAL job then lacks only what is damaged in the file itself."""
 
@@ -51,6 +54,8 @@ class Reuse:
     one shows follows from what that one left."""
     recipe: str = ""
     """Of the job itself."""
+    under_way: tuple[Job, ...] = ()
+    """Jobs with the same recipe that have not ended, newest first; it may be among them."""
 
     @property
     def source_job(self) -> Job | None:
@@ -103,7 +108,24 @@ def find_reuse_of_plan(
     recipe = recipe_for(request)
     same = next((job for job in whole if job.made and job.made.recipe == recipe), None)
     wider = None if same else _find_wider(whole, request, manifests, recipe_for)
-    return Reuse(cells, stored, same, wider, recipe)
+    digests = [model.sha256 for model in manifests]
+    under_way = tuple(
+        job
+        for job in jobs
+        if job.state in OPEN_STATES
+        and [ref.sha256 for ref in job.models] == digests
+        and recipe_for(job.request) == recipe
+    )
+    return Reuse(cells, stored, same, wider, recipe, under_way)
+
+
+def find_waiting(ports: Ports, ended: Job) -> Job | None:
+    """The oldest job on the same content that has not started and may have waited for this one."""
+    video = ports.videos.get(ended.tenant, ended.video_id)
+    if video is None or video.state is not VideoState.READY:
+        return None
+    jobs = [job for job in _jobs_of_content(ports, video) if job.state in UNSTARTED_STATES]
+    return next((job for job in reversed(jobs) if job.job_id > ended.job_id), None)
 
 
 def _find_wider(

@@ -28,7 +28,7 @@ from chalicelib.domain.videos import Video
 from chalicelib.services.dispatch import manifests_of, owner_of, provider_class_of
 from chalicelib.services.narrowing import narrow_results
 from chalicelib.services.ports import Ports, VersionConflict
-from chalicelib.services.reuse import find_reuse_of_plan
+from chalicelib.services.reuse import Reuse
 from chalicelib.services.take_over_port import StoredResults, TakenSegment
 
 logger = Logger(service="reelscan", child=True)
@@ -57,14 +57,14 @@ class _Write:
         return count <= ITEMS_PER_WRITE and self.size_bytes + size_bytes <= BYTES_PER_WRITE
 
 
-def take_over(ports: Ports, job: Job, video: Video, segments: Sequence[Segment], plan: PlanFacts) -> Job | None:
+def take_over(
+    ports: Ports, job: Job, video: Video, segments: Sequence[Segment], plan: PlanFacts, reuse: Reuse
+) -> Job | None:
     """The job as it ended, with all results of one that was just like it; None: workers must do it.
 
     Raises:
         VersionConflict: somebody else moved the job on.
     """
-    manifests = manifests_of(ports, job)
-    reuse = find_reuse_of_plan(ports, video, job.request, manifests, segments)
     source = reuse.source_job
     if source is None or source.reused is None or source.made is None or len(segments) > MAX_ITEMS:
         return None
@@ -76,7 +76,7 @@ def take_over(ports: Ports, job: Job, video: Video, segments: Sequence[Segment],
         return None
     summary = source.summary or {}
     if reuse.wider_job is not None:
-        narrowed = narrow_results(ports, job, source, video, manifests, stored)
+        narrowed = narrow_results(ports, job, source, video, manifests_of(ports, job), stored)
         if narrowed is None:
             return None
         stored, summary = narrowed
