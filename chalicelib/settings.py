@@ -86,6 +86,7 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
             cursor_key=bytes.fromhex(text("CURSOR_KEY")),
             is_spot=text("MARKET", "spot") == "spot",
             monthly_nano_usd=nano_usd(float(monthly)) if (monthly := text("MONTHLY_USD", "")) else None,
+            max_open_campaigns=int(text("MAX_OPEN_CAMPAIGNS", "100")),
         ),
     )
 

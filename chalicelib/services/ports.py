@@ -443,6 +443,8 @@ class Limits:
     """Whether workers run on Spot machines, and are priced so."""
     monthly_nano_usd: int | None = None
     """What a month of a tenant may cost that set no cap of its own; None: as much as is asked for."""
+    max_open_campaigns: int = 100
+    """Of a tenant; those that were cancelled or have ended do not count."""
 
 
 @dataclass(frozen=True, slots=True)
