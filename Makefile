@@ -17,6 +17,7 @@ CLIP := .cache/videos/bikes.mp4
 VIDEO ?= $(CLIP)
 MODEL ?= nanodet-g
 ARGS ?=
+LOAD ?=
 
 .PHONY: help
 help: ## List the commands
@@ -32,7 +33,7 @@ INSTALLED := .venv/.installed
 setup: $(INSTALLED) $(CLIP) ## Make .venv, install everything, fetch the demo clip (done by the others when needed)
 	@echo "Set up: $$($(BIN)/python --version) in .venv, demo clip in $(CLIP)"
 
-$(INSTALLED): requirements/setup.txt requirements/dev.txt tools/setup.sh tools/find_python.sh
+$(INSTALLED): requirements/setup.txt requirements/dev.txt client/pyproject.toml tools/setup.sh tools/find_python.sh
 	@sh tools/setup.sh
 	@touch $@
 
@@ -49,6 +50,10 @@ demo: $(INSTALLED) $(filter $(CLIP),$(VIDEO)) ## Upload a clip, find what is in 
 .PHONY: local
 local: $(INSTALLED) ## Keep the whole system running on this machine [PORT=8080 STATE=dir MODELS=dir]
 	@$(BIN)/python -m infra.local --port "$(PORT)" $(if $(STATE),--state "$(STATE)") $(if $(MODELS),--models "$(MODELS)")
+
+.PHONY: load
+load: $(INSTALLED) $(CLIP) ## Ask every route of a running system at a rate, and report [LOAD="--base-url https://… --rate 10 --seconds 60"]
+	@$(BIN)/python -m infra.load $(LOAD)
 
 # ---- work on it -----------------------------------------------------------------------------------------------------
 
@@ -71,6 +76,7 @@ check: $(INSTALLED) ## Lint, format, types, import rules, generated files
 	fi
 	$(BIN)/lint-imports
 	$(BIN)/python -m chalicelib.api.openapi --check docs/openapi.json
+	$(BIN)/python -m tools.write_sdk_records --check
 
 .PHONY: format
 format: $(INSTALLED) ## Put the code into the one format, and fix what can be fixed
@@ -78,8 +84,9 @@ format: $(INSTALLED) ## Put the code into the one format, and fix what can be fi
 	$(BIN)/ruff check --fix .
 
 .PHONY: openapi
-openapi: $(INSTALLED) ## Write docs/openapi.json from the typed routes
+openapi: $(INSTALLED) ## Write docs/openapi.json from the typed routes, and the SDK's records from it
 	$(BIN)/python -m chalicelib.api.openapi --write docs/openapi.json
+	$(BIN)/python -m tools.write_sdk_records --write
 
 .PHONY: requirements
 requirements: $(INSTALLED) ## Compile requirements/*.in to pinned, hashed files [ARGS=--upgrade]
@@ -103,6 +110,12 @@ bench-results: $(INSTALLED) ## Measure what results cost: to page through, to co
 	@nice -n 5 $(BIN)/python -m bench.results.polling
 	@nice -n 5 $(BIN)/python -m bench.results.serving --seconds 20
 	@nice -n 5 $(BIN)/python -m bench.results.write_units --minutes 1
+
+.PHONY: costs
+costs: $(INSTALLED) $(PEERS)/.installed ## Reckon what an hour of video costs, and when machines boot longer than they work
+	@$(BIN)/python -m bench.costs.video_hour
+	@$(BIN)/python -m bench.costs.cold_starts
+	@$(PEERS)/bin/python -m bench.costs.plot
 
 .PHONY: bench-ultralytics
 bench-ultralytics: $(ULTRALYTICS)/.installed ## Add ultralytics to the peers of `make bench`: 6 GB, AGPL-3.0

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from chalicelib.domain.budgets import nano_usd
+from chalicelib.domain.costs import BOOT_SECONDS
 from chalicelib.domain.prices import Prices, prices_from_json
 from chalicelib.domain.units import Lane
 from chalicelib.services.ports import Limits
@@ -84,6 +85,9 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
             analyze_lane=Lane(text("ANALYZE_LANE", "gpu")),
             import_buckets=names("IMPORT_BUCKETS"),
             cursor_key=bytes.fromhex(text("CURSOR_KEY")),
+            boot_seconds={
+                lane: float(text(f"{lane.name}_BOOT_SECONDS", str(seconds))) for lane, seconds in BOOT_SECONDS.items()
+            },
             is_spot=text("MARKET", "spot") == "spot",
             monthly_nano_usd=nano_usd(float(monthly)) if (monthly := text("MONTHLY_USD", "")) else None,
             max_open_campaigns=int(text("MAX_OPEN_CAMPAIGNS", "100")),

@@ -10,14 +10,14 @@ from typing import Any
 
 from chalicelib.api.graphql.words import to_graphql
 from chalicelib.api.present import job_event_out
-from chalicelib.api.telemetry import count, logger
+from chalicelib.api.telemetry import Metric, count, logger, measure_seconds
 from chalicelib.contracts import table_keys
 from chalicelib.contracts.attribute_values import Item, from_wire, item_from_wire
 from chalicelib.contracts.event_patterns import CHILD_ENDED, OBJECT_CREATED
 from chalicelib.contracts.items import event_from_item, failure_from_map, segment_from_item
 from chalicelib.domain.errors import LimitExceeded, NotFound
 from chalicelib.domain.ids import JobId, SubmissionId, TenantId, VideoId
-from chalicelib.domain.jobs import STATES_WITH_RESULTS, JobState
+from chalicelib.domain.jobs import JobState
 from chalicelib.domain.units import TERMINAL_UNIT_STATES, UnitState
 from chalicelib.services.advance import advance_job, advance_video
 from chalicelib.services.campaign_events import CAMPAIGN_KINDS, follow_campaign, wake_run
@@ -26,7 +26,6 @@ from chalicelib.services.jobs import get_job
 from chalicelib.services.model_uploads import accept_model_upload
 from chalicelib.services.ports import Owner, Ports
 from chalicelib.services.reconcile import EndedChild, reconcile, settle_child
-from chalicelib.services.result_versions import follow_end
 from chalicelib.services.uploads import accept_upload
 from chalicelib.wiring import get_ports
 
@@ -47,7 +46,7 @@ def accept_object(event: Mapping[str, Any]) -> None:
     bucket, key = detail["bucket"]["name"], detail["object"]["key"]
     accept_upload(get_ports(), bucket, key)
     accept_model_upload(get_ports(), bucket, key)
-    count("ObjectsCreated")
+    count(Metric.OBJECTS_CREATED)
 
 
 def settle_batch_child(event: Mapping[str, Any]) -> None:
@@ -72,7 +71,7 @@ def settle_batch_child(event: Mapping[str, Any]) -> None:
     )
     logger.info("child ended", batch_job_id=ended.batch_job_id, status=detail["status"], exit_code=ended.exit_code)
     settle_child(get_ports(), ended)
-    count(f"Children{detail['status'].title()}")
+    count(Metric(f"Children{detail['status'].title()}"))
 
 
 def follow_changes(event: Mapping[str, Any]) -> None:
@@ -110,12 +109,15 @@ def publish_recorded(event: Mapping[str, Any]) -> None:
             logger.warning("event cannot be published", job_id=recorded.job_id, detail=error.failure.detail)
             continue
         ports.publisher.publish(recorded, fields)
-    count("JobEvents", len(event["Records"]))
+    count(Metric.JOB_EVENTS, len(event["Records"]))
 
 
 def reconcile_due() -> int:
     """The schedule: look at everything that is due."""
-    return reconcile(get_ports())
+    seen = reconcile(get_ports())
+    if seen.longest_wait_seconds:
+        measure_seconds(Metric.LONGEST_WAIT_SECONDS, seen.longest_wait_seconds)
+    return seen.looked_at
 
 
 def _follow(ports: Ports, kind: str, state: str, pk: str) -> None:
@@ -124,10 +126,7 @@ def _follow(ports: Ports, kind: str, state: str, pk: str) -> None:
         advance_video(ports, TenantId(tenant), VideoId(name))
     elif kind == "JOB":
         advance_job(ports, TenantId(tenant), JobId(name))
-        if state in STATES_WITH_RESULTS:
-            # As the job stands, not as the record has it: it may have been retried since.
-            follow_end(ports, get_job(ports, TenantId(tenant), name))
-        count(f"Jobs{state.title()}")
+        count(Metric(f"Jobs{state.title()}"))
     elif kind == "SEGMENT" and state in TERMINAL_UNIT_STATES:
         advance_job(ports, TenantId(tenant), JobId(name))
 

@@ -7,6 +7,7 @@ Table `meta` (pk, sk; stream; TTL `expires_at`; index `due` = due_shard, due_at;
                           STEP#PROBE            the probe as a unit of work
                           SUBMISSION#{id}       something sent to Batch
                           VERSION#{pipeline}#{alias}   which job's results an alias names
+                          NO_VERSIONS           it is being deleted, and no alias may be made any more
     {tenant}#{job_id}     JOB                   the job
                           SEG#{index:05}        a segment as a unit of work
                           OPEN#{index:05}       marker: that segment is not terminal
@@ -73,6 +74,7 @@ OLD_MODEL_PREFIX = "MODEL#"
 FAILED_PREFIX = "FAILED#"
 OPEN_PREFIX = "OPEN#"
 RESULT_VERSION_PREFIX = "VERSION#"
+NO_VERSIONS = "NO_VERSIONS"
 PIPELINE_PREFIX = "PIPELINE#"
 SEGMENT_TREE = "TREE"
 CAMPAIGN = "CAMPAIGN"

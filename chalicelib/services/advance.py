@@ -14,7 +14,7 @@ from aws_lambda_powertools import Logger
 from chalicelib.contracts.sample_table import unpack_cells
 from chalicelib.contracts.work_order import OrderKind
 from chalicelib.domain.budgets import FREE
-from chalicelib.domain.errors import DomainError, ErrorCode, Failure
+from chalicelib.domain.errors import DomainError, ErrorCode, Failure, NotFound
 from chalicelib.domain.ids import JobId, SubmissionId, TenantId, VideoId
 from chalicelib.domain.jobs import Job, JobState, MissingRange, PlanFacts, join_missing
 from chalicelib.domain.segments import assign_children, plan_segments, reason_for_one
@@ -27,6 +27,7 @@ from chalicelib.services.estimates import estimate_plan
 from chalicelib.services.ports import Ports, VersionConflict
 from chalicelib.services.pricing import price_probe
 from chalicelib.services.take_over import take_over
+from chalicelib.services.version_moves import follow_end
 
 logger = Logger(service="reelscan", child=True)
 
@@ -67,7 +68,20 @@ def advance_job(ports: Ports, tenant: TenantId, job_id: JobId) -> None:
         if moved is None or (moved.state is job.state and moved.version == job.version):
             return
         job = moved
-    if job is not None and settle(ports, owner_of(job)):
+    if job is not None:
+        conclude_job(ports, job)
+
+
+def conclude_job(ports: Ports, job: Job) -> None:
+    """What the end of a job brings: `latest` follows, what it reserved is settled, rates are learned; safe to repeat.
+
+    As long as anything is reserved the schedule comes by, so `latest` is moved first: no end is lost.
+    """
+    try:
+        follow_end(ports, job)
+    except NotFound:
+        logger.info("ended job is gone", job_id=job.job_id)
+    if settle(ports, owner_of(job)):
         learn(ports, job)
 
 
@@ -163,7 +177,12 @@ def _start(ports: Ports, job: Job, video: Video) -> Job:
     if taken := take_over(ports, job, video, segments, plan):
         return taken
     lane = ports.limits.analyze_lane
-    children = assign_children(range(len(segments)), ports.limits.max_children)
+    quote = job.quote
+    if quote is None or not quote.children:
+        # Quoted as one that takes results over, and there was nothing to take: workers must be paid for.
+        manifests = manifests_of(ports, job)
+        quote = estimate_plan(ports, video, job.request, manifests, segments, may_take_over=False)
+    children = assign_children(range(len(segments)), quote.children)
     child_by_index = {index: child for child, indices in enumerate(children) for index in indices}
     submission_id = SubmissionId("analyze")
     units = [
@@ -183,11 +202,6 @@ def _start(ports: Ports, job: Job, video: Video) -> Job:
     owner = owner_of(job)
     ports.units.add_segments(owner, units)
     ports.results.add_reference(job.tenant, video.source.content_digest, video.video_id)
-    quote = job.quote
-    if quote is None or not quote.children:
-        # Quoted as one that takes results over, and there was nothing to take: workers must be paid for.
-        manifests = manifests_of(ports, job)
-        quote = estimate_plan(ports, video, job.request, manifests, segments, may_take_over=False)
     submission = record_submission(
         ports, owner, OrderKind.ANALYZE, submission_id, children, lane, price=quote.price, job=job
     )

@@ -439,6 +439,8 @@ class Limits:
     analyze_lane: Lane
     import_buckets: tuple[str, ...]
     cursor_key: bytes
+    boot_seconds: Mapping[Lane, float]
+    """Until a machine is there when none is warm: what a child must be worth (`domain/costs.py`)."""
     is_spot: bool = True
     """Whether workers run on Spot machines, and are priced so."""
     monthly_nano_usd: int | None = None

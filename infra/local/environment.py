@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
+from chalicelib.domain.units import Lane
 from infra.local.events import REGION
 from infra.local.issuer import CLIENT_ID, Issuer
 from infra.wiring import IMAGE_ENVIRONMENT, Wiring
@@ -20,6 +21,8 @@ OVERRIDABLE = {
     # Reads cost nothing here, and a job may be over in seconds.
     "REELSCAN_POLL_SECONDS": "0.1",
     "REELSCAN_ANALYZE_LANE": "cpu",
+    # A process is there at once.
+    **{f"REELSCAN_{lane.name}_BOOT_SECONDS": "0" for lane in Lane},
     # Every bucket of this stack may be imported from, and a busy laptop is no reason to give a job up.
     "REELSCAN_IMPORT_BUCKETS": "*",
     "REELSCAN_QUEUE_SECONDS": "86400",

@@ -62,6 +62,8 @@ class StackOptions:
     """Between SIGTERM and SIGKILL at the end: nobody waits after Ctrl-C as long as Batch does, and leases run out."""
     slots: int = os.cpu_count() or 1
     """Workers at once."""
+    cores: int = os.cpu_count() or 1
+    """Which the workers of a job share; REELSCAN_VCPUS in their environment goes before it."""
     reconcile_seconds: float | None = None
     """Every schedule's interval; None takes REELSCAN_RECONCILE_SECONDS."""
     retry_seconds: float = 1.0
@@ -156,6 +158,7 @@ class LocalStack:
             options.slots,
             self.bus.put,
             start_process=self.workers.start,
+            cores=options.cores,
         )
         secret_by_key = {environment.ACCESS_KEY: environment.SECRET_KEY}
         self.graphql = AppSync(wiring.graphql, functions, self.issuer, secret_by_key)

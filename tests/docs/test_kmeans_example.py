@@ -46,7 +46,7 @@ def run_step(step: str, folder: Path, *options: str) -> str:
 def example(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Example]:
     folder = tmp_path_factory.mktemp("kmeans")
     run_step("prepare", folder)
-    with LocalStack(StackOptions(out=folder / "out", slots=2)) as stack:
+    with LocalStack(StackOptions(out=folder / "out", slots=2, cores=2)) as stack:
         local_json = folder / "local.json"
         local_json.write_text(json.dumps(stack.describe()))
         said = run_step("analyze", folder, "--local", str(local_json))

@@ -40,6 +40,8 @@ class Memory:
     events: dict[Owner, list[JobEvent]] = field(default_factory=dict)
     versions: dict[Owner, dict[tuple[str, str], ResultVersion]] = field(default_factory=dict)
     """Of a video, by pipeline and alias."""
+    without_versions: set[Owner] = field(default_factory=set)
+    """Videos that may have no alias any more."""
     pipelines: dict[tuple[TenantId, str], dict[int, Pipeline]] = field(default_factory=dict)
     campaigns: dict[Owner, Campaign] = field(default_factory=dict)
     runs: dict[Owner, Run] = field(default_factory=dict)
@@ -63,6 +65,7 @@ class Memory:
         units = (self.segments, self.units, self.side_steps, self.submissions)
         for part in (*records, *units, self.events, self.versions):
             part.pop(owner, None)
+        self.without_versions.discard(owner)
         for more in (self.campaigns, self.runs, self.targets):
             more.pop(owner, None)
         for due in [due for due in self.due if due.owner == owner and not due.is_costs]:

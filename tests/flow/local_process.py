@@ -33,7 +33,7 @@ def local_process(
     description.unlink(missing_ok=True)
     command = [sys.executable, "-m", module, "--port", "0", "--slots", "2"]
     command += ["--state", str(folder / "state"), "--out", str(folder / "out")]
-    full = {**os.environ, "REELSCAN_RECONCILE_SECONDS": "1", **(environment or {})}
+    full = {**os.environ, "REELSCAN_RECONCILE_SECONDS": "1", "REELSCAN_VCPUS": "1", **(environment or {})}
     with (folder / "log").open("ab") as log:
         process = subprocess.Popen(command, cwd=ROOT, env=full, stdout=log, stderr=log)
     try:
