@@ -8,9 +8,8 @@ from dataclasses import replace
 
 from infra.local.__main__ import end, parse_arguments, run
 from tests.flow.faulty_worker import FOLDER_VARIABLE
-from tests.flow.kills import ONE_SESSION
 
 if __name__ == "__main__":
     command = (sys.executable, "-m", "tests.flow.faulty_worker")
-    environment = {FOLDER_VARIABLE: os.environ[FOLDER_VARIABLE]} | ONE_SESSION
+    environment = {FOLDER_VARIABLE: os.environ[FOLDER_VARIABLE]}
     end(run(replace(parse_arguments(), worker_command=command, worker_environment=environment)))
