@@ -102,10 +102,11 @@ bench: $(INSTALLED) $(PEERS)/.installed ## Measure ours, the limits and the peer
 	@nice -n 5 $(BIN)/python -m bench $(ARGS)
 
 .PHONY: bench-results
-bench-results: $(INSTALLED) ## Measure what results cost: to page through, to compare, to poll, to serve, to write
+bench-results: $(INSTALLED) ## Measure what results cost: to page through, to compare, to select by, to poll, to serve, to write
 	@nice -n 5 $(BIN)/python -m bench.results.page_cpu
 	@nice -n 5 $(BIN)/python -m bench.results.paging
 	@nice -n 5 $(BIN)/python -m bench.results.diffing
+	@nice -n 5 $(BIN)/python -m bench.results.selecting --videos 2000
 	@nice -n 5 $(BIN)/python -m bench.results.polling
 	@nice -n 5 $(BIN)/python -m bench.results.serving --seconds 20
 	@nice -n 5 $(BIN)/python -m bench.results.write_units --minutes 1
