@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from types import FrameType
 from typing import Any
 
 import boto3
@@ -81,7 +82,8 @@ def not_permitted(uses: set[Use]) -> list[Use]:
 
 def _handler_that_calls() -> str:
     """The function whose adapter calls; empty when it is no function's: the stack itself, or a test."""
-    frame, is_adapter = sys._getframe(1), False
+    frame: FrameType | None = sys._getframe(1)
+    is_adapter = False
     while frame is not None:
         module = frame.f_globals.get("__name__", "")
         is_adapter = is_adapter or module.startswith("chalicelib.adapters.")
@@ -89,7 +91,7 @@ def _handler_that_calls() -> str:
             return str(frame.f_locals["name"])
         if module == "chalicelib.api.typed":
             return API if is_adapter else ""
-        frame = frame.f_back  # type: ignore[assignment]
+        frame = frame.f_back
     return ""
 
 

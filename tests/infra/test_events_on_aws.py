@@ -112,7 +112,8 @@ def test_what_lambda_keeps_and_could_not_handle_becomes_a_dead_letter(template: 
         functions[text_of(one["FunctionName"]).removeprefix("${").removesuffix("}")]: one
         for one in template.of_type("AWS::Lambda::EventInvokeConfig").values()
     }
-    by_events = {f"app.{trigger.handler}" for trigger in (*WIRING.event_rules, *WIRING.schedules)}
+    names = [rule.handler for rule in WIRING.event_rules] + [schedule.handler for schedule in WIRING.schedules]
+    by_events = {f"app.{name}" for name in names}
 
     assert by_events <= found.keys()
     for handler in by_events:
