@@ -10,6 +10,10 @@ from chalicelib.domain.ids import TenantId, is_tenant
 from chalicelib.services.ports import Claims
 
 TENANT_CLAIM = "custom:tenant"
+READ_SCOPE = "reelscan/read"
+WRITE_SCOPE = "reelscan/write"
+BUDGET_SCOPE = "reelscan/budget"
+"""Who may set what the tenant's months may cost."""
 
 
 def read_claims(claims: Mapping[str, Any]) -> Claims:
