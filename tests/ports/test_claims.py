@@ -19,7 +19,7 @@ from tests.ports.deployments import EveryReplyLost
 
 WORKERS = st.sampled_from(["batch-1", "batch-2"])
 # Seeds are fixed, so that what fails here fails for everybody. Over HTTP shrinking would take minutes.
-ON_AWS = settings(max_examples=6, stateful_step_count=20, deadline=None, derandomize=True, phases=[Phase.generate])
+ON_AWS = settings(max_examples=12, stateful_step_count=20, deadline=None, derandomize=True, phases=[Phase.generate])
 IN_MEMORY = settings(max_examples=100, stateful_step_count=40, deadline=None, derandomize=True)
 
 
