@@ -77,8 +77,8 @@ def advance_job(ports: Ports, tenant: TenantId, job_id: JobId) -> None:
 def conclude_job(ports: Ports, job: Job) -> None:
     """What the end of a job brings: `latest` follows, what it reserved is settled, rates are learned; safe to repeat.
 
-    A job that waited for its results goes on; each that ends with them wakes the next one. As long as anything is
-    reserved the schedule comes by, so `latest` is moved first: no end is lost.
+    Jobs that waited for its results go on. As long as anything is reserved the schedule comes by, so `latest` is moved
+    first: no end is lost.
     """
     try:
         follow_end(ports, job)
@@ -86,7 +86,7 @@ def conclude_job(ports: Ports, job: Job) -> None:
         logger.info("ended job is gone", job_id=job.job_id)
     if settle(ports, owner_of(job)):
         learn(ports, job)
-    if waiting := find_waiting(ports, job):
+    for waiting in find_waiting(ports, job):
         advance_job(ports, waiting.tenant, waiting.job_id)
 
 

@@ -119,13 +119,16 @@ def find_reuse_of_plan(
     return Reuse(cells, stored, same, wider, recipe, under_way)
 
 
-def find_waiting(ports: Ports, ended: Job) -> Job | None:
-    """The oldest job on the same content that has not started and may have waited for this one."""
+def find_waiting(ports: Ports, ended: Job) -> Sequence[Job]:
+    """Jobs on the same content that have not started and may have waited for this one, oldest first."""
+    if ended.reused is not None and ended.reused.job_id is not None:
+        # Who waited for it waited for the job whose results it took over, and is woken with it.
+        return []
     video = ports.videos.get(ended.tenant, ended.video_id)
     if video is None or video.state is not VideoState.READY:
-        return None
-    jobs = [job for job in _jobs_of_content(ports, video) if job.state in UNSTARTED_STATES]
-    return next((job for job in reversed(jobs) if job.job_id > ended.job_id), None)
+        return []
+    jobs = _jobs_of_content(ports, video)
+    return [job for job in reversed(jobs) if job.state in UNSTARTED_STATES and job.job_id > ended.job_id]
 
 
 def _find_wider(
