@@ -16,7 +16,7 @@ from pathlib import Path
 from tests.flow.tenant import POLL_SECONDS, Tenant
 
 ROOT = Path(__file__).parents[2]
-START_SECONDS = 90
+START_SECONDS = 120
 STOP_SECONDS = 60
 
 
