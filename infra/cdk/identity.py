@@ -10,8 +10,8 @@ from aws_cdk import aws_cognito as cognito
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
-from chalicelib.api.token_trigger import BUDGET_GROUP, TENANT_SCOPE_PREFIX
-from chalicelib.services.tenancy import BUDGET_SCOPE, READ_SCOPE, TENANT_CLAIM, WRITE_SCOPE
+from chalicelib.api.token_trigger import SCOPE_BY_GROUP, TENANT_SCOPE_PREFIX
+from chalicelib.services.tenancy import BUDGET_SCOPE, READ_SCOPE, TENANT_CLAIM, WEBHOOK_SCOPE, WRITE_SCOPE
 from infra.cdk.stages import Stage
 
 TENANT_LENGTH = 64
@@ -22,6 +22,7 @@ SCOPES = {
     READ_SCOPE: "Read videos, jobs and results",
     WRITE_SCOPE: "Upload, analyse, cancel, delete",
     BUDGET_SCOPE: "Set what a month may cost",
+    WEBHOOK_SCOPE: "Change who is told of events",
 }
 
 
@@ -61,9 +62,14 @@ def make_identity(stack: Stack, stage: Stage, trigger: lambda_.IFunction) -> Ide
         removal_policy=RemovalPolicy.RETAIN if stage.keeps_data else RemovalPolicy.DESTROY,
     )
     pool.add_trigger(cognito.UserPoolOperation.PRE_TOKEN_GENERATION_CONFIG, trigger, cognito.LambdaVersion.V3_0)
-    cognito.CfnUserPoolGroup(
-        scope, "BudgetGroup", user_pool_id=pool.user_pool_id, group_name=BUDGET_GROUP, description=SCOPES[BUDGET_SCOPE]
-    )
+    for group, opens in SCOPE_BY_GROUP.items():
+        cognito.CfnUserPoolGroup(
+            scope,
+            f"{group.title()}Group",
+            user_pool_id=pool.user_pool_id,
+            group_name=group,
+            description=SCOPES[opens],
+        )
     browser = _person_client(pool, "Browser", cognito.AuthFlow(user_srp=True))
     operator = _person_client(pool, "Operator", cognito.AuthFlow(admin_user_password=True))
     machines = _machine_clients(pool, stage)
@@ -121,7 +127,7 @@ def _machine_clients(pool: cognito.UserPool, stage: Stage) -> list[cognito.UserP
                 scopes=[
                     *(
                         cognito.OAuthScope.resource_server(service, scope_by_name[name])
-                        for name in (READ_SCOPE, WRITE_SCOPE, *([BUDGET_SCOPE] if machine.may_set_budget else []))
+                        for name in (READ_SCOPE, WRITE_SCOPE, *machine.more_scopes)
                     ),
                     cognito.OAuthScope.resource_server(tenants, scope_by_tenant[machine.tenant]),
                 ],

@@ -44,7 +44,13 @@ def _on(target: Target, *actions: str) -> Grant:
 
 
 _READ = ("dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query")
-_WRITE = ("dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem", "dynamodb:ConditionCheckItem")
+_WRITE = (
+    "dynamodb:PutItem",
+    "dynamodb:UpdateItem",
+    "dynamodb:DeleteItem",
+    "dynamodb:BatchWriteItem",
+    "dynamodb:ConditionCheckItem",
+)
 _META = _on(Target.META, *_READ, *_WRITE)
 _LISTS = _on(Target.META_LISTS, "dynamodb:Query")
 _IMPORTS = _on(Target.IMPORTED_OBJECTS, "s3:GetObject", "s3:GetObjectVersion")
@@ -106,7 +112,7 @@ FUNCTIONS: Mapping[str, tuple[Grant, ...]] = {
 
 WORKER: tuple[Grant, ...] = (
     _META,
-    _on(Target.RESULTS, *_READ, "dynamodb:BatchWriteItem", *_WRITE),
+    _on(Target.RESULTS, *_READ, *_WRITE),
     _on(
         Target.TENANT_OBJECTS,
         "s3:GetObject",

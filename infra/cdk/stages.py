@@ -23,7 +23,8 @@ class MachineClient:
 
     name: str
     tenant: str
-    may_set_budget: bool = False
+    more_scopes: tuple[str, ...] = ()
+    """Beside reading and writing, by their full names: `reelscan/budget`, `reelscan/webhooks`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from chalicelib.services.tenancy import BUDGET_SCOPE, READ_SCOPE, WEBHOOK_SCOPE, WRITE_SCOPE
 from infra.cdk.stages import STAGES
 from infra.wiring import WIRING
 from tests.infra.templates import Template, every_stage, text_of
@@ -159,6 +160,9 @@ def test_a_program_has_a_secret_and_the_scope_of_its_one_tenant(template: Templa
     assert sorted(scopes) == sorted(["read", "write", machine.tenant])
 
 
+SCOPES_OF_THE_CODE = (READ_SCOPE, WRITE_SCOPE, BUDGET_SCOPE, WEBHOOK_SCOPE)
+
+
 @every_stage
 def test_the_resource_server_knows_the_scopes_of_the_code(template: Template) -> None:
     found = {
@@ -167,4 +171,4 @@ def test_the_resource_server_knows_the_scopes_of_the_code(template: Template) ->
         for scope in server["Scopes"]
     }
 
-    assert {"reelscan/read", "reelscan/write", "reelscan/budget"} <= found
+    assert set(SCOPES_OF_THE_CODE) <= found
