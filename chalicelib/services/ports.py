@@ -374,10 +374,7 @@ class Batch(Protocol):
         ...
 
     def terminate(self, batch_job_id: str, reason: str) -> None:
-        """Stop it, whatever its state; one that has ended is fine.
-
-        In the fast lane it goes on until its next heartbeat is refused.
-        """
+        """Stop it, whatever its state, or in the fast lane nothing; one that has ended is fine."""
         ...
 
 
@@ -463,6 +460,8 @@ class Limits:
     """What a month of a tenant may cost that set no cap of its own; None: as much as is asked for."""
     webhook_connections: int = 8
     """Of the jobs that a webhook is to be told of, how many at once."""
+    max_open_campaigns: int = 100
+    """Of a tenant; those that were cancelled or have ended do not count."""
 
 
 @dataclass(frozen=True, slots=True)
