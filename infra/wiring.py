@@ -265,13 +265,18 @@ WIRING = Wiring(
     event_rules=(
         EventRule("object_created", event_patterns.OBJECT_CREATED, "on_object_created"),
         EventRule("batch_state", event_patterns.CHILD_ENDED, "on_batch_state_change"),
+        EventRule("webhook_due", event_patterns.WEBHOOK_DUE, "on_webhook_due"),
     ),
     streams=(
         StreamMapping("meta", "on_meta_stream", filters=event_patterns.META_CHANGES, batch_size=25, max_retries=10),
         # A consumer of its own: when nobody can be told, jobs go on all the same.
         StreamMapping("meta", "on_job_event", filters=event_patterns.EVENTS_RECORDED, batch_size=10, max_retries=10),
     ),
-    schedules=(Schedule("reconcile", "reconcile", every_seconds=60),),
+    schedules=(
+        Schedule("reconcile", "reconcile", every_seconds=60),
+        # Of its own: whatever webhooks there are, jobs are not kept waiting.
+        Schedule("wake_webhooks", "wake_webhooks", every_seconds=60),
+    ),
     graphql=GraphQlApi(
         schema_path=ROOT / "chalicelib" / "api" / "schema.graphql",
         handler="resolve_graphql",

@@ -26,6 +26,8 @@ OVERRIDABLE = {
     # Every bucket of this stack may be imported from, and a busy laptop is no reason to give a job up.
     "REELSCAN_IMPORT_BUCKETS": "*",
     "REELSCAN_QUEUE_SECONDS": "86400",
+    # Receivers run on this machine, and have no certificate.
+    "REELSCAN_WEBHOOKS_ARE_LOCAL": "true",
 }
 """Settings that the environment of the command, where it has them, decides; with what holds otherwise."""
 
@@ -71,6 +73,7 @@ def applied(environment: Mapping[str, str]) -> Iterator[None]:
         "AWS_ENDPOINT_URL_S3",
         "AWS_ENDPOINT_URL_DYNAMODB",
         "AWS_ENDPOINT_URL_BATCH",
+        "AWS_ENDPOINT_URL_EVENTBRIDGE",
     )
     before = {name: os.environ.get(name) for name in (*environment, *removed)}
     for name in removed:

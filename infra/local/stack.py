@@ -20,6 +20,7 @@ from infra.local.appsync.endpoint import AppSync
 from infra.local.batch_api import BatchApi
 from infra.local.batch_runner import BatchRunner
 from infra.local.dynamodb_front import DynamoDbFront
+from infra.local.eventbridge_api import EventBridgeApi
 from infra.local.events import Delivery, EventBus
 from infra.local.front_door import FrontDoor
 from infra.local.functions import Functions
@@ -167,6 +168,7 @@ class LocalStack:
             "s3": S3Front(gate, wiring.bucket, secret_by_key, self.bus.put).handle,
             "dynamodb": DynamoDbFront(gate).handle,
             "batch": BatchApi(wiring.lanes, self.batch).handle,
+            "events": EventBridgeApi(self.bus.put).handle,
             "appsync": self.graphql.handle_signed,
         }
         api = Gateway(app.app).handle

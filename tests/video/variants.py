@@ -32,7 +32,7 @@ def _encode(pictures: list[np.ndarray[Any, Any]]) -> bytes:
     with av.open(target, "w", format="mp4") as output:
         stream: Any = output.add_stream("libx264", rate=6)
         stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
-        stream.options = {"preset": "veryfast", "x264-params": "threads=1:keyint=3:min-keyint=3:scenecut=0"}
+        stream.options = {"preset": "veryfast", "x264-params": "threads=1:keyint=3:min-keyint=3:scenecut=0:mbtree=0"}
         for number, picture in enumerate(pictures):
             frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
             frame.pts, frame.time_base = number, Fraction(1, 6)
