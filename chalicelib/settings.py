@@ -28,11 +28,15 @@ class Settings:
     bucket: str
     queue_by_lane: dict[Lane, str]
     job_definition_by_lane: dict[Lane, str]
+    fast_function: str
+    """Name of the Lambda function of the fast lane; empty: there is none, and its work goes to Batch."""
     token_issuer: str
     token_client_ids: tuple[str, ...]
     jwks_url: str
     graphql_url: str
     """Where events are published; empty: nowhere."""
+    webhooks_are_local: bool
+    """Whether webhooks may be sent by HTTP, and to addresses that are not public: on a laptop only."""
     prices: Prices
     limits: Limits
 
@@ -63,10 +67,12 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         bucket=text("BUCKET"),
         queue_by_lane={Lane.CPU: text("CPU_QUEUE"), Lane.GPU: text("GPU_QUEUE")},
         job_definition_by_lane={Lane.CPU: text("CPU_JOB_DEFINITION"), Lane.GPU: text("GPU_JOB_DEFINITION")},
+        fast_function=text("FAST_FUNCTION", ""),
         token_issuer=text("TOKEN_ISSUER"),
         token_client_ids=names("TOKEN_CLIENT_IDS"),
         jwks_url=text("JWKS_URL"),
         graphql_url=text("GRAPHQL_URL", ""),
+        webhooks_are_local=text("WEBHOOKS_ARE_LOCAL", "false") == "true",
         prices=read_prices(Path(text("PRICES", str(PRICES)))),
         limits=Limits(
             max_upload_bytes=int(text("MAX_UPLOAD_BYTES", str(200 * GIB))),
@@ -85,11 +91,14 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
             analyze_lane=Lane(text("ANALYZE_LANE", "gpu")),
             import_buckets=names("IMPORT_BUCKETS"),
             cursor_key=bytes.fromhex(text("CURSOR_KEY")),
+            has_fast_lane=bool(text("FAST_FUNCTION", "")),
             boot_seconds={
                 lane: float(text(f"{lane.name}_BOOT_SECONDS", str(seconds))) for lane, seconds in BOOT_SECONDS.items()
             },
             is_spot=text("MARKET", "spot") == "spot",
             monthly_nano_usd=nano_usd(float(monthly)) if (monthly := text("MONTHLY_USD", "")) else None,
+            webhook_connections=int(text("WEBHOOK_CONNECTIONS", "8")),
+            max_open_campaigns=int(text("MAX_OPEN_CAMPAIGNS", "100")),
         ),
     )
 

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from botocore.config import Config
     from mypy_boto3_batch import BatchClient
     from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_events import EventBridgeClient
+    from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_s3 import S3Client
 
 CONNECT_SECONDS = 3
@@ -50,11 +52,27 @@ def s3() -> S3Client:
 
 
 @cache
+def functions() -> LambdaClient:
+    """The Lambda client of this process."""
+    import boto3
+
+    return boto3.client("lambda", config=_config())
+
+
+@cache
 def batch() -> BatchClient:
     """The Batch client of this process."""
     import boto3
 
     return boto3.client("batch", config=_config())
+
+
+@cache
+def events() -> EventBridgeClient:
+    """The EventBridge client of this process."""
+    import boto3
+
+    return boto3.client("events", config=_config())
 
 
 @contextmanager

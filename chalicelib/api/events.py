@@ -11,12 +11,14 @@ from typing import Any
 from chalicelib.api.graphql.words import to_graphql
 from chalicelib.api.present import job_event_out
 from chalicelib.api.telemetry import Metric, count, logger, measure_seconds
+from chalicelib.api.webhook_present import message_body
 from chalicelib.contracts import table_keys
 from chalicelib.contracts.attribute_values import Item, from_wire, item_from_wire
-from chalicelib.contracts.event_patterns import CHILD_ENDED, OBJECT_CREATED
+from chalicelib.contracts.event_patterns import CHILD_ENDED, INVOCATION_ENDED, OBJECT_CREATED, WEBHOOK_DUE
+from chalicelib.contracts.invocations import Invocation, worker_name
 from chalicelib.contracts.items import event_from_item, failure_from_map, segment_from_item
 from chalicelib.domain.errors import LimitExceeded, NotFound
-from chalicelib.domain.ids import JobId, SubmissionId, TenantId, VideoId
+from chalicelib.domain.ids import JobId, SubmissionId, TenantId, VideoId, WebhookId
 from chalicelib.domain.jobs import JobState
 from chalicelib.domain.units import TERMINAL_UNIT_STATES, UnitState
 from chalicelib.services.advance import advance_job, advance_video
@@ -24,6 +26,7 @@ from chalicelib.services.campaign_events import CAMPAIGN_KINDS, follow_campaign,
 from chalicelib.services.job_events import record_commit, record_state
 from chalicelib.services.jobs import get_job
 from chalicelib.services.model_uploads import accept_model_upload
+from chalicelib.services.notifications import note_events, take_turn, wake_due
 from chalicelib.services.ports import Owner, Ports
 from chalicelib.services.reconcile import EndedChild, reconcile, settle_child
 from chalicelib.services.uploads import accept_upload
@@ -31,12 +34,17 @@ from chalicelib.wiring import get_ports
 
 __all__ = [
     "CHILD_ENDED",
+    "INVOCATION_ENDED",
     "OBJECT_CREATED",
+    "WEBHOOK_DUE",
     "accept_object",
     "follow_changes",
     "publish_recorded",
     "reconcile_due",
+    "send_webhook",
     "settle_batch_child",
+    "settle_invocation",
+    "wake_webhooks",
 ]
 
 
@@ -74,6 +82,27 @@ def settle_batch_child(event: Mapping[str, Any]) -> None:
     count(Metric(f"Children{detail['status'].title()}"))
 
 
+def settle_invocation(event: Mapping[str, Any]) -> None:
+    """Lambda says that an invocation of the fast lane ended, or that it never found room for one."""
+    detail = event["detail"]
+    context, answer = detail["requestContext"], detail.get("responsePayload") or {}
+    invocation = Invocation.from_json(detail["requestPayload"])
+    ended = EndedChild(
+        owner=Owner(TenantId(invocation.tenant), invocation.owner),
+        submission_id=SubmissionId(invocation.submission),
+        child=0,
+        batch_job_id=worker_name(context["requestId"]),
+        # Only the handler's own answer has one: it has none when the function broke, timed out or never started.
+        exit_code=answer.get("exit_code"),
+        reason=str(answer.get("errorMessage") or context["condition"]),
+    )
+    logger.info(
+        "invocation ended", worker=ended.batch_job_id, condition=context["condition"], exit_code=ended.exit_code
+    )
+    settle_child(get_ports(), ended)
+    count(Metric.CHILDREN_SUCCEEDED if ended.exit_code == 0 else Metric.CHILDREN_FAILED)
+
+
 def follow_changes(event: Mapping[str, Any]) -> None:
     """Records of the meta table's stream: whatever moved on lets its video or job take the next step.
 
@@ -98,10 +127,15 @@ def follow_changes(event: Mapping[str, Any]) -> None:
 
 
 def publish_recorded(event: Mapping[str, Any]) -> None:
-    """Records of the meta table's stream: every event of a job that was recorded is told to its subscribers."""
+    """Records of the meta table's stream: every event of a job that was recorded is told to webhooks and subscribers.
+
+    Webhooks first, and only noted: when subscribers cannot be told, all of this comes again.
+    """
     ports = get_ports()
-    for record in event["Records"]:
-        recorded = event_from_item(item_from_wire(record["dynamodb"]["NewImage"]))
+    images = [record["dynamodb"]["NewImage"] for record in event["Records"]]
+    several = [event_from_item(item_from_wire(image)) for image in images]
+    note_events(ports, several)
+    for recorded in several:
         try:
             fields = to_graphql(job_event_out(ports, recorded))
         except LimitExceeded as error:
@@ -109,7 +143,7 @@ def publish_recorded(event: Mapping[str, Any]) -> None:
             logger.warning("event cannot be published", job_id=recorded.job_id, detail=error.failure.detail)
             continue
         ports.publisher.publish(recorded, fields)
-    count(Metric.JOB_EVENTS, len(event["Records"]))
+    count(Metric.JOB_EVENTS, len(several))
 
 
 def reconcile_due() -> int:
@@ -118,6 +152,17 @@ def reconcile_due() -> int:
     if seen.longest_wait_seconds:
         measure_seconds(Metric.LONGEST_WAIT_SECONDS, seen.longest_wait_seconds)
     return seen.looked_at
+
+
+def send_webhook(event: Mapping[str, Any]) -> None:
+    """An event of ours: something waits for a webhook."""
+    detail = event["detail"]
+    take_turn(get_ports(), TenantId(detail["tenant"]), WebhookId(detail["webhook_id"]), message_body)
+
+
+def wake_webhooks() -> int:
+    """The schedule: webhooks whose next turn is due."""
+    return wake_due(get_ports())
 
 
 def _follow(ports: Ports, kind: str, state: str, pk: str) -> None:

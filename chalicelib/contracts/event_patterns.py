@@ -22,6 +22,15 @@ CHILD_ENDED: dict[str, Any] = {
     "detail-type": ["Batch Job State Change"],
     "detail": {"status": ["SUCCEEDED", "FAILED"]},
 }
+# What Lambda tells of asynchronous invocations; of ours the payload names a submission.
+INVOCATION_ENDED: dict[str, Any] = {
+    "source": ["lambda"],
+    "detail-type": [
+        "Lambda Function Invocation Result - Success",
+        "Lambda Function Invocation Result - Failure",
+    ],
+    "detail": {"requestPayload": {"submission": [{"exists": True}]}},
+}
 # Claims and heartbeats of segments start nothing; the language cannot compare old with new, so the function skips items
 # of which only the due date changed.
 META_CHANGES: tuple[dict[str, Any], ...] = (
@@ -32,3 +41,7 @@ META_CHANGES: tuple[dict[str, Any], ...] = (
 EVENTS_RECORDED: tuple[dict[str, Any], ...] = (
     {"eventName": ["INSERT"], "dynamodb": {"NewImage": {"kind": {"S": ["EVENT"]}}}},
 )
+OUR_SOURCE = "reelscan"
+WEBHOOK_DUE_TYPE = "Webhook Due"
+WEBHOOK_DUE: dict[str, Any] = {"source": [OUR_SOURCE], "detail-type": [WEBHOOK_DUE_TYPE]}
+"""A turn of a webhook is to be taken; the detail has `tenant` and `webhook_id`."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import fields, replace
 from fractions import Fraction
+from math import ceil
 
 import pytest
 from hypothesis import given
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from chalicelib.domain.budgets import Ledger, Price, nano_usd, text_of
 from chalicelib.domain.costs import (
+    BUSY,
     VCPUS_BY_LANE,
     Effort,
     Quote,
@@ -76,7 +78,7 @@ def test_machines_boot_no_longer_than_they_work_unless_there_is_one(
 ) -> None:
     work = replace(a_work(), lane=lane, segments=segments, frames_decoded=seconds, models=(), pixels=10**9)
     effort = effort_of_segments(work, Rates())
-    busy = effort.gpu_seconds or effort.vcpu_seconds / VCPUS_BY_LANE[lane]
+    busy = effort.gpu_seconds + effort.fast_seconds + effort.vcpu_seconds / VCPUS_BY_LANE[lane]
     children = choose_children(work, Rates(), boot_seconds=boot, max_children=most)
     assert 1 <= children <= min(segments, most)
     assert children == 1 or children * boot <= busy
@@ -178,6 +180,27 @@ def test_what_a_job_took_is_what_the_next_like_it_is_quoted() -> None:
     assert finish == pytest.approx(2.0)
 
 
+def test_a_second_of_the_fast_lane_is_its_memory_of_lambda_whatever_the_market() -> None:
+    prices = [price(Effort(fast_seconds=1.0), UNITS, is_spot=is_spot).workers for is_spot in (True, False)]
+    assert prices == [UNITS.lambda_gb_second * WIRING.fast.memory_mib // 1024] * 2
+
+
+def test_the_same_work_takes_as_long_in_the_fast_lane_as_on_the_cpu_lane_of_one_machine() -> None:
+    work = a_work().on_lane(Lane.FAST, children=1)
+    fast, slow = (effort_of_segments(work.on_lane(lane, 1), Rates()) for lane in (Lane.FAST, Lane.CPU))
+    assert fast.cpu_seconds == slow.cpu_seconds
+    assert fast.fast_seconds * VCPUS_BY_LANE[Lane.CPU] == pytest.approx(slow.vcpu_seconds)
+    assert (fast.vcpu_seconds, slow.fast_seconds) == (0.0, 0.0)
+
+
+def test_a_receipt_of_the_fast_lane_is_what_its_seconds_cost() -> None:
+    quote = replace(a_quote(), lane=Lane.FAST, finish_lane=Lane.FAST)
+    alone = actual_parts(quote, JobUsage(Usage(), Usage(cpu=1.5)))
+    assert alone.workers == 1.5 * UNITS.lambda_gb_second * 4
+    both = actual_parts(quote, JobUsage(Usage(cpu=3.0, start=1.2), Usage(cpu=1.5)))
+    assert both.workers - alone.workers == pytest.approx((1.2 + 1.8 / BUSY / 2) * UNITS.lambda_gb_second * 4, abs=1)
+
+
 def test_every_part_is_rounded_up() -> None:
     parts = price(Effort(vcpu_seconds=0.0001, requests=Requests(puts=0.00001, functions=1e-6)), UNITS, is_spot=True)
     assert (parts.workers, parts.objects, parts.functions, parts.tables) == (1, 1, 1, 0)
@@ -229,6 +252,24 @@ def test_a_receipt_is_priced_as_its_quote_was() -> None:
     parts = actual_parts(quote, JobUsage(Usage(cpu=9.0), Usage(cpu=1.0)))
     assert parts.workers == 12_000_000
     assert parts.tables == quote.parts.tables
+
+
+def test_requests_of_a_job_that_broke_off_are_those_of_what_was_begun() -> None:
+    quote = a_quote()
+    begun = actual_parts(quote, JobUsage(Usage(cpu=9.0), share=0.5))
+    assert (begun.tables, begun.functions, begun.objects) == (
+        ceil(quote.parts.tables / 2),
+        ceil(quote.parts.functions / 2),
+        ceil(quote.parts.objects / 2),
+    )
+    assert begun.workers == actual_parts(quote, JobUsage(Usage(cpu=9.0))).workers
+    assert actual_parts(quote, JobUsage(share=0.0)).total == 0
+
+
+@pytest.mark.parametrize("share", [1.0, 0.25, 0.0])
+def test_the_usage_of_a_job_is_written_and_read_back(share: float) -> None:
+    usage = JobUsage(Usage(cpu=1.5), Usage(cpu=0.5), share)
+    assert JobUsage.from_json(json.loads(json.dumps(usage.to_json()))) == usage
 
 
 def test_vcpus_are_those_of_the_job_definitions() -> None:

@@ -35,9 +35,11 @@ class ToyApp:
     app: Chalice = field(default_factory=lambda: make_chalice())
     objects: queue.Queue[Any] = field(default_factory=queue.Queue)
     batch: queue.Queue[Any] = field(default_factory=queue.Queue)
+    invocations: queue.Queue[Any] = field(default_factory=queue.Queue)
     streams: queue.Queue[Any] = field(default_factory=queue.Queue)
     events: queue.Queue[Any] = field(default_factory=queue.Queue)
     ticks: queue.Queue[Any] = field(default_factory=queue.Queue)
+    due_webhooks: queue.Queue[Any] = field(default_factory=queue.Queue)
     failures_left: int = 0
     is_poison: Callable[[Any], bool] = lambda _: False
 
@@ -50,6 +52,9 @@ class ToyApp:
     def on_batch_state_change(self, event: Any, context: Any) -> None:
         self.batch.put(event)
 
+    def on_invocation_ended(self, event: Any, context: Any) -> None:
+        self.invocations.put(event)
+
     def on_meta_stream(self, event: Any, context: Any) -> None:
         self.streams.put(event)
         if any(self.is_poison(record) for record in event["Records"]):
@@ -60,6 +65,12 @@ class ToyApp:
 
     def resolve_graphql(self, event: Any, context: Any) -> Any:
         return {"data": event["arguments"].get("event")}
+
+    def on_webhook_due(self, event: Any, context: Any) -> None:
+        self.due_webhooks.put(event)
+
+    def wake_webhooks(self, event: Any, context: Any) -> None:
+        """Nothing is due."""
 
     def reconcile(self, event: Any, context: Any) -> None:
         self.ticks.put(event)
