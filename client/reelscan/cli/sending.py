@@ -35,7 +35,9 @@ Labels = Annotated[
 ScoreMin = Annotated[
     float | None, typer.Option("--score-min", min=0, max=1, metavar="SCORE", help="Only what is at least as sure.")
 ]
-SegmentSeconds = Annotated[float | None, typer.Option("--segment-seconds", help="About how long a segment is.")]
+SegmentSeconds = Annotated[
+    float | None, typer.Option("--segment-seconds", metavar="SECONDS", help="About how long a segment is.")
+]
 MaxCost = Annotated[float | None, typer.Option("--max-cost", metavar="USD", help="Do not start what would cost more.")]
 
 
