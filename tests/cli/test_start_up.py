@@ -33,7 +33,8 @@ def test_help_takes_a_quarter_of_a_second_of_cpu_at_most() -> None:
 
 
 def test_help_imports_no_http_client_and_no_tables() -> None:
-    seen = "import sys; sys.argv[1:] = ['--help']\ntry:\n    from reelscan.__main__ import main; main()\nexcept SystemExit: pass\n"
+    seen = "import sys; sys.argv[1:] = ['--help']\ntry:\n    from reelscan.__main__ import main; main()\n"
+    seen += "except SystemExit: pass\n"
     seen += "print('LATE', sorted({'httpx', 'anyio', 'rich.progress', 'rich.live', 'asyncio'} & set(sys.modules)))"
     said = subprocess.run(
         [sys.executable, "-c", seen],
