@@ -25,9 +25,9 @@ code{font-family:ui-monospace,monospace;font-size:.95em}.m{display:inline-block;
 
 # What the viewer is told, and what the page itself does: the colours that the reader prefers, and whom to ask.
 VIEWER_TAG = """
-<rapi-doc id=viewer spec-url=openapi.json render-style=focused schema-style=table load-fonts=false
+<rapi-doc id=viewer spec-url=openapi.json schema-style=table load-fonts=false
  show-header=false allow-spec-file-load=false allow-server-selection=false allow-spec-url-load=false
- allow-spec-file-download=true persist-auth=true show-method-in-nav-bar=as-colored-text nav-item-spacing=compact
+ allow-spec-file-download=false persist-auth=true show-method-in-nav-bar=as-colored-text nav-item-spacing=compact
  use-path-in-nav-bar=false sort-tags=false schema-description-expanded=true default-schema-tab=example
  regular-font="system-ui, sans-serif" mono-font="ui-monospace, monospace" primary-color="#2f7df6"
  style="height:100vh;width:100%">
@@ -44,6 +44,8 @@ const paint = () => {
   viewer.setAttribute('nav-text-color', dark.matches ? '#c9d1dc' : '#2b3440');
 };
 dark.addEventListener('change', paint);
+// Without room for a list beside it, all routes stand below one another.
+viewer.setAttribute('render-style', matchMedia('(max-width: 768px)').matches ? 'view' : 'focused');
 viewer.setAttribute('server-url', new URL('.', location.href).href.replace(/[/]$/, ''));
 paint();
 """

@@ -89,7 +89,8 @@ def openapi_document() -> dict[str, Any]:
             "title": "reelscan",
             "version": VERSION,
             "description": "Uploaded video in, detections and tracks out. Media time is `pts` · `timebase`; "
-            "boxes are pixels of the frame as shown.",
+            "boxes are pixels of the frame as shown. Errors are RFC 9457 problems with a code; their `type` leads to a "
+            "page about it. This description is [openapi.json](openapi.json).",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "paths": paths,
@@ -124,7 +125,7 @@ def _operation(tag: str, spec: RouteSpec) -> dict[str, Any]:
         example = _shown(spec).get("body", {})
         operation["requestBody"] = {
             "required": bool(spec.body.model_fields),
-            "content": {"application/json": content | {"example": example}},
+            "content": {"application/json": content | _example(example)},
         }
     if spec.method == "GET" and spec.status == 200:
         operation["responses"]["304"] = {"description": "The ETag in If-None-Match still holds"}
@@ -137,13 +138,18 @@ def _shown(spec: RouteSpec) -> Mapping[str, Any]:
     return examples().get(spec.name, {})
 
 
+def _example(value: Any) -> dict[str, Any]:
+    """By a name: viewers pass over an example without one."""
+    return {"examples": {"example": {"value": value}}}
+
+
 def _success(spec: RouteSpec, status: int, answer: type[BaseModel] | None) -> dict[str, Any]:
     if answer is None:
         return {"description": spec.summary}
-    content = {"schema": {"$ref": REFERENCE.format(model=answer.__name__)}}
+    content: dict[str, Any] = {"schema": {"$ref": REFERENCE.format(model=answer.__name__)}}
     shown = _shown(spec).get("answers", {})
     if str(status) in shown:
-        content["example"] = shown[str(status)]
+        content |= _example(shown[str(status)])
     return {"description": spec.summary, "content": {"application/json": content}}
 
 
@@ -171,7 +177,7 @@ def _messages() -> dict[str, Any]:
     event = examples()["list_events"]["answers"]["200"]["items"][0]
     content = {
         "schema": {"$ref": REFERENCE.format(model=MessageOut.__name__)},
-        "example": {"type": event["kind"], "timestamp": event["created_at"], "data": event},
+        **_example({"type": event["kind"], "timestamp": event["created_at"], "data": event}),
     }
     return {
         "job_event": {
@@ -226,7 +232,7 @@ def _header_parameters(spec: RouteSpec) -> list[dict[str, Any]]:
 
 
 def _schemas(specs: Sequence[RouteSpec]) -> dict[str, Any]:
-    models = {
+    models: set[type[BaseModel]] = {
         model for spec in specs for model in (spec.body, spec.answer, *spec.other_answers.values()) if model is not None
     } | {ProblemOut, MessageOut}
     ordered = sorted(models, key=lambda model: model.__name__)
