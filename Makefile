@@ -105,10 +105,11 @@ bench: $(INSTALLED) $(PEERS)/.installed ## Measure ours, the limits and the peer
 	@nice -n 5 $(BIN)/python -m bench $(ARGS)
 
 .PHONY: bench-results
-bench-results: $(INSTALLED) ## Measure what results cost: to page through, to compare, to poll, to serve, to write
+bench-results: $(INSTALLED) ## Measure what results cost: to page through, to compare, to select by, to poll, to serve, to write
 	@nice -n 5 $(BIN)/python -m bench.results.page_cpu
 	@nice -n 5 $(BIN)/python -m bench.results.paging
 	@nice -n 5 $(BIN)/python -m bench.results.diffing
+	@nice -n 5 $(BIN)/python -m bench.results.selecting --videos 2000
 	@nice -n 5 $(BIN)/python -m bench.results.polling
 	@nice -n 5 $(BIN)/python -m bench.results.serving --seconds 20
 	@nice -n 5 $(BIN)/python -m bench.results.write_units --minutes 1
@@ -137,6 +138,50 @@ $(ULTRALYTICS)/.installed: requirements/bench-ultralytics.txt tools/install_benc
 .PHONY: package
 package: $(INSTALLED) ## Build the Lambda zip and print its size
 	@$(BIN)/python -m tools.package_lambda
+
+# ---- put it on AWS --------------------------------------------------------------------------------------------------
+
+CDK := .cache/cdk
+STAGE ?= dev
+# Without and with canaries, approval, machine clients, a private network.
+STAGES := dev,staging,prod,hardened
+IN_CDK = cd infra/cdk && PATH="$(CURDIR)/$(CDK)/bin:$$PATH"
+
+$(CDK)/.installed: requirements/infra.txt infra/cdk/package.json tools/install_infra.sh | $(INSTALLED)
+	@sh tools/install_infra.sh
+	@touch $@
+
+PACKAGED := out/lambda/sam.json
+$(PACKAGED): app.py requirements.txt .chalice/config.json $(shell find chalicelib -name __pycache__ -prune -o -type f -print) | $(INSTALLED)
+	@$(BIN)/python -m tools.package_lambda
+
+.PHONY: synth
+synth: $(CDK)/.installed $(PACKAGED) ## Make the CloudFormation template of a stage in cdk.out/, checked by cdk-nag [STAGE=dev]
+	@rm -rf cdk.out
+	@$(IN_CDK) STAGE="$(STAGE)" cdk synth --quiet
+	@ls -l cdk.out/*.template.json
+
+.PHONY: test-infra
+test-infra: $(CDK)/.installed $(PACKAGED) ## Synthesise every stage, lint it, and hold it to what it promises
+	@$(MAKE) synth STAGE=$(STAGES)
+	@# W3005: CDK names dependencies that CloudFormation sees by itself.
+	$(CDK)/venv/bin/cfn-lint --ignore-checks W3005 -- cdk.out/*.template.json
+	$(BIN)/python -m pytest -m infra tests/infra $(ARGS)
+	@$(MAKE) idle-cost
+
+.PHONY: idle-cost
+idle-cost: $(INSTALLED) ## Print what each synthesised stage costs in a month in which nobody uses it
+	@$(BIN)/python -m infra.cdk.idle_cost cdk.out/*.template.json
+
+.PHONY: deploy
+deploy: $(CDK)/.installed $(PACKAGED) ## Put a stage into the account of your credentials; needs Docker [STAGE=dev]
+	@mkdir -p out
+	@$(IN_CDK) STAGE="$(STAGE)" cdk deploy --outputs-file "$(CURDIR)/out/outputs.json" $(ARGS)
+	@$(BIN)/python -m infra.cdk.seed out/outputs.json reelscan-$(STAGE)
+
+.PHONY: destroy
+destroy: $(CDK)/.installed $(PACKAGED) ## Take a stage away again; what it keeps stays [STAGE=dev]
+	@$(IN_CDK) STAGE="$(STAGE)" cdk destroy --force $(ARGS)
 
 .PHONY: clean
 clean: ## Remove what was made here, .venv included; your STATE folder stays

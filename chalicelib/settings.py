@@ -94,6 +94,7 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
             is_spot=text("MARKET", "spot") == "spot",
             monthly_nano_usd=nano_usd(float(monthly)) if (monthly := text("MONTHLY_USD", "")) else None,
             webhook_connections=int(text("WEBHOOK_CONNECTIONS", "8")),
+            max_open_campaigns=int(text("MAX_OPEN_CAMPAIGNS", "100")),
         ),
     )
 

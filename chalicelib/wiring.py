@@ -84,7 +84,7 @@ def make_ports(settings: Settings) -> Ports:
         publisher=AppSyncPublisher(settings.graphql_url) if settings.graphql_url else SilentPublisher(),
         webhooks=DynamoWebhookStore(meta),
         notifier=HttpNotifier(is_local=settings.webhooks_are_local),
-        waker=EventBridgeWaker(clients.events),
+        waker=EventBridgeWaker(clients.events, settings.meta_table),
         ledgers=DynamoLedgerStore(meta),
         rates=DynamoRateStore(meta),
         prices=settings.prices,

@@ -21,15 +21,20 @@ ENTRIES_PER_PUT = 10
 class EventBridgeWaker:
     """The port `Waker`."""
 
-    def __init__(self, make_client: Callable[[], EventBridgeClient]) -> None:
-        """The client is made when something is to be sent, which most functions never do."""
+    def __init__(self, make_client: Callable[[], EventBridgeClient], deployment: str) -> None:
+        """The client is made when something is to be sent, which most functions never do.
+
+        All deployments of an account share the bus: `deployment`, the name of its table, tells whose event it is.
+        """
         self._make_client = make_client
+        self._deployment = deployment
 
     def wake(self, webhooks: Iterable[tuple[TenantId, WebhookId]]) -> None:
         entries: list[Any] = [
             {
                 "Source": OUR_SOURCE,
                 "DetailType": WEBHOOK_DUE_TYPE,
+                "Resources": [self._deployment],
                 "Detail": json.dumps({"tenant": tenant, "webhook_id": webhook_id}),
             }
             for tenant, webhook_id in webhooks

@@ -13,11 +13,11 @@ from __future__ import annotations
 from typing import Any
 
 from chalicelib.domain.ids import is_tenant
-from chalicelib.services.tenancy import BUDGET_SCOPE, READ_SCOPE, TENANT_CLAIM, WRITE_SCOPE
+from chalicelib.services.tenancy import BUDGET_SCOPE, READ_SCOPE, TENANT_CLAIM, WEBHOOK_SCOPE, WRITE_SCOPE
 
 TENANT_SCOPE_PREFIX = "tenants/"
-BUDGET_GROUP = "budget"
-"""Users of this group may set their tenant's budget."""
+SCOPE_BY_GROUP = {"budget": BUDGET_SCOPE, "webhooks": WEBHOOK_SCOPE}
+"""What users of a group may do beside reading and writing: set their tenant's budget, change its webhooks."""
 FOR_A_PROGRAM = "TokenGeneration_ClientCredentials"
 
 
@@ -30,7 +30,7 @@ def write_claims(event: dict[str, Any], _context: object) -> dict[str, Any]:
         tenant = (request.get("userAttributes") or {}).get(TENANT_CLAIM, "")
         groups = (request.get("groupConfiguration") or {}).get("groupsToOverride") or []
         # Cognito itself gives scopes of ours only to those who sign in by its pages.
-        scopes = [READ_SCOPE, WRITE_SCOPE, *([BUDGET_SCOPE] if BUDGET_GROUP in groups else [])]
+        scopes = [READ_SCOPE, WRITE_SCOPE, *(scope for group, scope in SCOPE_BY_GROUP.items() if group in groups)]
     added = {"claimsToAddOrOverride": {TENANT_CLAIM: tenant} if is_tenant(tenant) else {}, "scopesToAdd": scopes}
     event["response"] = {"claimsAndScopeOverrideDetails": {"accessTokenGeneration": added}}
     return event

@@ -16,8 +16,7 @@ from chalicelib.domain.errors import Forbidden
 from chalicelib.domain.webhooks import Outcome, Webhook, WebhookState
 from chalicelib.services import webhooks
 from chalicelib.services.jobs import get_job
-
-WEBHOOK_SCOPE = "reelscan/webhooks"
+from chalicelib.services.tenancy import WEBHOOK_SCOPE
 
 webhooks_blueprint = Blueprint(__name__)
 routes = Routes(webhooks_blueprint)

@@ -27,6 +27,7 @@ Table `meta` (pk, sk; stream; TTL `expires_at`; index `due` = due_shard, due_at;
                           ALIAS#{name}#{alias}  which version the alias names, and who moved it
     public#models         VERSION#…, DIGEST#…   the same of models that every tenant may use; they have no record
     {tenant}#pipeline:{name}   PIPELINE#{version:06}   a version of a pipeline; the first one is in the index `lists`
+    {tenant}#campaigns    OPEN                  which campaigns count towards how many a tenant may have open
     {tenant}#{campaign_id} CAMPAIGN             the campaign
                           RUN#{nominal time}    that it has the run of this nominal time (kind RUN_REF)
     {tenant}#{run_id}     RUN                   the run
@@ -83,6 +84,7 @@ NO_VERSIONS = "NO_VERSIONS"
 PIPELINE_PREFIX = "PIPELINE#"
 SEGMENT_TREE = "TREE"
 CAMPAIGN = "CAMPAIGN"
+OPEN_CAMPAIGNS = "OPEN"
 RUN = "RUN"
 TARGET_PREFIX = "TARGET#"
 BUDGET = "BUDGET"

@@ -88,6 +88,10 @@ class Parts:
             self.objects + other.objects,
         )
 
+    def part(self, share: float) -> Parts:
+        """That part of each."""
+        return Parts(**{name: ceil(amount * share) for name, amount in self.to_json().items()})
+
     def to_json(self) -> dict[str, int]:
         """By name."""
         return {

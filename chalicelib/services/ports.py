@@ -448,6 +448,8 @@ class Limits:
     """What a month of a tenant may cost that set no cap of its own; None: as much as is asked for."""
     webhook_connections: int = 8
     """Of the jobs that a webhook is to be told of, how many at once."""
+    max_open_campaigns: int = 100
+    """Of a tenant; those that were cancelled or have ended do not count."""
 
 
 @dataclass(frozen=True, slots=True)

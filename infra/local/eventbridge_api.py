@@ -15,7 +15,7 @@ from infra.local.events import make_event
 TARGET = "AWSEvents.PutEvents"
 ENTRIES_MAX = 10
 ENTRY_MAX_BYTES = 256 << 10
-FIELDS = frozenset({"Source", "DetailType", "Detail"})
+FIELDS = frozenset({"Source", "DetailType", "Detail", "Resources"})
 
 
 class EventBridgeApi:
@@ -47,7 +47,7 @@ class EventBridgeApi:
             detail = json.loads(entry["Detail"])
         except ValueError:
             return {"ErrorCode": "MalformedDetail", "ErrorMessage": "Detail is malformed."}
-        self._put(make_event(entry["Source"], entry["DetailType"], detail))
+        self._put(make_event(entry["Source"], entry["DetailType"], detail, entry["Resources"]))
         return {"EventId": str(uuid.uuid4())}
 
 

@@ -108,7 +108,7 @@ def seed_campaign(service: Service, tenant: TenantId = ACME, state: CampaignStat
     plan = make_plan(pipeline="people@1", schedule=Rate(1, RateUnit.DAYS, NOW + timedelta(hours=1)))
     campaign_id = CampaignId(service.ports.ids.make("cmp"))
     campaign = make_campaign(tenant=tenant, campaign_id=campaign_id, plan=plan, state=state, seen_until=NOW)
-    service.ports.campaigns.add(campaign, None)
+    service.ports.campaigns.add(campaign, None, max_open=100)
     run = make_run(
         tenant=tenant, campaign_id=campaign_id, nominal_at=NOW - timedelta(hours=23), state=RunState.SUCCEEDED
     )

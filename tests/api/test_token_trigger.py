@@ -13,7 +13,7 @@ from chalicelib.api.token_trigger import write_claims
 from chalicelib.domain.errors import Unauthenticated
 from chalicelib.domain.ids import TenantId
 from chalicelib.services.ports import Claims
-from chalicelib.services.tenancy import BUDGET_SCOPE, READ_SCOPE, WRITE_SCOPE, read_claims
+from chalicelib.services.tenancy import BUDGET_SCOPE, READ_SCOPE, WEBHOOK_SCOPE, WRITE_SCOPE, read_claims
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 USER: dict[str, Any] = {
@@ -55,10 +55,11 @@ def test_a_user_acts_for_the_tenant_that_an_administrator_set() -> None:
     )
 
 
-def test_only_the_group_may_set_the_budget() -> None:
-    group = {"groupsToOverride": ["budget"]}
+@pytest.mark.parametrize(("group", "scope"), [("budget", BUDGET_SCOPE), ("webhooks", WEBHOOK_SCOPE)])
+def test_a_group_brings_its_scope_and_no_other(group: str, scope: str) -> None:
+    scopes = read_claims(made(USER, groupConfiguration={"groupsToOverride": [group]})).scopes
 
-    assert BUDGET_SCOPE in read_claims(made(USER, groupConfiguration=group)).scopes
+    assert scopes & {BUDGET_SCOPE, WEBHOOK_SCOPE} == {scope}
 
 
 @pytest.mark.parametrize("attributes", [{}, {"custom:tenant": ""}, {"custom:tenant": "public"}, {"tenant": "acme"}])

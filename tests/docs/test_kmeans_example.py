@@ -13,7 +13,6 @@ from typing import NamedTuple
 
 import pytest
 
-from docs.examples import kmeans_digits
 from infra.local.stack import LocalStack, StackOptions
 from tests.flow.tenant import Json, Tenant
 
@@ -35,6 +34,9 @@ class Example(NamedTuple):
 
 def run_step(step: str, folder: Path, *options: str) -> str:
     """What `python -m docs.examples.kmeans_digits` says, in this process: scikit-learn takes seconds to import."""
+    # Late: every process of a test run imports this file, and scikit-learn is a quarter of all that they import.
+    from docs.examples import kmeans_digits
+
     said = io.StringIO()
     with redirect_stdout(said):
         assert kmeans_digits.main([step, str(folder), *options]) == 0

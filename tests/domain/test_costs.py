@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import fields, replace
 from fractions import Fraction
+from math import ceil
 
 import pytest
 from hypothesis import given
@@ -229,6 +230,24 @@ def test_a_receipt_is_priced_as_its_quote_was() -> None:
     parts = actual_parts(quote, JobUsage(Usage(cpu=9.0), Usage(cpu=1.0)))
     assert parts.workers == 12_000_000
     assert parts.tables == quote.parts.tables
+
+
+def test_requests_of_a_job_that_broke_off_are_those_of_what_was_begun() -> None:
+    quote = a_quote()
+    begun = actual_parts(quote, JobUsage(Usage(cpu=9.0), share=0.5))
+    assert (begun.tables, begun.functions, begun.objects) == (
+        ceil(quote.parts.tables / 2),
+        ceil(quote.parts.functions / 2),
+        ceil(quote.parts.objects / 2),
+    )
+    assert begun.workers == actual_parts(quote, JobUsage(Usage(cpu=9.0))).workers
+    assert actual_parts(quote, JobUsage(share=0.0)).total == 0
+
+
+@pytest.mark.parametrize("share", [1.0, 0.25, 0.0])
+def test_the_usage_of_a_job_is_written_and_read_back(share: float) -> None:
+    usage = JobUsage(Usage(cpu=1.5), Usage(cpu=0.5), share)
+    assert JobUsage.from_json(json.loads(json.dumps(usage.to_json()))) == usage
 
 
 def test_vcpus_are_those_of_the_job_definitions() -> None:

@@ -11,6 +11,7 @@ import pytest
 from infra.local.stack import LocalStack, StackOptions
 from tests.flow.faulty_worker import Faults
 from tests.flow.measures import Measure
+from tests.flow.permissions import not_permitted, recorded
 from tests.flow.records import Records
 from tests.flow.tenant import Tenant
 from tests.video.kept_corpus import CACHE, kept_corpus
@@ -30,6 +31,14 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     """Say what was measured."""
     for line in config.stash.get(_measures, []):
         terminalreporter.write_line(f"measured: {line}")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def permissions() -> Iterator[None]:
+    """No function does what its role on AWS may not."""
+    with recorded() as uses:
+        yield
+    assert not_permitted(uses) == []
 
 
 @pytest.fixture(scope="module")

@@ -17,8 +17,8 @@ from tests.flow.tenant import Json, Tenant, canonical
 DONE_WITHIN_SECONDS = 60
 MAX_CLAIMS = 3
 SEGMENTS = 5
-FRAMES = 100
-"""Ten a second of the ten seconds of the clip."""
+FRAMES = 50
+"""Five a second of the ten seconds of the clip."""
 
 
 @contextmanager
@@ -36,7 +36,7 @@ def running(folder: Path, faults: Faults, **options: Any) -> Iterator[LocalStack
 
 def start(tenant: Tenant, bikes: Path) -> str:
     """A job of `SEGMENTS` segments and `FRAMES` frames."""
-    return tenant.analyze(bikes, segment_seconds=2, sampling={"kind": "per_second", "n": 10})
+    return tenant.analyze(bikes, segment_seconds=2, sampling={"kind": "per_second", "n": 5})
 
 
 def results(tenant: Tenant, job_id: str) -> bytes:

@@ -103,18 +103,19 @@ def test_an_event_of_ours_reaches_the_function_of_its_rule() -> None:
     app = ToyApp()
     with running(app):
         forget_ports()
-        EventBridgeWaker(clients.events).wake([(TenantId("a"), WebhookId(f"whk_{n}")) for n in range(12)])
+        EventBridgeWaker(clients.events, "meta").wake([(TenantId("a"), WebhookId(f"whk_{n}")) for n in range(12)])
         seen = take(app.due_webhooks, 12)
     assert {event["detail"]["webhook_id"] for event in seen} == {f"whk_{n}" for n in range(12)}
-    assert all(matches(WEBHOOK_DUE, event) for event in seen)
+    # The deployment that it is of: on AWS all of an account share the bus.
+    assert all(matches({**WEBHOOK_DUE, "resources": ["meta"]}, event) for event in seen)
 
 
 @pytest.mark.parametrize(
     "entry",
     [
-        {"Source": "aws.s3", "DetailType": "Object Created", "Detail": "{}"},
-        {"Source": OUR_SOURCE, "DetailType": WEBHOOK_DUE_TYPE, "Detail": "{"},
-        {"Source": OUR_SOURCE, "Detail": "{}"},
+        {"Source": "aws.s3", "DetailType": "Object Created", "Detail": "{}", "Resources": ["meta"]},
+        {"Source": OUR_SOURCE, "DetailType": WEBHOOK_DUE_TYPE, "Detail": "{", "Resources": ["meta"]},
+        {"Source": OUR_SOURCE, "Detail": "{}", "Resources": ["meta"]},
     ],
 )
 def test_an_entry_that_aws_refuses_is_refused(entry: dict[str, Any]) -> None:

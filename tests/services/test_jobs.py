@@ -100,7 +100,8 @@ def test_the_deadline_of_a_job_that_waits_starts_after_the_wait() -> None:
 def test_every_job_that_waits_is_started_by_the_probe() -> None:
     world = World()
     video, _ = world.create()
-    jobs = [start_job(world.ports, video, make_request()) for _ in range(3)]
+    # Not alike, or they would wait for the first.
+    jobs = [start_job(world.ports, video, make_request(score_min=score)) for score in (0.5, 0.6, 0.7)]
     world.fakes.objects.place(video.source.key, b"the bytes of a video")
     world.object_created(video)
     world.run_worker(world.last_batch_job())

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.contracts.blocks import Block
+from chalicelib.contracts.summary import MAX_RANGES, SummaryFold
 from chalicelib.contracts.tracks import TrackRow
 from chalicelib.domain.sampling import Sampling, SamplingKind, gap_seconds
-from gpu_batch.summary import MAX_RANGES, SummaryFold
 from tests.contracts.block_makers import make_block
 
 TIMEBASE = Fraction(1, 10)

@@ -16,6 +16,7 @@ is `frames_shown` minus `frames_analyzed`; a job on keyframes near a grid also h
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -31,7 +32,7 @@ class SummaryFold:
     """Sums up blocks, pushed in order of time for each model."""
 
     def __init__(
-        self, *, floors: list[int], labels: tuple[str, ...], timebase: Fraction, gap_seconds: Fraction
+        self, *, floors: Sequence[int], labels: Sequence[str], timebase: Fraction, gap_seconds: Fraction
     ) -> None:
         self._floors = floors
         """By model: the score, in ten-thousandths, from which a row counts."""
