@@ -135,6 +135,17 @@ bench-report: $(INSTALLED) $(PEERS)/.installed ## Write the last `make bench` in
 $(PEERS)/.installed: requirements/bench.txt tools/install_bench.sh
 $(ULTRALYTICS)/.installed: requirements/bench-ultralytics.txt tools/install_bench.sh
 
+DOCS := .cache/docs/venv
+
+.PHONY: docs
+docs: $(DOCS)/.installed ## Build the site of docs/ into out/site; a link that leads nowhere is an error
+	@$(DOCS)/bin/zensical build --strict --config-file zensical.toml
+	@echo "Built: out/site/index.html"
+
+$(DOCS)/.installed: requirements/docs.txt tools/install_docs.sh $(INSTALLED)
+	@sh tools/install_docs.sh
+	@touch $@
+
 .PHONY: package
 package: $(INSTALLED) ## Build the Lambda zip and print its size
 	@$(BIN)/python -m tools.package_lambda
