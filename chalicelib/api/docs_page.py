@@ -44,7 +44,7 @@ const paint = () => {
   viewer.setAttribute('nav-text-color', dark.matches ? '#c9d1dc' : '#2b3440');
 };
 dark.addEventListener('change', paint);
-// Without room for a list beside it, all routes stand below one another.
+/* Without room for a list beside it, all routes stand below one another. */
 viewer.setAttribute('render-style', matchMedia('(max-width: 768px)').matches ? 'view' : 'focused');
 viewer.setAttribute('server-url', new URL('.', location.href).href.replace(/[/]$/, ''));
 paint();
