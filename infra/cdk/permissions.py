@@ -83,12 +83,14 @@ FUNCTIONS: Mapping[str, tuple[Grant, ...]] = {
         _LISTS,
         _UPLOADS,
         _IMPORTS,
+        # What a webhook is to be told again.
+        _WAKE,
         # A video is deleted with its results, each object in every version.
         _on(Target.RESULTS, "dynamodb:DeleteItem", "dynamodb:BatchWriteItem"),
         _on(Target.TENANT_OBJECTS, "s3:DeleteObject", "s3:DeleteObjectVersion"),
         _on(Target.BUCKET, "s3:ListBucketVersions"),
     ),
-    "resolve_graphql": (*_STEPS, _LISTS, _UPLOADS, _IMPORTS),
+    "resolve_graphql": (*_STEPS, _LISTS, _UPLOADS, _IMPORTS, _WAKE),
     "on_object_created": (*_STEPS, _UPLOADS),
     "on_batch_state_change": _STEPS,
     "on_meta_stream": (

@@ -233,7 +233,11 @@ def serving(service: FakeService) -> Iterator[FakeService]:
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - as http.server has it
             """Nothing: a test's output is its own."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    class Listener(ThreadingHTTPServer):
+        def handle_error(self, request: object, client_address: object) -> None:
+            """Nothing: a client that stopped an upload closes its connections."""
+
+    server = Listener(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
     service.base_url = f"http://127.0.0.1:{server.server_address[1]}"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})

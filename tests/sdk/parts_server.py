@@ -151,7 +151,7 @@ def serving_parts(server: PartsServer) -> Iterator[PartsServer]:
             left = int(self.headers.get("Content-Length", 0))
             while left:
                 try:
-                    piece = self.rfile.read1(min(READ_BYTES, left))  # type: ignore[attr-defined]  # it is a BufferedReader
+                    piece = self.rfile.read1(min(READ_BYTES, left))
                 except ConnectionError:
                     return
                 if not piece:

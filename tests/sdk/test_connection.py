@@ -7,6 +7,7 @@ import pytest
 
 import reelscan
 from reelscan import Retries
+from reelscan.records import Job
 from tests.sdk.answers import BASE_URL, TOKEN, Answers, Clock, in_async_client, make_client, ok, problem
 from tests.sdk.fake_service import make_job, make_video
 
@@ -123,7 +124,8 @@ def test_address_and_token_come_from_the_environment(monkeypatch: pytest.MonkeyP
 
 
 def test_a_wait_hears_of_each_change_and_asks_when_the_service_says() -> None:
-    clock, seen = Clock(), []
+    clock = Clock()
+    seen: list[str] = []
     running = ok({"job": make_job("RUNNING", 1)}, ETag='"a"', Retry_After="3")
     answers = Answers(running, httpx.Response(304, headers={"Retry-After": "3"}), ok(JOB))
     job = make_client(answers, clock).jobs.wait("job_1", on_progress=lambda job: seen.append(job.state))
@@ -151,7 +153,8 @@ def test_a_wait_can_look_more_often() -> None:
 
 
 def test_the_asynchronous_client_retries_and_waits_as_the_blocking_one_does() -> None:
-    clock, seen = Clock(), []
+    clock = Clock()
+    seen: list[Job] = []
     answers = Answers(LOST, ok({"job": make_job("RUNNING")}, Retry_After="2"), ok(JOB))
     job = in_async_client(answers, lambda client: client.jobs.wait("job_1", on_progress=seen.append), clock)
     assert (job.state, len(seen), clock.sleeps[1:]) == ("SUCCEEDED", 2, [2.0])
@@ -178,7 +181,7 @@ def test_one_page_can_be_asked_for_alone() -> None:
 
 def test_pages_of_an_asynchronous_client_say_how_to_go_through_them() -> None:
     async def wrongly(client: reelscan.AsyncClient) -> None:
-        list(client.videos.list())  # type: ignore[call-overload]  # that is the mistake
+        list(client.videos.list())
 
     with pytest.raises(TypeError, match="async for"):
         in_async_client(Answers(ok({})), wrongly)
@@ -186,4 +189,4 @@ def test_pages_of_an_asynchronous_client_say_how_to_go_through_them() -> None:
 
 def test_methods_keep_their_names_and_documents_in_both_worlds() -> None:
     for client in (make_client(Answers(ok({}))), reelscan.AsyncClient(BASE_URL, TOKEN)):
-        assert (client.jobs.get.__name__, client.jobs.get.__doc__) == ("get", "The job as it is now.")  # type: ignore[attr-defined]
+        assert (client.jobs.get.__name__, client.jobs.get.__doc__) == ("get", "The job as it is now.")

@@ -132,7 +132,8 @@ def test_the_asynchronous_client_sends_the_same(large: Path, tmp_path: Path) -> 
 def test_each_part_is_signed_with_its_own_digest(large: Path, tmp_path: Path) -> None:
     memory = InMemory(Service(IN_PARTS))
     client_of(memory).videos.upload(large, journal_folder=tmp_path)
-    content, signed = large.read_bytes(), {}
+    content = large.read_bytes()
+    signed: dict[str, str] = {}
     for request in memory.requests:
         if request.method == "POST" and request.url.path.endswith("/upload/parts"):
             signed |= json.loads(request.content)["sha256_by_part"]
