@@ -13,6 +13,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -55,6 +56,7 @@ class Chromium:
 
     def __init__(self, browser: Browser) -> None:
         self._browser = browser
+        self._open = ExitStack()
 
     def __enter__(self) -> Self:
         self._profile = Path(tempfile.mkdtemp(prefix="reelscan-browser-"))
@@ -63,7 +65,7 @@ class Chromium:
             command, env=self._browser.environment(), stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
         )
         try:
-            self._socket = connect(self._address(), max_size=None, compression=None)
+            self._socket = self._open.enter_context(connect(self._address(), max_size=None, compression=None))
         except BaseException:
             self._end()
             raise
@@ -73,7 +75,7 @@ class Chromium:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._socket.close()
+        self._open.close()
         self._end()
 
     def open(self, url: str, width: int = 1280, height: int = 800, scheme: str = "light") -> Page:
@@ -125,6 +127,11 @@ class Page:
         self._target = target
         self.errors: list[str] = []
         """Exceptions that nobody caught, and what was logged as an error."""
+        self._listeners: dict[str, Callable[[Json], None]] = {
+            "Runtime.exceptionThrown": self._take_exception,
+            "Runtime.consoleAPICalled": self._take_message,
+            "Log.entryAdded": self._take_entry,
+        }
         protocol.listen(session, self._hear)
         for domain in ("Page", "Runtime", "Log", "DOM"):
             self.call(f"{domain}.enable")
@@ -163,9 +170,11 @@ class Page:
     def wait(self, script: str, seconds: float = 30.0) -> Any:
         """The value of an expression, once it is true."""
         end = time.monotonic() + seconds
+        # An element has no value on this side, but it is there.
+        asked = f"(async () => {{ const found = await ({script}); return found instanceof Element || found }})()"
         while True:
             try:
-                value = self.run(script)
+                value = self.run(asked)
             except (PageFailed, ProtocolFailed):
                 # Between two documents there is nothing to run in.
                 value = None
@@ -231,14 +240,25 @@ class Page:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(base64.b64decode(data))
 
+    def hear(self, method: str, listen: Callable[[Json], None]) -> None:
+        """Be called with the parameters of each event of a name, on another thread."""
+        self._listeners[method] = listen
+
     def _hear(self, message: Json) -> None:
-        parameters = message["params"]
-        if message["method"] == "Runtime.exceptionThrown":
-            details = parameters["exceptionDetails"]
-            self.errors.append(details.get("exception", {}).get("description") or details["text"])
-        elif message["method"] == "Runtime.consoleAPICalled" and parameters["type"] == "error":
+        listen = self._listeners.get(message["method"])
+        if listen is not None:
+            listen(message["params"])
+
+    def _take_exception(self, parameters: Json) -> None:
+        details = parameters["exceptionDetails"]
+        self.errors.append(details.get("exception", {}).get("description") or details["text"])
+
+    def _take_message(self, parameters: Json) -> None:
+        if parameters["type"] == "error":
             self.errors.append(" ".join(str(part.get("value", part.get("description"))) for part in parameters["args"]))
-        elif message["method"] == "Log.entryAdded" and parameters["entry"]["level"] == "error":
+
+    def _take_entry(self, parameters: Json) -> None:
+        if parameters["entry"]["level"] == "error":
             self.errors.append(f"{parameters['entry']['text']} {parameters['entry'].get('url', '')}")
 
 

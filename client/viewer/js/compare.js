@@ -59,16 +59,17 @@ function overlap(a, b) {
  * @param {Api} api
  * @param {string} a
  * @param {string} b
+ * @param {number} scoreMin
  * @param {AbortSignal} signal
  * @param {(sum: any) => void} onPart called as it grows
  */
-export async function loadDiff(api, a, b, signal, onPart) {
+export async function loadDiff(api, a, b, scoreMin, signal, onPart) {
   const counted = ["a_count", "b_count", "matched", "moved", "added", "removed"];
   const zero = () => Object.fromEntries(counted.map((name) => [name, 0]));
-  const sum = { total: zero(), labels: new Map(), buckets: new Map(), isComplete: false };
+  const sum = { total: zero(), labels: new Map(), buckets: new Map(), isComplete: false, scoreMin };
   const add = (/** @type {any} */ to, /** @type {any} */ part) => counted.forEach((name) => (to[name] += part[name]));
   for (let cursor = null, isFirst = true; isFirst || cursor; isFirst = false) {
-    const part = /** @type {any} */ (await api.get(`/jobs/${a}/diff/${b}`, { buckets: BUCKETS, cursor }, signal));
+    const part = /** @type {any} */ (await api.get(`/jobs/${a}/diff/${b}`, { buckets: BUCKETS, score_min: scoreMin, cursor }, signal));
     add(sum.total, part.total);
     for (const each of part.labels) {
       if (!sum.labels.has(each.label)) sum.labels.set(each.label, zero());
@@ -106,7 +107,7 @@ export function showDiff(panel, sum) {
     h("div", { class: `sum sum-${kind}` }, h("strong", {}, formatCount(count)), h("span", {}, name));
   fill(
     panel,
-    h("div", { class: "agreement" }, h("strong", {}, `${(agreement * 100).toFixed(1)} %`), h("span", { class: "soft" }, "agreement")),
+    h("div", { class: "agreement" }, h("strong", {}, `${(agreement * 100).toFixed(1)} %`), h("span", { class: "soft" }, `agreement at a score of ${sum.scoreMin.toFixed(2)} or more`)),
     h(
       "div",
       { class: "sums" },

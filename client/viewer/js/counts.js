@@ -9,9 +9,9 @@ const NICE_SECONDS = [0.25, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600];
 
 export class Counts {
   constructor() {
-    /** @type {Bucket[]} */
-    this.buckets = [];
-    this.isComplete = false;
+    /** Those that begin at each multiple of the width. @type {Map<number, Bucket[]>} */
+    this.bucketsByNumber = new Map();
+    this.width = 1;
   }
 
   /**
@@ -24,14 +24,21 @@ export class Counts {
     const width = NICE_SECONDS.find((seconds) => durationSeconds / seconds <= BUCKETS) ?? 1200;
     const q = `count detections by ${width < 1 ? `${width * 1000}ms` : `${width}s`}, label`;
     const items = await api.all(`/jobs/${jobId}/query`, { q }, signal);
-    this.buckets = items
-      .filter((item) => item.label)
-      .map((item) => ({ start: item.start_seconds, end: item.end_seconds, label: item.label, count: item.count }));
-    this.isComplete = true;
+    this.width = width;
+    for (const item of items) {
+      if (!item.label) continue;
+      const number = Math.round(item.start_seconds / width);
+      const bucket = { start: item.start_seconds, end: item.end_seconds, label: item.label, count: item.count };
+      this.bucketsByNumber.set(number, [...(this.bucketsByNumber.get(number) ?? []), bucket]);
+    }
   }
 
   /** Buckets that overlap [start, end). @param {number} start @param {number} end */
   between(start, end) {
-    return this.buckets.filter((bucket) => bucket.start < end && bucket.end > start);
+    const found = [];
+    for (let number = Math.floor(start / this.width); number * this.width < end; number++) {
+      found.push(...(this.bucketsByNumber.get(number) ?? []));
+    }
+    return found;
   }
 }

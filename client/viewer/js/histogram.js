@@ -35,11 +35,6 @@ export class Histogram {
     this.byTile[number] = byLabel;
   }
 
-  /** @param {number} number */
-  forget(number) {
-    this.byTile[number] = null;
-  }
-
   /** Whether a tile was counted. @param {number} number */
   has(number) {
     return this.byTile[number] != null;

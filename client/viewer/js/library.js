@@ -5,6 +5,7 @@ import { fill, h, icon, toast } from "./dom.js";
 import { formatAge, formatBytes, formatTime, plural } from "./format.js";
 import { writePlace } from "./links.js";
 import { problemBox, statePill } from "./problems.js";
+import { Thumbnails } from "./thumbnails.js";
 import { showUploads } from "./uploads_view.js";
 
 /** @typedef {import("./main.js").App} App */
@@ -70,7 +71,7 @@ export function libraryView(app) {
       onScreen.disconnect();
       drop.dispose();
       stopUploads();
-      for (const video of element.querySelectorAll("video")) video.removeAttribute("src");
+      for (const card of grid.children) /** @type {any} */ (card).release?.();
     },
   };
 }
@@ -202,23 +203,33 @@ function card(app, video, signal, onDeleted) {
       const { summary } = jobs.items[0];
       fill(state, statePill(jobs.items[0].state), summary ? h("span", { class: "soft" }, summary.labels.slice(0, 3).map((/** @type {any} */ each) => each.label).join(", ")) : null);
     }
-    if (source) preview(picture, source.url, media?.duration_seconds ?? 0);
+    if (source && media) element.release = preview(picture, source.url, media);
   };
   return element;
 }
 
-/** A frame of the video, and the others as the mouse moves over it. @param {HTMLElement} picture @param {string} url @param {number} duration */
-function preview(picture, url, duration) {
-  const video = h("video", { preload: "metadata", playsinline: true, src: url, tabindex: "-1", "aria-hidden": "true" });
-  video.muted = true;
-  video.addEventListener("loadedmetadata", () => (video.currentTime = Math.min(duration * 0.3, 30)));
-  video.addEventListener("loadeddata", () => picture.classList.add("is-ready"));
+/**
+ * A frame of the video; the others as the mouse moves over it. Videos are let go of as soon as their frame is drawn: each holds
+ * a connection, and a browser has six for a host.
+ * @param {HTMLElement} picture
+ * @param {string} url
+ * @param {any} media
+ */
+function preview(picture, url, media) {
+  const thumbnails = new Thumbnails(url, media.width / media.height);
+  const duration = media.duration_seconds;
+  const release = () => thumbnails.dispose();
+  thumbnails.canvas.classList.add("card-canvas");
+  thumbnails.canvas.addEventListener("drawn", () => picture.matches(":hover") || release());
   picture.addEventListener("pointermove", (event) => {
-    if (video.seeking || event.pointerType !== "mouse") return;
+    if (event.pointerType !== "mouse") return;
     const area = picture.getBoundingClientRect();
-    video.currentTime = ((event.clientX - area.left) / area.width) * duration;
+    thumbnails.show(((event.clientX - area.left) / area.width) * duration);
   });
-  picture.append(video);
+  picture.addEventListener("pointerleave", release);
+  picture.append(thumbnails.canvas);
+  thumbnails.show(Math.min(duration * 0.3, 30));
+  return release;
 }
 
 /** @param {App} app @param {HTMLElement} found @param {AbortSignal} signal */

@@ -11,6 +11,7 @@ import { toTrack } from "./lanes.js";
 import { replacePlace } from "./links.js";
 import { LabelList, TrackList, tabs } from "./lists.js";
 import { boxesAt } from "./overlay.js";
+import { problemBox } from "./problems.js";
 import { ENDED } from "./events.js";
 import { Problem } from "./api.js";
 import { readShape } from "./regions.js";
@@ -24,7 +25,7 @@ import { Timeline } from "./timeline.js";
 
 const TRACKS_MAX = 20_000;
 /** More rows are stored than are counted: those below the threshold. */
-const ROWS_PER_COUNTED = 3;
+const ROWS_PER_COUNTED = 10;
 
 export class Results {
   /**
@@ -135,6 +136,7 @@ export class Results {
   scoreSlider() {
     this.scoreInput = h("input", { type: "range", id: "score", min: "0", max: "1", step: "0.01", value: this.filter.scoreMin });
     this.scoreText = h("output", { for: "score" }, this.filter.scoreMin.toFixed(2));
+    this.scoreInput.addEventListener("change", () => this.other && this.compare());
     this.scoreInput.addEventListener("input", () => this.filter.set({ scoreMin: Number(this.scoreInput.value) }));
     const reset = h("button", { type: "button", class: "link-button", onclick: () => this.filter.set({ scoreMin: this.scoreDefault }) }, "default");
     return h("div", { class: "score" }, h("label", { for: "score" }, "Score at least"), this.scoreText, reset, this.scoreInput);
@@ -155,12 +157,23 @@ export class Results {
     this.setJob(this.job);
     this.loadSource();
     this.loadSegments();
-    if (this.other) loadDiff(this.app.api, this.job.job_id, this.other.job_id, this.abort.signal, (sum) => this.onDiff(sum)).catch((error) => this.side.prepend(String(error.message)));
+    if (this.other) this.compare();
     if (this.place.t) this.stage.player.seek(this.place.t);
     if (this.place.q) {
       this.tabs.choose(this.searchTab);
       this.stage.regions.set(readShape(this.place.q));
       this.search.ask(this.place.q);
+    }
+  }
+
+  /** Count the differences at the score of the slider; again when it has moved. */
+  async compare() {
+    this.diffAbort?.abort();
+    const abort = (this.diffAbort = new AbortController());
+    try {
+      await loadDiff(this.app.api, this.job.job_id, this.other.job_id, this.filter.scoreMin, abort.signal, (sum) => this.onDiff(sum));
+    } catch (error) {
+      if (!abort.signal.aborted) fill(this.diffPanel, problemBox(error));
     }
   }
 
@@ -183,6 +196,8 @@ export class Results {
     this.isOver = isOver;
     this.showLabels();
     if (isOver && !wasOver) {
+      // Tracks are numbered at the end: what was fetched before has none.
+      if (wasOver === false) this.store.refresh(0, this.video.media.duration_seconds);
       this.loadTracks();
       this.loadSegments();
       this.counts.load(this.app.api, job.job_id, this.video.media.duration_seconds, this.abort.signal).then(
@@ -196,8 +211,7 @@ export class Results {
   /** Results of a stretch of time can be read from now on. @param {number} start @param {number} end */
   addRange(start, end) {
     this.timeline.coverage.done.push({ start, end });
-    this.store.invalidate(start, Math.max(start, end - 1e-6));
-    this.stage.draw();
+    this.store.refresh(start, Math.max(start, end - 1e-6));
     this.timeline.redraw();
   }
 
@@ -452,6 +466,7 @@ export class Results {
 
   dispose() {
     this.abort.abort();
+    this.diffAbort?.abort();
     clearTimeout(this.linkTimer);
     this.unbindKeys?.();
     this.store.close();

@@ -13,7 +13,7 @@ import { Names, Tile } from "./tile.js";
 export const PAGE_ROWS = 1000;
 const BYTES_MAX = 64 << 20;
 const PARALLEL_FETCHES = 3;
-const ROWS_PER_TILE = 3000;
+const ROWS_PER_TILE = 2000;
 /** Fewer detections than this are fetched as a whole in the background: then every count is exact. */
 const EAGER_ROWS = 150_000;
 
@@ -38,6 +38,8 @@ export class Store extends EventTarget {
     this.histogram = new Histogram(Math.ceil(this.durationSeconds / this.tileSeconds) + 1, this.tileSeconds);
     /** @type {Map<number, AbortController>} */
     this.fetching = new Map();
+    /** Tiles of which there is more than was fetched. @type {Set<number>} */
+    this.stale = new Set();
     /** @type {number[]} */
     this.wanted = [];
     this.bytes = 0;
@@ -70,7 +72,7 @@ export class Store extends EventTarget {
     for (let number = this.tileNumber(start); number <= last; number++) {
       const tile = this.tiles.get(number);
       if (tile) this.touch(number, tile);
-      else numbers.push(number);
+      if (this.needs(number)) numbers.push(number);
     }
     const middle = this.tileNumber(focus);
     this.wanted = numbers.sort((a, b) => Math.abs(a - middle) - Math.abs(b - middle));
@@ -102,14 +104,18 @@ export class Store extends EventTarget {
     return null;
   }
 
-  /** Forget what was fetched of a range, since there is more now. @param {number} start @param {number} end */
-  invalidate(start, end) {
-    for (let number = this.tileNumber(start); number <= this.tileNumber(end); number++) {
-      this.fetching.get(number)?.abort();
-      this.drop(number);
-      this.histogram.forget(number);
+  /**
+   * Fetch a range again where it was fetched, since there is more of it now. What is there is shown until then.
+   * @param {number} start seconds
+   * @param {number} end
+   */
+  refresh(start, end) {
+    for (let number = this.tileNumber(start); number <= Math.min(this.tileNumber(end), this.tileCount - 1); number++) {
+      const fetching = this.fetching.get(number);
+      if (fetching || this.tiles.has(number)) this.stale.add(number);
+      fetching?.abort();
     }
-    this.dispatchEvent(new Event("stale"));
+    this.pump();
   }
 
   /** No more requests. */
@@ -121,17 +127,22 @@ export class Store extends EventTarget {
 
   pump() {
     while (!this.isClosed && this.fetching.size < PARALLEL_FETCHES) {
-      const number = this.wanted.find((wanted) => !this.fetching.has(wanted)) ?? this.nextInBackground();
+      const number = this.wanted.find((wanted) => this.needs(wanted)) ?? this.nextInBackground();
       if (number === undefined) return;
       this.wanted = this.wanted.filter((wanted) => wanted !== number);
       this.fetch(number);
     }
   }
 
+  /** @param {number} number */
+  needs(number) {
+    return (!this.tiles.has(number) || this.stale.has(number)) && !this.fetching.has(number);
+  }
+
   nextInBackground() {
     if (!this.isEager || this.bytes > BYTES_MAX / 2) return undefined;
     for (let number = 0; number < this.tileCount; number++) {
-      if (!this.tiles.has(number) && !this.fetching.has(number)) return number;
+      if (this.needs(number)) return number;
     }
     return undefined;
   }
@@ -140,6 +151,7 @@ export class Store extends EventTarget {
   async fetch(number) {
     const controller = new AbortController();
     this.fetching.set(number, controller);
+    this.stale.delete(number);
     const tile = new Tile(number * this.tileSeconds, (number + 1) * this.tileSeconds);
     const range = { from: tile.start, to: tile.end, score_min: 0, limit: PAGE_ROWS };
     try {
@@ -163,6 +175,7 @@ export class Store extends EventTarget {
 
   /** @param {number} number @param {Tile} tile */
   keep(number, tile) {
+    this.drop(number);
     this.tiles.set(number, tile);
     this.bytes += tile.bytes;
     this.histogram.count(number, tile, this.tickSeconds);
@@ -191,6 +204,6 @@ export class Store extends EventTarget {
 /** @param {{durationSeconds: number, expectedRows: number}} about a power of two, so that a tile is a few pages */
 function chooseTileSeconds({ durationSeconds, expectedRows }) {
   const perSecond = expectedRows / Math.max(durationSeconds, 1);
-  const seconds = perSecond ? ROWS_PER_TILE / perSecond : 16;
+  const seconds = perSecond ? ROWS_PER_TILE / perSecond : 8;
   return Math.min(64, Math.max(1, 2 ** Math.round(Math.log2(seconds))));
 }

@@ -30,9 +30,11 @@ export class Thumbnails {
     video.src = this.url;
     video.addEventListener("loadeddata", () => this.seek());
     video.addEventListener("seeked", () => {
+      if (this.video !== video) return;
       this.canvas.getContext("2d")?.drawImage(video, 0, 0, this.canvas.width, this.canvas.height);
       this.canvas.classList.add("is-ready");
       this.isBusy = false;
+      this.canvas.dispatchEvent(new Event("drawn"));
       this.seek();
     });
     return video;
@@ -45,8 +47,13 @@ export class Thumbnails {
     this.wanted = null;
   }
 
+  /** Let the video go, and its connection; `show` opens it again. */
   dispose() {
-    this.video?.removeAttribute("src");
-    this.video?.load();
+    const { video } = this;
+    this.video = null;
+    this.isBusy = false;
+    this.wanted = null;
+    video?.removeAttribute("src");
+    video?.load();
   }
 }

@@ -64,6 +64,7 @@ class WatchView {
   }
 
   async start() {
+    fill(this.content, skeleton());
     await this.loadVideo();
     if (this.abort.signal.aborted) return;
     this.jobs = (await this.app.api.get(`/videos/${this.place.videoId}/jobs`, { limit: 50 }, this.abort.signal)).items;
@@ -238,7 +239,7 @@ class WatchView {
   /** The state of the job, as long as there is something to say. */
   showStatus() {
     const { job, video } = this;
-    if (video.error) return fill(this.status, problemBox(video.error));
+    if (video.error) return this.showRejected();
     if (!job) return fill(this.status);
     const { segments_total: total, segments_done: done, segments_failed: failed } = job.progress;
     if (job.error) return fill(this.status, problemBox(job.error, this.retryButton(failed)));
@@ -282,7 +283,7 @@ class WatchView {
   }
 
   showNoJob() {
-    if (this.video.error) return fill(this.status, problemBox(this.video.error));
+    if (this.video.error) return this.showRejected();
     fill(
       this.content,
       h(
@@ -296,11 +297,17 @@ class WatchView {
     );
   }
 
+  showRejected() {
+    fill(this.status, problemBox(this.video.error, h("a", { class: "button", href: "#/" }, "All videos")));
+    fill(this.content);
+  }
+
   /** @param {any} error */
   failed(error) {
     if (this.abort.signal.aborted || error?.name === "AbortError") return;
     const isGone = error.status === 404;
     fill(this.status, problemBox(error, h("a", { class: "button", href: "#/" }, "All videos"), isGone ? null : h("button", { type: "button", class: "button", onclick: () => location.reload() }, "Try again")));
+    if (!this.results) fill(this.content);
     if (isGone) this.title.textContent = "Not found";
   }
 
@@ -311,4 +318,14 @@ class WatchView {
     this.stopUploads();
     this.results?.dispose();
   }
+}
+
+/** Where picture, timeline and lists will be. */
+function skeleton() {
+  return h(
+    "div",
+    { class: "results-layout skeleton", "aria-hidden": "true" },
+    h("div", { class: "results-main" }, h("div", { class: "skeleton-stage" }, icon("film")), h("div", { class: "skeleton-timeline" })),
+    h("div", { class: "skeleton-side" }),
+  );
 }
