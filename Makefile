@@ -17,6 +17,7 @@ CLIP := .cache/videos/bikes.mp4
 VIDEO ?= $(CLIP)
 MODEL ?= nanodet-g
 ARGS ?=
+BROWSER := .cache/browser/.fetched
 
 .PHONY: help
 help: ## List the commands
@@ -59,6 +60,14 @@ test: $(INSTALLED) $(CLIP) ## Run the tests [ARGS="-k name"]
 .PHONY: test-slow
 test-slow: $(INSTALLED) $(CLIP) ## Run the long matrices that the tests leave out [ARGS="-k name"]
 	$(BIN)/python -m pytest -m slow $(ARGS)
+
+.PHONY: test-browser
+test-browser: $(INSTALLED) $(CLIP) $(BROWSER) ## Run the tests of the viewer in a real Chromium [ARGS="-k name"]
+	$(BIN)/python -m pytest -m browser tests/browser $(ARGS)
+
+$(BROWSER): requirements/browser.txt tools/browser.py | $(INSTALLED)
+	@$(BIN)/python -m tools.browser
+	@touch $@
 
 .PHONY: check
 check: $(INSTALLED) ## Lint, format, types, import rules, generated files

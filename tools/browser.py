@@ -45,7 +45,9 @@ class Browser:
         """The environment of the process."""
         found = dict(os.environ)
         if self.libraries is not None:
-            found["LD_LIBRARY_PATH"] = os.pathsep.join(filter(None, [found.get("LD_LIBRARY_PATH"), str(self.libraries)]))
+            found["LD_LIBRARY_PATH"] = os.pathsep.join(
+                filter(None, [found.get("LD_LIBRARY_PATH"), str(self.libraries)])
+            )
         if self.fonts is not None:
             found["FONTCONFIG_PATH"] = str(self.fonts)
         return found

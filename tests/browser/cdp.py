@@ -161,7 +161,9 @@ class Page:
         Raises:
             PageFailed: it threw.
         """
-        answer = self.call("Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True, userGesture=True)
+        answer = self.call(
+            "Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True, userGesture=True
+        )
         if "exceptionDetails" in answer:
             details = answer["exceptionDetails"]
             raise PageFailed(details.get("exception", {}).get("description") or details["text"])

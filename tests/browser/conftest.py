@@ -11,7 +11,7 @@ import pytest
 
 from infra.local.stack import LocalStack, StackOptions
 from tests.browser.cdp import Chromium, Page
-from tests.flow.conftest import bikes, corpus  # noqa: F401  fixtures
+from tests.flow import conftest as flow
 from tests.flow.tenant import Tenant
 from tools.browser import find_axe, find_browser
 
@@ -20,6 +20,10 @@ SETTINGS = {"REELSCAN_MULTIPART_THRESHOLD_BYTES": str(9 * MIB)}
 FAST_MODEL, OTHER_MODEL = "ssdlite-mobilenet-v2", "nanodet-g"
 
 _numbers = itertools.count(1)
+
+# The clip and the odd videos of the flow tests.
+bikes = flow.bikes
+corpus = flow.corpus
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -39,7 +39,7 @@ def shown_frame(page: Page, frames: np.ndarray, selector: str = "video") -> int:
     """The index of the frame that is nearest to what the page shows."""
     grabbed = np.array(page.run(GRAB % (WIDTH, HEIGHT, selector)), dtype=np.float32).reshape(HEIGHT, WIDTH)
     differences = np.abs(frames - grabbed).mean(axis=(1, 2))
-    return int(differences.argmin())
+    return int(np.argmin(differences))
 
 
 def _shrink(grey: np.ndarray) -> np.ndarray:
@@ -47,4 +47,5 @@ def _shrink(grey: np.ndarray) -> np.ndarray:
     columns = np.linspace(0, grey.shape[1], WIDTH + 1).astype(int)
     sums = np.add.reduceat(np.add.reduceat(grey, rows[:-1], axis=0), columns[:-1], axis=1)
     counts = np.outer(np.diff(rows), np.diff(columns))
-    return (sums / counts).astype(np.float32)
+    small: np.ndarray = (sums / counts).astype(np.float32)
+    return small

@@ -49,7 +49,9 @@ def test_boxes_of_a_turned_video_are_those_of_the_picture_as_shown(viewer: Viewe
     media = viewer.tenant.video(created["video"]["video_id"])["media"]
     assert shape == [media["width"], media["height"]]
     page.run("reelscan.view.results.filter.set({ scoreMin: 0 })")
-    drawn = page.wait("reelscan.view.results.stage.drawn?.length && reelscan.view.results.stage.drawn.map((each) => each.box)")
+    drawn = page.wait(
+        "reelscan.view.results.stage.drawn?.length && reelscan.view.results.stage.drawn.map((each) => each.box)"
+    )
     assert all(0 <= x1 < x2 <= media["width"] and 0 <= y1 < y2 <= media["height"] for x1, y1, x2, y2 in drawn)
 
 

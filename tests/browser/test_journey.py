@@ -27,6 +27,11 @@ COLOR_ON_EDGE = """
 """
 
 
+ALL_FETCHED = """
+(({ fetching, tiles, tileCount }) => !fetching.size && tiles.size >= tileCount)(reelscan.view.results.store)
+"""
+
+
 @pytest.fixture
 def page(shared: Viewer, analysed: Analysed) -> Page:
     page = shared.open(analysed.place(query="&t=4.8"))
@@ -58,7 +63,9 @@ def test_events_come_by_the_subscription_and_results_of_a_segment_before_the_end
     )
     page.run(f"location.hash = '#/videos/{created['video']['video_id']}'")
     page.wait("document.querySelector('.partial-note')", 60)
-    rows = page.wait("reelscan.view.results && [...reelscan.view.results.store.tiles.values()].some((tile) => tile.rows)")
+    rows = page.wait(
+        "reelscan.view.results && [...reelscan.view.results.store.tiles.values()].some((tile) => tile.rows)"
+    )
     assert (rows, page.run("reelscan.view.job.state")) == (True, "RUNNING")
     page.wait("reelscan.view.job.state === 'SUCCEEDED'", 100)
     page.wait("reelscan.view.results.trackList.tracks.length")
@@ -107,7 +114,7 @@ def test_the_same_boxes_are_drawn_on_a_narrow_page_and_on_a_screen_with_more_pix
 
 
 def test_the_score_slider_and_labels_need_no_request(page: Page) -> None:
-    page.wait("!reelscan.view.results.store.fetching.size && reelscan.view.results.store.tiles.size >= reelscan.view.results.store.tileCount")
+    page.wait(ALL_FETCHED)
     asked = "performance.getEntriesByType('resource').filter((each) => each.name.includes('/jobs/')).length"
     before = page.run(asked)
     shown = [_set_score(page, score) for score in (0, 0.3, 0.6, 0.95)]
@@ -119,7 +126,7 @@ def test_the_score_slider_and_labels_need_no_request(page: Page) -> None:
 
 
 def test_the_counts_of_the_list_are_those_of_the_job(page: Page, shared: Viewer, analysed: Analysed) -> None:
-    page.wait("reelscan.view.results.store.tiles.size >= reelscan.view.results.store.tileCount")
+    page.wait(ALL_FETCHED)
     page.run("reelscan.view.results.filter.set({ scoreMin: 0.5 })")
     shown = {each["label"]: each["count"] for each in page.run("reelscan.view.results.labelList.labels")}
     expected: dict[str, int] = {}
@@ -142,4 +149,6 @@ def _set_score(page: Page, score: float) -> int:
 
 
 def _by_box(boxes: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
-    return sorted((each["label"], round(each["score"], 3), *(round(value, 2) for value in each["box"])) for each in boxes)
+    return sorted(
+        (each["label"], round(each["score"], 3), *(round(value, 2) for value in each["box"])) for each in boxes
+    )

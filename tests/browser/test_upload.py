@@ -48,7 +48,12 @@ def test_an_upload_goes_on_after_a_reload_and_sends_no_part_again_that_s3_has(vi
     assert sorted([*stored, *sent]) == list(range(1, PARTS + 1))
     assert page.run("[...reelscan.app.uploads.byVideoId.values()][0].resumedParts") == len(stored)
     assert _stored_digest(viewer.tenant_name, video_id) == hashlib.sha256(large.read_bytes()).hexdigest()
-    page.wait("reelscan.view.job?.state === 'SUCCEEDED' || reelscan.app.api.get('/videos/" + video_id + "').then((one) => one.video.state === 'READY')", 60)
+    page.wait(
+        "reelscan.view.job?.state === 'SUCCEEDED' || reelscan.app.api.get('/videos/"
+        + video_id
+        + "').then((one) => one.video.state === 'READY')",
+        60,
+    )
 
 
 def test_another_file_of_that_name_does_not_continue_it(viewer: Viewer, large: Path, bikes: Path) -> None:

@@ -5,6 +5,10 @@
 const SEEK_PATIENCE_MS = 1500;
 /** Into the frame that is meant, since times are rounded. */
 const INTO_FRAME_SECONDS = 0.0002;
+/** Media times of two frames differ by more than this. */
+const FRAMES_DIFFER_SECONDS = 0.0003;
+/** Slow enough that every frame is shown. */
+const CREEP_RATE = 0.25;
 const RATES = [1, 2, 4, 8];
 
 /** What is shown. @typedef {{seconds: number, pts: number, mediaTime: number}} Shown */
@@ -162,32 +166,58 @@ export class Player extends EventTarget {
   }
 
   async stepBack() {
-    // The last frame that begins before this one does.
-    await this.show(this.shown.mediaTime - 0.0008);
+    const { mediaTime: from } = this.shown;
+    if (from <= FRAMES_DIFFER_SECONDS) return;
+    const found = await this.show(from - 0.0008);
+    if (found === null || found < from - FRAMES_DIFFER_SECONDS) return;
+    // By its declared length the frame before has ended already: run up to it.
+    const start = Math.max(0, from - 4 * this.frameSeconds);
+    const before = await this.show(start).then(() => this.creepUntil(from));
+    await this.show(start);
+    while (before !== null && this.shown.mediaTime < before - FRAMES_DIFFER_SECONDS) {
+      if ((await this.creep()) === null) return;
+    }
   }
 
   async stepOn() {
-    // The frame of a time is the last one that begins before it: look further until it is another one, in steps that are
-    // too short to leave one out.
     const { mediaTime: from } = this.shown;
-    let nothingUntil = from;
-    for (let reach = this.frameSeconds * 1.02; ; reach *= 1.5) {
-      const target = from + reach;
-      if (target > this.video.duration && nothingUntil > this.video.duration - this.frameSeconds / 4) return;
-      const found = await this.show(Math.min(target, this.video.duration - this.frameSeconds / 8));
-      if (found === null || target >= this.video.duration) return;
-      if (found > from + 0.0001) break;
-      nothingUntil = target;
+    const target = from + this.frameSeconds * 1.02;
+    if (!(target < this.video.duration)) return;
+    const found = await this.show(target);
+    const isNext = found !== null && found > from + FRAMES_DIFFER_SECONDS && found <= target;
+    // Where frames do not last equally long, a seek passes over those that are shorter than they say, or stays where it is.
+    if (isNext || found === null) return;
+    await this.show(from + INTO_FRAME_SECONDS);
+    await this.creep();
+  }
+
+  /** Play slowly until another frame is shown. @returns {Promise<number | null>} its media time */
+  async creep() {
+    const { mediaTime: from } = this.shown;
+    const { muted } = this.video;
+    this.video.muted = true;
+    this.video.playbackRate = CREEP_RATE;
+    let found = null;
+    try {
+      await this.video.play();
+      do found = await this.nextFrame();
+      while (found !== null && found <= from + FRAMES_DIFFER_SECONDS);
+    } finally {
+      this.video.pause();
+      this.video.playbackRate = 1;
+      this.video.muted = muted;
     }
-    // After a longer gap several frames may begin within the last step: go back to the first of them.
-    while (nothingUntil > from && this.shown.mediaTime > nothingUntil) {
-      const reached = this.shown.mediaTime;
-      const before = await this.show(reached - 0.0008);
-      if (before === null) return;
-      if (before <= nothingUntil) {
-        await this.show(reached + INTO_FRAME_SECONDS);
-        return;
-      }
+    if (found !== null) this.take(found);
+    return found;
+  }
+
+  /** Go on frame by frame up to the last one before `end`. @param {number} end @returns {Promise<number | null>} its media time */
+  async creepUntil(end) {
+    let last = this.shown.mediaTime < end ? this.shown.mediaTime : null;
+    for (;;) {
+      const found = await this.creep();
+      if (found === null || found >= end - FRAMES_DIFFER_SECONDS) return last;
+      last = found;
     }
   }
 
