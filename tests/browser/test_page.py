@@ -157,7 +157,7 @@ def test_a_region_drawn_with_the_mouse_is_asked_in_pixels_of_the_frame(
 ) -> None:
     page.press("r")
     page.wait("document.querySelector('.stage-regions.is-drawing')")
-    for x, y in ((300, 20), (600, 20), (600, 272), (300, 272), (300, 20)):
+    for x, y in ((300, 20), (600, 20), (600, 262), (300, 262), (300, 20)):
         page.click(*_on_screen(page, x, y))
     page.wait("reelscan.view.results.search.found.length")
     q = page.run("reelscan.view.results.search.q")

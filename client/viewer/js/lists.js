@@ -7,6 +7,7 @@ import { formatCount, formatTime, plural } from "./format.js";
 /** @typedef {import("./lanes.js").Track} Track */
 
 const TRACKS_LISTED = 200;
+const DRAW_SOON_MS = 120;
 
 export class LabelList {
   /** @param {Filter} filter @param {LabelColors} colors */
@@ -29,6 +30,10 @@ export class LabelList {
 
   draw() {
     const wanted = this.search.value.toLowerCase();
+    const rows = this.labels.map(({ label, count }) => `${label} ${count} ${this.filter.shows(label)}`);
+    const key = [wanted, document.documentElement.dataset.theme, ...rows].join("|");
+    if (key === this.drawnKey) return;
+    this.drawnKey = key;
     const names = this.labels.map(({ label }) => label);
     this.all.textContent = this.filter.labels ? "Show all" : "Hide all";
     const focused = document.activeElement?.getAttribute("data-focus");
@@ -69,6 +74,9 @@ export class TrackList {
     this.onTrack = onTrack;
     /** @type {Track[]} */
     this.tracks = [];
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
+    this.timer = undefined;
+    this.isOver = false;
     this.isTracking = true;
     this.search = h("input", { type: "search", placeholder: "Label or number", "aria-label": "Find a track", oninput: () => this.draw() });
     this.list = h("ul", { class: "tracks" });
@@ -81,10 +89,19 @@ export class TrackList {
     this.tracks = tracks;
     this.isTracking = isTracking;
     this.isOver = isOver;
-    this.draw();
+    this.drawSoon();
+  }
+
+  /** A slider that is dragged changes the list with every frame: now and then is enough. */
+  drawSoon() {
+    this.timer ??= setTimeout(() => this.draw(), DRAW_SOON_MS);
   }
 
   draw() {
+    clearTimeout(this.timer);
+    this.timer = undefined;
+    // Nobody sees it: it is drawn when its tab is opened.
+    if (this.element.closest("[hidden]")) return;
     const wanted = this.search.value.toLowerCase().replace("#", "").trim();
     const found = this.tracks.filter(
       (track) =>

@@ -62,22 +62,43 @@ export function fitFrame(width, height, frameWidth, frameHeight) {
   return { left: (width - frameWidth * scale) / 2, top: (height - frameHeight * scale) / 2, scale };
 }
 
+/** Sizes of canvases in CSS pixels; asking an element in every frame would have the page laid out each time. */
+/** @type {WeakMap<Element, {width: number, height: number}>} */
+const sizes = new WeakMap();
+const observer = new ResizeObserver((entries) => {
+  for (const { target, contentRect } of entries) sizes.set(target, { width: contentRect.width, height: contentRect.height });
+});
+
+/** @param {HTMLCanvasElement} canvas */
+export function sizeOf(canvas) {
+  let size = sizes.get(canvas);
+  if (!size) {
+    size = { width: canvas.clientWidth, height: canvas.clientHeight };
+    sizes.set(canvas, size);
+    observer.observe(canvas);
+  }
+  return size;
+}
+
 /**
  * Give a canvas the pixels of its size on the screen.
  * @param {HTMLCanvasElement} canvas
+ * @param {number} [height] in CSS pixels, when it was changed just now
  * @returns {{context: CanvasRenderingContext2D, width: number, height: number}} cleared, in CSS pixels
  */
-export function prepare(canvas) {
+export function prepare(canvas, height) {
   const ratio = devicePixelRatio || 1;
-  const [width, height] = [canvas.clientWidth, canvas.clientHeight];
-  if (canvas.width !== Math.round(width * ratio) || canvas.height !== Math.round(height * ratio)) {
-    canvas.width = Math.round(width * ratio);
-    canvas.height = Math.round(height * ratio);
+  const size = sizeOf(canvas);
+  if (height !== undefined) size.height = height;
+  const [pixelsWide, pixelsHigh] = [Math.round(size.width * ratio), Math.round(size.height * ratio)];
+  if (canvas.width !== pixelsWide || canvas.height !== pixelsHigh) {
+    canvas.width = pixelsWide;
+    canvas.height = pixelsHigh;
   }
   const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
   context.setTransform(ratio, 0, 0, ratio, 0, 0);
-  context.clearRect(0, 0, width, height);
-  return { context, width, height };
+  context.clearRect(0, 0, size.width, size.height);
+  return { context, ...size };
 }
 
 /**

@@ -103,7 +103,7 @@ export class Results {
     /** @type {[string, any][]} */
     const panels = [["Labels", this.labelList.element], ["Tracks", this.trackList.element], ["Search", this.search.element]];
     if (this.other) panels.unshift(["Difference", this.diffPanel]);
-    this.tabs = tabs(panels);
+    this.tabs = tabs(panels, (name) => name === "Tracks" && this.trackList.draw());
     this.searchTab = panels.length - 1;
     this.thumbnail = h("div", { class: "thumbnail", hidden: true });
     this.side = h("aside", { class: "side panel", "aria-label": "Results" }, this.scoreSlider(), this.tabs.element);
@@ -309,8 +309,8 @@ export class Results {
     this.timeline.setTime(shown.seconds, isPlaying || Boolean(reverse));
     const reach = this.store.tileSeconds * 2;
     const [start, end] = [Math.max(0, shown.seconds - reach / 2), Math.min(this.video.media.duration_seconds, shown.seconds + reach)];
-    if (!this.store.peek(shown.seconds) || isPlaying) this.store.want(start, end, shown.seconds);
-    this.otherStore?.want(start, end, shown.seconds);
+    this.store.want("player", start, end, shown.seconds);
+    this.otherStore?.want("player", start, end, shown.seconds);
     const found = this.store.frameAt(shown.seconds, shown.pts + 1);
     const isExact = found && this.stage.clock.isSame(found.tile.framePts[found.frame], shown.pts);
     this.stage.frameNumber.textContent = this.stage.drawn?.length ? `${this.stage.drawn.length} here${isExact ? "" : ", held"}` : "";
@@ -337,7 +337,7 @@ export class Results {
     this.scoreInput.value = String(this.filter.scoreMin);
     this.scoreText.textContent = this.filter.scoreMin.toFixed(2);
     this.showLabels();
-    this.trackList.draw();
+    this.trackList.drawSoon();
     this.stage.draw();
     this.writeLinkSoon();
   }

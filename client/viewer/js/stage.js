@@ -3,7 +3,7 @@
 import { FrameClock } from "./clock.js";
 import { h, iconButton } from "./dom.js";
 import { formatTime } from "./format.js";
-import { drawBoxes, fitFrame, prepare } from "./overlay.js";
+import { drawBoxes, fitFrame, prepare, sizeOf } from "./overlay.js";
 import { Player } from "./player.js";
 import { problemBox } from "./problems.js";
 import { RegionEditor } from "./regions.js";
@@ -52,7 +52,9 @@ export class Stage extends EventTarget {
       this.draw();
       this.regions.draw();
     });
-    this.observer.observe(this.frameElement);
+    // After those who keep their sizes: they are told first.
+    for (const canvas of [this.overlay, this.regionCanvas]) sizeOf(canvas);
+    this.observer.observe(this.overlay);
     this.regionCanvas.addEventListener("click", () => {
       if (!this.regions.drawing && !this.regions.shape && !this.wasDrawing) this.player.toggle();
       this.wasDrawing = Boolean(this.regions.drawing);
@@ -80,7 +82,8 @@ export class Stage extends EventTarget {
   }
 
   fit() {
-    return fitFrame(this.overlay.clientWidth, this.overlay.clientHeight, this.media.width, this.media.height);
+    const { width, height } = sizeOf(this.overlay);
+    return fitFrame(width, height, this.media.width, this.media.height);
   }
 
   draw() {

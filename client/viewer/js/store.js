@@ -40,9 +40,10 @@ export class Store extends EventTarget {
     this.fetching = new Map();
     /** Tiles of which there is more than was fetched. @type {Set<number>} */
     this.stale = new Set();
-    /** @type {number[]} */
-    this.wanted = [];
+    /** What each part of the page looks at. @type {Map<"player" | "timeline", {first: number, last: number, focus: number}>} */
+    this.claims = new Map();
     this.bytes = 0;
+    this.bytesMax = BYTES_MAX;
     this.requests = 0;
     this.isClosed = false;
     /** @type {Error | null} */
@@ -60,27 +61,51 @@ export class Store extends EventTarget {
   }
 
   /**
-   * Say what is looked at: tiles of [start, end) are fetched, those nearest to `focus` first; what was wanted before and
-   * is not any more is given up.
+   * Say what is looked at: tiles of [start, end) are fetched, those nearest to `focus` first. What the same part of the page
+   * wanted before, and nobody wants any more, is given up.
+   * @param {"player" | "timeline"} who the player's tiles go first
    * @param {number} start seconds
    * @param {number} end
    * @param {number} focus
    */
-  want(start, end, focus) {
-    const numbers = [];
-    const last = Math.min(this.tileNumber(end), this.tileCount - 1);
-    for (let number = this.tileNumber(start); number <= last; number++) {
+  want(who, start, end, focus) {
+    const [first, last] = [this.tileNumber(start), Math.min(this.tileNumber(end), this.tileCount - 1)];
+    const known = this.claims.get(who);
+    this.claims.set(who, { first, last, focus: this.tileNumber(focus) });
+    for (let number = first; number <= last; number++) {
       const tile = this.tiles.get(number);
       if (tile) this.touch(number, tile);
-      if (this.needs(number)) numbers.push(number);
     }
-    const middle = this.tileNumber(focus);
-    this.wanted = numbers.sort((a, b) => Math.abs(a - middle) - Math.abs(b - middle));
-    for (const [number, fetching] of this.fetching) {
-      const isWanted = number >= this.tileNumber(start) && number <= last;
-      if (!isWanted && !this.isEager) fetching.abort();
+    if (known?.first === first && known.last === last) return;
+    if (!this.isEager) {
+      for (const [number, fetching] of this.fetching) if (!this.isClaimed(number)) fetching.abort();
     }
     this.pump();
+  }
+
+  /** Nothing is looked at there any more. @param {"player" | "timeline"} who */
+  unwant(who) {
+    this.claims.delete(who);
+  }
+
+  /** @param {number} number */
+  isClaimed(number) {
+    for (const { first, last } of this.claims.values()) if (number >= first && number <= last) return true;
+    return false;
+  }
+
+  nextWanted() {
+    for (const who of /** @type {const} */ (["player", "timeline"])) {
+      const claim = this.claims.get(who);
+      if (!claim) continue;
+      let nearest;
+      for (let number = claim.first; number <= claim.last; number++) {
+        const isNearer = nearest === undefined || Math.abs(number - claim.focus) < Math.abs(nearest - claim.focus);
+        if (isNearer && this.needs(number)) nearest = number;
+      }
+      if (nearest !== undefined) return nearest;
+    }
+    return undefined;
   }
 
   /** Tile of a time if it is there. @param {number} seconds @returns {Tile | undefined} */
@@ -127,9 +152,8 @@ export class Store extends EventTarget {
 
   pump() {
     while (!this.isClosed && this.fetching.size < PARALLEL_FETCHES) {
-      const number = this.wanted.find((wanted) => this.needs(wanted)) ?? this.nextInBackground();
+      const number = this.nextWanted() ?? this.nextInBackground();
       if (number === undefined) return;
-      this.wanted = this.wanted.filter((wanted) => wanted !== number);
       this.fetch(number);
     }
   }
@@ -140,7 +164,7 @@ export class Store extends EventTarget {
   }
 
   nextInBackground() {
-    if (!this.isEager || this.bytes > BYTES_MAX / 2) return undefined;
+    if (!this.isEager || this.bytes > this.bytesMax / 2) return undefined;
     for (let number = 0; number < this.tileCount; number++) {
       if (this.needs(number)) return number;
     }
@@ -180,8 +204,8 @@ export class Store extends EventTarget {
     this.bytes += tile.bytes;
     this.histogram.count(number, tile, this.tickSeconds);
     for (const oldest of this.tiles.keys()) {
-      if (this.bytes <= BYTES_MAX || oldest === number) break;
-      this.drop(oldest);
+      if (this.bytes <= this.bytesMax) break;
+      if (oldest !== number && !this.isClaimed(oldest)) this.drop(oldest);
     }
     this.dispatchEvent(new Event("change"));
   }

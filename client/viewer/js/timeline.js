@@ -14,6 +14,7 @@ const TRACK_HEIGHT = 16;
 const COLUMN_WIDTH = 2;
 const RULER_HEIGHT = 26;
 const ZOOM_STEP = 1.25;
+const TILES_IN_VIEW_MAX = 16;
 const TICK_SECONDS = [0.04, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600];
 
 /** A stretch of time in a lane of its own: what a query found, what was not analysed. */
@@ -49,6 +50,8 @@ export class Timeline {
     /** @type {{done: Span[], failed: Span[]}} */
     this.coverage = { done: [], failed: [] };
     this.isDirty = false;
+    /** Of the track; asking the element in every frame would have the page laid out each time. */
+    this.width = 1;
     /** Milliseconds that drawing took, newest last: what keeps it smooth is tested. @type {number[]} */
     this.drawTimes = [];
     /** @type {{y: number, height: number, tracks: Track[]}[]} */
@@ -94,7 +97,10 @@ export class Timeline {
 
   listen() {
     const redraw = () => this.redraw();
-    const observer = new ResizeObserver(redraw);
+    const observer = new ResizeObserver(([entry]) => {
+      this.width = entry.contentRect.width || 1;
+      this.redraw();
+    });
     observer.observe(this.track);
     const { store, filter } = this.parts;
     store.addEventListener("change", redraw);
@@ -154,10 +160,6 @@ export class Timeline {
       },
       { passive: false },
     );
-  }
-
-  get width() {
-    return this.track.clientWidth || 1;
   }
 
   /** @param {MouseEvent} event */
@@ -250,13 +252,15 @@ export class Timeline {
 
   draw() {
     const { store, filter, counts } = this.parts;
-    store.want(this.start, Math.min(this.end, this.start + store.tileSeconds * 24), this.seconds);
+    // Further out the counts of the service are fine enough.
+    if ((this.end - this.start) / store.tileSeconds <= TILES_IN_VIEW_MAX) store.want("timeline", this.start, this.end, this.seconds);
+    else store.unwant("timeline");
     const columns = Math.max(1, Math.floor(this.width / COLUMN_WIDTH));
     const density = measureDensity(store, filter, counts, this.start, this.end, columns);
     const rows = this.layOut();
     this.drawGutter(rows);
     this.lanes.style.height = `${rows.height}px`;
-    const { context } = prepare(this.lanes);
+    const { context } = prepare(this.lanes, rows.height);
     this.drawGrid(context, rows.height);
     for (const row of rows.rows) {
       if (row.kind === "label") this.drawDensity(context, row, density);
