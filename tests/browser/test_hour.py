@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -85,10 +84,15 @@ def test_only_what_is_looked_at_is_fetched(page: Page, hour: Hour) -> None:
 def test_boxes_in_the_middle_are_those_of_the_frame(page: Page) -> None:
     page.run("reelscan.view.results.filter.set({ scoreMin: 0 })")
     page.run("reelscan.view.results.go(1834.5)")
-    page.wait("Math.abs(reelscan.view.results.seconds - 1834.5) < 0.0006 && reelscan.view.results.stage.drawn?.length === 28", 60)
+    page.wait(
+        "Math.abs(reelscan.view.results.seconds - 1834.5) < 0.0006 && reelscan.view.results.stage.drawn?.length === 28",
+        60,
+    )
     drawn = page.run("reelscan.view.results.stage.drawn.map(({ box, track }) => [track, ...box])")
     expected = [box_of(round(1834.5 * RATE), thing) for thing in range(THINGS)]
-    assert sorted(drawn) == [pytest.approx([each["track_id"], *each["box"]], abs=0.01) for each in sorted(expected, key=_track)]
+    assert sorted(drawn) == [
+        pytest.approx([each["track_id"], *each["box"]], abs=0.01) for each in sorted(expected, key=_track)
+    ]
 
 
 def test_what_was_not_looked_at_for_long_is_forgotten_but_for_its_counts(page: Page) -> None:
@@ -100,7 +104,9 @@ def test_what_was_not_looked_at_for_long_is_forgotten_but_for_its_counts(page: P
     held = page.run("[...reelscan.view.results.store.tiles.values()].reduce((sum, tile) => sum + tile.bytes, 0)")
     assert held == page.run("reelscan.view.results.store.bytes")
     assert held <= 150_000
-    assert page.run("reelscan.view.results.store.histogram.byTile.filter(Boolean).length > reelscan.view.results.store.tiles.size")
+    assert page.run(
+        "reelscan.view.results.store.histogram.byTile.filter(Boolean).length > reelscan.view.results.store.tiles.size"
+    )
 
 
 def _quantile(values: list[float], share: float) -> float:

@@ -67,11 +67,22 @@ def test_events_come_by_the_subscription_and_results_of_a_segment_before_the_end
         "reelscan.view.results && [...reelscan.view.results.store.tiles.values()].some((tile) => tile.rows)"
     )
     assert (rows, page.run("reelscan.view.job.state")) == (True, "RUNNING")
+    assert viewer.stack.graphql.subscriptions == 1
     page.wait("reelscan.view.job.state === 'SUCCEEDED'", 100)
     page.wait("reelscan.view.results.trackList.tracks.length")
     tracked = "[...reelscan.view.results.store.tiles.values()].every((tile) => tile.tracks.some((track) => track > 0))"
     page.wait(tracked)
     assert viewer.stack.graphql.subscriptions == 0
+    assert page.errors == []
+
+
+def test_without_a_subscription_the_job_is_polled(viewer: Viewer, bikes: Path) -> None:
+    page = viewer.open()
+    page.run("reelscan.app.config.realtime_url = null")
+    created = viewer.tenant.upload(bikes, analyze={"models": [FAST_MODEL], "sampling": {"kind": "keyframes"}})
+    page.run(f"location.hash = '#/videos/{created['video']['video_id']}'")
+    page.wait("reelscan.view.job?.state === 'SUCCEEDED'", 60)
+    page.wait("reelscan.view.results?.labelList.labels.length")
     assert page.errors == []
 
 

@@ -106,7 +106,8 @@ def test_home_end_and_brackets_go_to_the_ends_and_to_what_is_there(page: Page) -
 
 def test_a_click_in_the_timeline_goes_there_and_hover_shows_a_picture(page: Page) -> None:
     area = page.run(
-        "(({ left, top, width }) => ({ left, top, width }))(document.querySelector('.timeline-track').getBoundingClientRect())"
+        "(({ left, top, width }) => ({ left, top, width }))"
+        "(document.querySelector('.timeline-track').getBoundingClientRect())"
     )
     page.move(area["left"] + area["width"] * 0.7, area["top"] + 40)
     page.wait("!document.querySelector('.thumbnail').hidden && document.querySelector('.thumbnail canvas.is-ready')")
@@ -121,7 +122,7 @@ def test_a_lane_opens_to_a_row_for_each_track_and_a_track_can_be_chosen(
     page.run("document.querySelector('[data-lane=person]').click()")
     page.wait("reelscan.view.results.timeline.trackRows.length")
     rows = page.run(
-        "reelscan.view.results.timeline.trackRows.flatMap((row) => row.tracks.map((track) => track.id)).sort((a, b) => a - b)"
+        "reelscan.view.results.timeline.trackRows.flatMap((row) => row.tracks.map(({ id }) => id)).sort((a, b) => a - b)"
     )
     expected = sorted(
         track["track_id"] for track in shared.tenant.pages(f"/jobs/{analysed.jobs[0]}/tracks", label="person")
@@ -131,7 +132,8 @@ def test_a_lane_opens_to_a_row_for_each_track_and_a_track_can_be_chosen(
     page.run("document.querySelector('.track-button').click()")
     chosen = page.wait("reelscan.view.results.filter.track")
     page.wait(
-        "reelscan.view.results.stage.drawn?.some((box) => box.track === reelscan.view.results.filter.track && !box.isFaint)"
+        "(({ stage, filter }) => stage.drawn?.some((box) => box.track === filter.track && !box.isFaint))"
+        "(reelscan.view.results)"
     )
     assert chosen == page.run(
         "reelscan.view.results.trackList.tracks.find((each) => reelscan.view.results.filter.shows(each.label)).id"

@@ -42,6 +42,7 @@ export class Api {
    */
   async poll(path) {
     const known = this.known.get(path);
+    /** @type {Record<string, string>} */
     const headers = known ? { "If-None-Match": known.etag } : {};
     const { response, value } = await this.ask("GET", path, {}, undefined, { headers });
     const retryAfterSeconds = Number(response.headers.get("Retry-After")) || 2;

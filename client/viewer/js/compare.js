@@ -28,7 +28,9 @@ export function matchBoxes(a, b) {
   }
   pairs.sort((x, y) => y.iou - x.iou || x.scores - y.scores || x.i - y.i || x.j - y.j);
   /** @type {(keyof typeof COLORS)[]} */
-  const [kindsA, kindsB] = [new Array(a.length).fill("removed"), new Array(b.length).fill("added")];
+  const kindsA = a.map(() => "removed");
+  /** @type {(keyof typeof COLORS)[]} */
+  const kindsB = b.map(() => "added");
   const taken = { a: new Set(), b: new Set() };
   for (const { i, j, iou } of pairs) {
     if (taken.a.has(i) || taken.b.has(j)) continue;

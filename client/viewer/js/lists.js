@@ -10,6 +10,9 @@ const TRACKS_LISTED = 200;
 const DRAW_SOON_MS = 120;
 
 export class LabelList {
+  /** What the list shows now. */
+  drawnKey = "";
+
   /** @param {Filter} filter @param {LabelColors} colors */
   constructor(filter, colors) {
     this.filter = filter;

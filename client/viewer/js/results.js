@@ -28,6 +28,25 @@ const TRACKS_MAX = 20_000;
 const ROWS_PER_COUNTED = 10;
 
 export class Results {
+  /** @type {HTMLInputElement} */
+  scoreInput;
+  /** @type {HTMLOutputElement} */
+  scoreText;
+  /** @type {LabelList} */
+  labelList;
+  /** @type {TrackList} */
+  trackList;
+  /** @type {SearchPanel} */
+  search;
+  /** Which of the tabs is the search. @type {number} */
+  searchTab;
+  /** @type {ReturnType<typeof tabs>} */
+  tabs;
+  /** @type {HTMLElement} */
+  thumbnail;
+  /** @type {Stage} */
+  stage;
+
   /**
    * @param {App} app
    * @param {any} video
@@ -291,13 +310,13 @@ export class Results {
     this.timeline.setLabels(labels.filter(({ label, count }) => count || this.filter.labels?.has(label)).map(({ label }) => label));
   }
 
-  /** @param {import("./player.js").Shown} shown */
+  /** @param {import("./player.js").Shown} shown @returns {import("./overlay.js").Box[] | null} */
   boxesOf(shown) {
     if (this.other) return this.compared(shown)?.a ?? null;
     return boxesAt(this.store, this.filter, this.colors, this.stage.clock, shown, this.heldSeconds);
   }
 
-  /** @param {import("./player.js").Shown} shown */
+  /** @param {import("./player.js").Shown} shown @returns {ReturnType<typeof matchBoxes> | null} */
   compared(shown) {
     if (!this.otherStore) return null;
     const [a, b] = [this.store, this.otherStore].map((store) => boxesAt(store, this.filter, this.colors, this.stage.clock, shown, this.heldSeconds));

@@ -1,7 +1,7 @@
 /** The picture with its boxes, and the controls below it. */
 
 import { FrameClock } from "./clock.js";
-import { h, iconButton } from "./dom.js";
+import { h, icon, iconButton } from "./dom.js";
 import { formatTime } from "./format.js";
 import { drawBoxes, fitFrame, prepare, sizeOf } from "./overlay.js";
 import { Player } from "./player.js";
@@ -11,6 +11,19 @@ import { RegionEditor } from "./regions.js";
 /** @typedef {import("./overlay.js").Box} Box */
 
 export class Stage extends EventTarget {
+  /** @type {HTMLButtonElement} */
+  playButton;
+  /** @type {HTMLOutputElement} */
+  time;
+  /** @type {HTMLElement} */
+  frameNumber;
+  /** @type {HTMLElement} */
+  rate;
+  /** @type {HTMLElement} */
+  tools;
+  /** The boxes on the picture now; null: not known yet. @type {Box[] | null} */
+  drawn = null;
+
   /**
    * @param {any} media of the video, as the API gives it
    * @param {number} tickSeconds
@@ -105,7 +118,7 @@ export class Stage extends EventTarget {
   showPlaying() {
     const { isPlaying, rate, reverse } = this.player;
     const isMoving = isPlaying || Boolean(reverse);
-    this.playButton.replaceChildren(iconButton(isMoving ? "pause" : "play", "", () => {}).firstChild);
+    this.playButton.replaceChildren(icon(isMoving ? "pause" : "play"));
     this.playButton.setAttribute("aria-label", isMoving ? "Pause" : "Play");
     this.playButton.title = isMoving ? "Pause" : "Play";
     this.rate.textContent = Math.abs(rate) === 1 && rate > 0 ? "" : `${rate} ×`.replace("-", "−");

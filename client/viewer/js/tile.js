@@ -27,6 +27,16 @@ export class Names {
 }
 
 export class Tile {
+  /** How many rows the columns have room for. */
+  capacity = 0;
+  pts = new Float64Array(0);
+  boxes = new Float32Array(0);
+  scores = new Uint16Array(0);
+  labels = new Uint16Array(0);
+  models = new Uint8Array(0);
+  /** 0: none. */
+  tracks = new Int32Array(0);
+
   /** @param {number} start seconds @param {number} end */
   constructor(start, end) {
     this.start = start;
@@ -46,17 +56,12 @@ export class Tile {
 
   /** @param {number} capacity */
   allocate(capacity) {
-    const old = /** @type {any} */ (this);
-    const grow = (/** @type {any} */ fresh, /** @type {string} */ name) => {
-      if (old[name]) fresh.set(old[name].subarray(0, fresh.length));
-      return fresh;
-    };
-    this.pts = grow(new Float64Array(capacity), "pts");
-    this.boxes = grow(new Float32Array(capacity * 4), "boxes");
-    this.scores = grow(new Uint16Array(capacity), "scores");
-    this.labels = grow(new Uint16Array(capacity), "labels");
-    this.models = grow(new Uint8Array(capacity), "models");
-    this.tracks = grow(new Int32Array(capacity), "tracks");
+    this.pts = grow(this.pts, new Float64Array(capacity));
+    this.boxes = grow(this.boxes, new Float32Array(capacity * 4));
+    this.scores = grow(this.scores, new Uint16Array(capacity));
+    this.labels = grow(this.labels, new Uint16Array(capacity));
+    this.models = grow(this.models, new Uint8Array(capacity));
+    this.tracks = grow(this.tracks, new Int32Array(capacity));
     this.capacity = capacity;
   }
 
@@ -114,4 +119,16 @@ export class Tile {
   rowsOf(frame) {
     return [this.frameStart[frame], frame + 1 < this.frames ? this.frameStart[frame + 1] : this.rows];
   }
+}
+
+/**
+ * A column of another length with what the old one had.
+ * @template {Float64Array | Float32Array | Uint16Array | Uint8Array | Int32Array} T
+ * @param {T} old
+ * @param {T} fresh
+ * @returns {T}
+ */
+function grow(old, fresh) {
+  fresh.set(old.subarray(0, fresh.length));
+  return fresh;
 }

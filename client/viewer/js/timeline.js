@@ -33,6 +33,11 @@ const TICK_SECONDS = [0.04, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 60
  */
 
 export class Timeline {
+  /** What the names on the left show now. */
+  gutterKey = "";
+  /** How long a frame lasts on average; 0: not known. */
+  frameSeconds = 0;
+
   /** @param {TimelineParts} parts */
   constructor(parts) {
     this.parts = parts;

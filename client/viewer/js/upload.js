@@ -236,6 +236,7 @@ async function sendParts(api, upload, meter) {
   }
   upload.resumedParts = etagByPart.size;
   meter.startHere();
+  /** @type {number[]} */
   const missing = [];
   for (let number = 1; number <= ticket.part_count; number++) if (!etagByPart.has(number)) missing.push(number);
 

@@ -5,7 +5,7 @@ import { openDialog, menuButton } from "./dialog.js";
 import { announce, fill, h, icon, iconButton, toast } from "./dom.js";
 import { ENDED, watchJob } from "./events.js";
 import { exportMenu } from "./exports.js";
-import { formatAge, formatSampling, formatTime, plural, tickSeconds } from "./format.js";
+import { formatAge, formatSampling, formatTime, plural } from "./format.js";
 import { pause } from "./api.js";
 import { writePlace } from "./links.js";
 import { problemBox, statePill, stateWord } from "./problems.js";
@@ -251,7 +251,7 @@ class WatchView {
     if (ENDED.has(job.state)) return fill(this.status, job.state === "CANCELLED" ? h("div", { class: "progress-box" }, statePill(job.state), h("span", {}, "What was found until then stays.")) : null);
     if (video.state === "AWAITING_UPLOAD") return fill(this.status);
     const percent = total ? Math.round((done / total) * 100) : null;
-    const text = total ? `${done} of ${plural(total, "segment")}` : "Reading the file";
+    const text = !total ? "Reading the file" : done < total ? `${done} of ${plural(total, "segment")}` : "Numbering tracks";
     fill(
       this.status,
       h(
@@ -260,7 +260,7 @@ class WatchView {
         statePill(job.state),
         h("progress", { class: "bar", max: "100", value: percent, "aria-label": "Analysis" }),
         h("span", { class: "progress-text" }, text),
-        done && job.state === "RUNNING" ? h("span", { class: "soft partial-note" }, "Partial results: the rest follows") : null,
+        done && done < total ? h("span", { class: "soft partial-note" }, "Partial results: the rest follows") : null,
         job.state === "CANCELLING" ? null : h("button", { type: "button", class: "button", onclick: () => this.act("cancel") }, icon("stop"), "Cancel"),
       ),
     );
