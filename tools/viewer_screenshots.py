@@ -18,6 +18,8 @@ FOLDER = ROOT / "docs" / "images"
 TENANT = "a"
 WIDE, NARROW = (1280, 820), (390, 844)
 MOMENT = 4.88
+EARLY_MOMENT = 1.48
+"""In the first segment, so it is soon there."""
 REGION = """{
   kind: "polygon",
   points: [[330, 30], [560, 18], [610, 268], [345, 268]].map(([x, y]) => ({ x, y })),
@@ -71,9 +73,8 @@ def take_first_steps(page: Page, work: Path) -> None:
     page.call("Network.emulateNetworkConditions", offline=False, latency=0, downloadThroughput=-1, uploadThroughput=-1)
     page.wait("!document.querySelector('.upload')")
     page.choose_files("#files", CLIP)
-    page.wait("reelscan.view.results?.stage.player.isReady && reelscan.view.results.store.histogram.has(0)", 120)
-    page.wait("document.querySelector('.partial-note')", 120)
-    page.run("reelscan.view.results.jump(1)")
+    page.wait("reelscan.view.results?.stage.player.isReady && document.querySelector('.partial-note')", 120)
+    page.run(f"reelscan.view.results.go({EARLY_MOMENT})")
     page.wait("reelscan.view.results.stage.drawn?.length", 60)
     shoot(page, "running")
     page.wait("reelscan.view.job.state === 'SUCCEEDED'", 240)
