@@ -18,6 +18,7 @@ VIDEO ?= $(CLIP)
 MODEL ?= nanodet-g
 ARGS ?=
 BROWSER := .cache/browser/.fetched
+LOAD ?=
 
 .PHONY: help
 help: ## List the commands
@@ -33,7 +34,7 @@ INSTALLED := .venv/.installed
 setup: $(INSTALLED) $(CLIP) ## Make .venv, install everything, fetch the demo clip (done by the others when needed)
 	@echo "Set up: $$($(BIN)/python --version) in .venv, demo clip in $(CLIP)"
 
-$(INSTALLED): requirements/setup.txt requirements/dev.txt tools/setup.sh tools/find_python.sh
+$(INSTALLED): requirements/setup.txt requirements/dev.txt client/pyproject.toml tools/setup.sh tools/find_python.sh
 	@sh tools/setup.sh
 	@touch $@
 
@@ -50,6 +51,10 @@ demo: $(INSTALLED) $(filter $(CLIP),$(VIDEO)) ## Upload a clip, find what is in 
 .PHONY: local
 local: $(INSTALLED) ## Keep the whole system running on this machine [PORT=8080 STATE=dir MODELS=dir]
 	@$(BIN)/python -m infra.local --port "$(PORT)" $(if $(STATE),--state "$(STATE)") $(if $(MODELS),--models "$(MODELS)")
+
+.PHONY: load
+load: $(INSTALLED) $(CLIP) ## Ask every route of a running system at a rate, and report [LOAD="--base-url https://… --rate 10 --seconds 60"]
+	@$(BIN)/python -m infra.load $(LOAD)
 
 # ---- work on it -----------------------------------------------------------------------------------------------------
 
@@ -84,6 +89,7 @@ check: $(INSTALLED) ## Lint, format, types, import rules, generated files
 	fi
 	$(BIN)/lint-imports
 	$(BIN)/python -m chalicelib.api.openapi --check docs/openapi.json
+	$(BIN)/python -m tools.write_sdk_records --check
 
 .PHONY: format
 format: $(INSTALLED) ## Put the code into the one format, and fix what can be fixed
@@ -91,8 +97,9 @@ format: $(INSTALLED) ## Put the code into the one format, and fix what can be fi
 	$(BIN)/ruff check --fix .
 
 .PHONY: openapi
-openapi: $(INSTALLED) ## Write docs/openapi.json from the typed routes
+openapi: $(INSTALLED) ## Write docs/openapi.json from the typed routes, and the SDK's records from it
 	$(BIN)/python -m chalicelib.api.openapi --write docs/openapi.json
+	$(BIN)/python -m tools.write_sdk_records --write
 
 .PHONY: requirements
 requirements: $(INSTALLED) ## Compile requirements/*.in to pinned, hashed files [ARGS=--upgrade]
@@ -108,13 +115,20 @@ bench: $(INSTALLED) $(PEERS)/.installed ## Measure ours, the limits and the peer
 	@nice -n 5 $(BIN)/python -m bench $(ARGS)
 
 .PHONY: bench-results
-bench-results: $(INSTALLED) ## Measure what results cost: to page through, to compare, to poll, to serve, to write
+bench-results: $(INSTALLED) ## Measure what results cost: to page through, to compare, to select by, to poll, to serve, to write
 	@nice -n 5 $(BIN)/python -m bench.results.page_cpu
 	@nice -n 5 $(BIN)/python -m bench.results.paging
 	@nice -n 5 $(BIN)/python -m bench.results.diffing
+	@nice -n 5 $(BIN)/python -m bench.results.selecting --videos 2000
 	@nice -n 5 $(BIN)/python -m bench.results.polling
 	@nice -n 5 $(BIN)/python -m bench.results.serving --seconds 20
 	@nice -n 5 $(BIN)/python -m bench.results.write_units --minutes 1
+
+.PHONY: costs
+costs: $(INSTALLED) $(PEERS)/.installed ## Reckon what an hour of video costs, and when machines boot longer than they work
+	@$(BIN)/python -m bench.costs.video_hour
+	@$(BIN)/python -m bench.costs.cold_starts
+	@$(PEERS)/bin/python -m bench.costs.plot
 
 .PHONY: bench-ultralytics
 bench-ultralytics: $(ULTRALYTICS)/.installed ## Add ultralytics to the peers of `make bench`: 6 GB, AGPL-3.0
@@ -134,6 +148,50 @@ $(ULTRALYTICS)/.installed: requirements/bench-ultralytics.txt tools/install_benc
 .PHONY: package
 package: $(INSTALLED) ## Build the Lambda zip and print its size
 	@$(BIN)/python -m tools.package_lambda
+
+# ---- put it on AWS --------------------------------------------------------------------------------------------------
+
+CDK := .cache/cdk
+STAGE ?= dev
+# Without and with canaries, approval, machine clients, a private network.
+STAGES := dev,staging,prod,hardened
+IN_CDK = cd infra/cdk && PATH="$(CURDIR)/$(CDK)/bin:$$PATH"
+
+$(CDK)/.installed: requirements/infra.txt infra/cdk/package.json tools/install_infra.sh | $(INSTALLED)
+	@sh tools/install_infra.sh
+	@touch $@
+
+PACKAGED := out/lambda/sam.json
+$(PACKAGED): app.py requirements.txt .chalice/config.json $(shell find chalicelib -name __pycache__ -prune -o -type f -print) | $(INSTALLED)
+	@$(BIN)/python -m tools.package_lambda
+
+.PHONY: synth
+synth: $(CDK)/.installed $(PACKAGED) ## Make the CloudFormation template of a stage in cdk.out/, checked by cdk-nag [STAGE=dev]
+	@rm -rf cdk.out
+	@$(IN_CDK) STAGE="$(STAGE)" cdk synth --quiet
+	@ls -l cdk.out/*.template.json
+
+.PHONY: test-infra
+test-infra: $(CDK)/.installed $(PACKAGED) ## Synthesise every stage, lint it, and hold it to what it promises
+	@$(MAKE) synth STAGE=$(STAGES)
+	@# W3005: CDK names dependencies that CloudFormation sees by itself.
+	$(CDK)/venv/bin/cfn-lint --ignore-checks W3005 -- cdk.out/*.template.json
+	$(BIN)/python -m pytest -m infra tests/infra $(ARGS)
+	@$(MAKE) idle-cost
+
+.PHONY: idle-cost
+idle-cost: $(INSTALLED) ## Print what each synthesised stage costs in a month in which nobody uses it
+	@$(BIN)/python -m infra.cdk.idle_cost cdk.out/*.template.json
+
+.PHONY: deploy
+deploy: $(CDK)/.installed $(PACKAGED) ## Put a stage into the account of your credentials; needs Docker [STAGE=dev]
+	@mkdir -p out
+	@$(IN_CDK) STAGE="$(STAGE)" cdk deploy --outputs-file "$(CURDIR)/out/outputs.json" $(ARGS)
+	@$(BIN)/python -m infra.cdk.seed out/outputs.json reelscan-$(STAGE)
+
+.PHONY: destroy
+destroy: $(CDK)/.installed $(PACKAGED) ## Take a stage away again; what it keeps stays [STAGE=dev]
+	@$(IN_CDK) STAGE="$(STAGE)" cdk destroy --force $(ARGS)
 
 .PHONY: clean
 clean: ## Remove what was made here, .venv included; your STATE folder stays

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from chalice.app import Chalice, CloudWatchEvent, Rate
+from chalice.app import Chalice, CloudWatchEvent
 
 from chalicelib.api import events, telemetry
 from chalicelib.api.campaigns import campaigns_blueprint
@@ -20,6 +20,7 @@ from chalicelib.api.query import query_blueprint
 from chalicelib.api.results import results_blueprint
 from chalicelib.api.versions import versions_blueprint
 from chalicelib.api.videos import videos_blueprint
+from chalicelib.api.webhooks import webhooks_blueprint
 
 app = Chalice(app_name="reelscan")
 telemetry.install(app)
@@ -36,6 +37,7 @@ app.register_blueprint(campaigns_blueprint)  # an archive analysed again, on a s
 app.register_blueprint(exports_blueprint)  # results as files
 app.register_blueprint(costs_blueprint)  # budgets
 app.register_blueprint(models_blueprint)  # models that jobs can name, and registering one's own
+app.register_blueprint(webhooks_blueprint)  # who is told what happens
 app.register_blueprint(catalog_blueprint)  # health, openapi.json, docs
 
 
@@ -71,14 +73,27 @@ def on_meta_stream(event: dict[str, Any], _context: object) -> None:
 
 @app.lambda_function(name="on_job_event")
 def on_job_event(event: dict[str, Any], _context: object) -> None:
-    """An event of a job was recorded, and is to be published.
+    """An event of a job was recorded, and is to be told to webhooks and subscribers.
 
     Plain function, like the one above.
     """
     events.publish_recorded(event)
 
 
-@app.schedule(Rate(1, unit=Rate.MINUTES), name="reconcile")
-def reconcile(_event: CloudWatchEvent) -> None:
-    """What was missed: dead workers, lost events, overdue jobs, uploads that never came."""
+@app.on_cw_event(events.WEBHOOK_DUE, name="on_webhook_due")
+def on_webhook_due(event: CloudWatchEvent) -> None:
+    """Something waits for a webhook."""
+    events.send_webhook(event.to_dict())
+
+
+# Plain functions: EventBridge Scheduler calls them, and Chalice makes rules of EventBridge only.
+@app.lambda_function(name="wake_webhooks")
+def wake_webhooks(_event: dict[str, Any], _context: object) -> None:
+    """What is to be tried again, and what was missed, of webhooks."""
+    events.wake_webhooks()
+
+
+@app.lambda_function(name="reconcile")
+def reconcile(_event: dict[str, Any], _context: object) -> None:
+    """Whatever is due: campaigns at their times, and what was missed: dead workers, lost events, late uploads."""
     events.reconcile_due()

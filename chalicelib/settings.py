@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from chalicelib.domain.budgets import nano_usd
+from chalicelib.domain.costs import BOOT_SECONDS
 from chalicelib.domain.prices import Prices, prices_from_json
 from chalicelib.domain.units import Lane
 from chalicelib.services.ports import Limits
@@ -32,6 +33,8 @@ class Settings:
     jwks_url: str
     graphql_url: str
     """Where events are published; empty: nowhere."""
+    webhooks_are_local: bool
+    """Whether webhooks may be sent by HTTP, and to addresses that are not public: on a laptop only."""
     prices: Prices
     limits: Limits
 
@@ -66,6 +69,7 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         token_client_ids=names("TOKEN_CLIENT_IDS"),
         jwks_url=text("JWKS_URL"),
         graphql_url=text("GRAPHQL_URL", ""),
+        webhooks_are_local=text("WEBHOOKS_ARE_LOCAL", "false") == "true",
         prices=read_prices(Path(text("PRICES", str(PRICES)))),
         limits=Limits(
             max_upload_bytes=int(text("MAX_UPLOAD_BYTES", str(200 * GIB))),
@@ -84,8 +88,13 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
             analyze_lane=Lane(text("ANALYZE_LANE", "gpu")),
             import_buckets=names("IMPORT_BUCKETS"),
             cursor_key=bytes.fromhex(text("CURSOR_KEY")),
+            boot_seconds={
+                lane: float(text(f"{lane.name}_BOOT_SECONDS", str(seconds))) for lane, seconds in BOOT_SECONDS.items()
+            },
             is_spot=text("MARKET", "spot") == "spot",
             monthly_nano_usd=nano_usd(float(monthly)) if (monthly := text("MONTHLY_USD", "")) else None,
+            webhook_connections=int(text("WEBHOOK_CONNECTIONS", "8")),
+            max_open_campaigns=int(text("MAX_OPEN_CAMPAIGNS", "100")),
         ),
     )
 

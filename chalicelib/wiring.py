@@ -10,6 +10,7 @@ from chalicelib.adapters import clients
 from chalicelib.adapters.batch import AwsBatch
 from chalicelib.adapters.campaign_store import DynamoCampaignStore
 from chalicelib.adapters.due_index import DynamoDueIndex
+from chalicelib.adapters.event_bus import EventBridgeWaker
 from chalicelib.adapters.event_publisher import AppSyncPublisher, SilentPublisher
 from chalicelib.adapters.event_store import DynamoEventStore
 from chalicelib.adapters.idempotency_store import DynamoIdempotencyStore
@@ -28,6 +29,8 @@ from chalicelib.adapters.take_over_store import DynamoTakeOverStore
 from chalicelib.adapters.tokens import JwksTokenVerifier
 from chalicelib.adapters.unit_store import DynamoUnitStore
 from chalicelib.adapters.video_store import DynamoVideoStore
+from chalicelib.adapters.webhook_store import DynamoWebhookStore
+from chalicelib.adapters.webhooks import HttpNotifier
 from chalicelib.services.ports import Ports
 from chalicelib.services.shared_reads import SharedReads
 from chalicelib.settings import Settings, read_settings
@@ -79,6 +82,9 @@ def make_ports(settings: Settings) -> Ports:
         idempotency=DynamoIdempotencyStore(meta),
         events=DynamoEventStore(meta),
         publisher=AppSyncPublisher(settings.graphql_url) if settings.graphql_url else SilentPublisher(),
+        webhooks=DynamoWebhookStore(meta),
+        notifier=HttpNotifier(is_local=settings.webhooks_are_local),
+        waker=EventBridgeWaker(clients.events, settings.meta_table),
         ledgers=DynamoLedgerStore(meta),
         rates=DynamoRateStore(meta),
         prices=settings.prices,
@@ -93,5 +99,5 @@ def make_ports(settings: Settings) -> Ports:
 
 def forget_ports() -> None:
     """Drop ports and clients, when the environment that they were made from has changed."""
-    for cached in (_ports_of_environment, clients.dynamodb, clients.s3, clients.batch):
+    for cached in (_ports_of_environment, clients.dynamodb, clients.s3, clients.batch, clients.events):
         cached.cache_clear()

@@ -15,12 +15,13 @@ from typing import Any
 
 from chalicelib.contracts import object_keys, outcomes, table_keys
 from chalicelib.contracts.attribute_values import Item
-from chalicelib.contracts.blocks import SCORE_UNITS
 from chalicelib.contracts.claims import UnitKey
 from chalicelib.contracts.items import failure_from_map, failure_to_map, missing_from_map, missing_to_map, time_to_text
 from chalicelib.contracts.job_index import IndexEntry
+from chalicelib.contracts.summary import SummaryFold
 from chalicelib.contracts.tracks import TrackRow
 from chalicelib.contracts.tree_fold import PlacedNode, TreeFold, summarize_segment
+from chalicelib.contracts.views import view_of
 from chalicelib.contracts.work_order import OrderedMedia, WorkOrder
 from chalicelib.domain.errors import ErrorCode, Failure
 from chalicelib.domain.jobs import JobState, MissingRange, join_missing
@@ -37,7 +38,6 @@ from gpu_batch.lease import Stop, holding
 from gpu_batch.log import logger
 from gpu_batch.meter import Meter
 from gpu_batch.receipt import ReceiptFold
-from gpu_batch.summary import SummaryFold
 from gpu_batch.track_writer import TrackWriter
 
 SEGMENTS_PER_CHECKPOINT = 16
@@ -101,18 +101,15 @@ class _Finish:
         self._timebase = order.parsed_timebase
         self._checkpoint_key = object_keys.checkpoint_key(order.tenant, order.job_id)
         manifests = [manifest_from_json(model.manifest) for model in order.models]
-        self._names = [manifest.name for manifest in manifests]
-        self._floors = [
-            round((manifest.score_default if order.score_min is None else order.score_min) * SCORE_UNITS)
-            for manifest in manifests
-        ]
+        parameters = _parameters_of(order)
+        view = view_of(manifests, order.score_min, order.labels, parameters.score_high)
         self._summary = SummaryFold(
-            floors=self._floors,
+            floors=view.floors,
             labels=order.labels,
             timebase=self._timebase,
             gap_seconds=gap_seconds(order.parsed_sampling),
         )
-        self._tracks = TrackWriter(cloud, order, media, manifests, parameters=_parameters_of(order))
+        self._tracks = TrackWriter(cloud, order, media, manifests, parameters=parameters)
         sampling = order.parsed_sampling
         self._thinned = sampling if sampling.within_seconds is not None else None
         self._tree = TreeFold(len(manifests))
@@ -218,12 +215,7 @@ class _Finish:
             self._cloud.put_many(self._cloud.results_table, [{"pk": self._order.pk, **item} for item in items])
 
     def _put_nodes(self, tree: str, nodes: list[PlacedNode]) -> None:
-        self._put(
-            [
-                {"sk": table_keys.tree_node(tree, node.level, node.number), "kind": "NODE", "body": node.body}
-                for node in nodes
-            ]
-        )
+        self._put([node.to_item(tree) for node in nodes])
 
     def _save(self) -> None:
         progress = {name: getattr(self._progress, name) for name in _Progress.__dataclass_fields__}

@@ -131,7 +131,7 @@ class _Pipe:
         self._batch_size = max((model.batch_size for model in models), default=1)
         self._max_open = threads * FRAMES_AHEAD_PER_THREAD * self._batch_size
         # The others need something to do until the first frame of the next turn is decoded.
-        self._low = max(self._batch_size, threads // 2)
+        self._low = max(self._batch_size, threads // 2) if threads * self._batch_size > 1 else 0
         self._lock = Lock()
         self._work = Condition(self._lock)
         self._answer = Condition(self._lock)
@@ -140,6 +140,7 @@ class _Pipe:
         self._ready: deque[_Job] = deque()
         self._open_bytes = 0
         self._is_decoding = False
+        self._has_decoded = False
         self._is_exhausted = False
         self._decode_error: BaseException | None = None
         self._is_stopped = False
@@ -253,14 +254,18 @@ class _Pipe:
             self._answer.notify()
 
     def _add(self, frame: SampledFrame) -> bool:
-        """Put a frame up for inference; whether another one may be decoded, as large as this."""
+        """Put a frame up for inference; whether another one may be decoded, as large as this.
+
+        Not after the very first: its result should not wait for a whole turn.
+        """
         job = _Job(frame.place, frame.image, _size_bytes(frame.image))
         with self._lock:
+            is_first, self._has_decoded = not self._has_decoded, True
             self._open.append(job)
             self._open_bytes += job.size_bytes
             self._ready.append(job)
             self._work.notify()
-            return self._has_room(job.size_bytes) and not self._is_stopped
+            return self._has_room(job.size_bytes) and not self._is_stopped and not is_first
 
     def _infer(self, batch: Sequence[_Job]) -> None:
         images = [job.image for job in batch if job.image is not None]

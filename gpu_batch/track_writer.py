@@ -13,10 +13,10 @@ from typing import Any
 
 from chalicelib.contracts import table_keys
 from chalicelib.contracts.attribute_values import Item
-from chalicelib.contracts.blocks import SCORE_UNITS
 from chalicelib.contracts.track_ids import IdColumn, pack_track_ids
-from chalicelib.contracts.tracks import TRACKS_PER_CHUNK, TrackRow, pack_tracks
-from chalicelib.contracts.tree_fold import PlacedNode, build_track_tree
+from chalicelib.contracts.tracks import TrackRow, cut_chunks, track_item
+from chalicelib.contracts.tree_fold import build_track_tree
+from chalicelib.contracts.views import view_of
 from chalicelib.contracts.work_order import OrderedMedia, WorkOrder
 from chalicelib.domain.models import Manifest, ModelTask
 from chalicelib.domain.tracking import TrackingParameters
@@ -43,11 +43,7 @@ class TrackWriter:
         self._order = order
         self._version = version
         self._names = [manifest.name for manifest in manifests]
-        self._labels = frozenset(order.labels)
-        self._floor_by_name = {
-            manifest.name: _floor(order.score_min, parameters.score_high, manifest.score_default)
-            for manifest in manifests
-        }
+        self._view = view_of(manifests, order.score_min, order.labels, parameters.score_high)
         self._is_tracked = [manifest.task is ModelTask.DETECTION for manifest in manifests]
         timebase = Fraction(media.timebase)
         self._models = [
@@ -77,14 +73,15 @@ class TrackWriter:
         for index, model in enumerate(self._models):
             self._write_ids(index, model.finish())
         tracks = sorted(
-            (track for model in self._models for track in model.tracks.closed if self._is_shown(track)),
+            (track for model in self._models for track in model.tracks.closed if self._view.shows(track)),
             key=lambda track: (track.first_pts, track.track_id),
         )
-        chunks = [tracks[first : first + TRACKS_PER_CHUNK] for first in range(0, len(tracks), TRACKS_PER_CHUNK)]
-        self._put([self._item(number, chunk) for number, chunk in enumerate(chunks)])
+        chunks = cut_chunks(tracks)
+        self._put([track_item(self._version, number, chunk) for number, chunk in enumerate(chunks)])
         # An earlier finish, before segments were retried, may have left more.
         self._delete_chunks_from(len(chunks))
-        self._put(_node_items(table_keys.track_tree(self._version), build_track_tree(chunks, self._names)))
+        tree = table_keys.track_tree(self._version)
+        self._put([node.to_item(tree) for node in build_track_tree(chunks, self._names)])
         return tracks
 
     def state(self) -> list[Any]:
@@ -120,13 +117,6 @@ class TrackWriter:
                 for part, body in enumerate(pack_track_ids(columns))
             ]
         )
-
-    def _is_shown(self, track: TrackRow) -> bool:
-        is_sure = track.score_max >= self._floor_by_name[track.model]
-        return is_sure and (not self._labels or track.label in self._labels)
-
-    def _item(self, number: int, chunk: Sequence[TrackRow]) -> Item:
-        return {"sk": table_keys.track_chunk(self._version, number), "kind": "TRACKS", "body": pack_tracks(chunk)}
 
     def _delete_chunks_from(self, first: int) -> None:
         keys = (table_keys.track_chunk(self._version, number) for number in count(first))
@@ -179,14 +169,3 @@ class _Model:
             del self._settled[:blocks]
         del self._expected[: len(complete)]
         return complete
-
-
-def _floor(asked: float | None, score_high: float | None, default: float) -> int:
-    """The least best score of a track that is shown: as the job or else the tracker was told, else the model's."""
-    return round((asked if asked is not None else score_high if score_high is not None else default) * SCORE_UNITS)
-
-
-def _node_items(tree: str, nodes: Sequence[PlacedNode]) -> list[Item]:
-    return [
-        {"sk": table_keys.tree_node(tree, node.level, node.number), "kind": "NODE", "body": node.body} for node in nodes
-    ]

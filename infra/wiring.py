@@ -133,11 +133,25 @@ class StreamMapping:
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """A handler that is started again and again."""
+    """A handler that EventBridge Scheduler starts again and again, with a "Scheduled Event" of `aws.scheduler`.
+
+    One that fails needs no retry: the next one finds all that it left.
+    """
 
     name: str
     handler: str
     every_seconds: int
+    """Whole minutes, which is what Scheduler counts in."""
+
+    def __post_init__(self) -> None:
+        if self.every_seconds < 60 or self.every_seconds % 60:
+            raise ValueError(f"every_seconds must be whole minutes but got {self.every_seconds}")
+
+    @property
+    def expression(self) -> str:
+        """The rate as Scheduler has it. Source: EventBridge Scheduler, schedule types."""
+        minutes = self.every_seconds // 60
+        return f"rate({minutes} {'minute' if minutes == 1 else 'minutes'})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,13 +265,18 @@ WIRING = Wiring(
     event_rules=(
         EventRule("object_created", event_patterns.OBJECT_CREATED, "on_object_created"),
         EventRule("batch_state", event_patterns.CHILD_ENDED, "on_batch_state_change"),
+        EventRule("webhook_due", event_patterns.WEBHOOK_DUE, "on_webhook_due"),
     ),
     streams=(
         StreamMapping("meta", "on_meta_stream", filters=event_patterns.META_CHANGES, batch_size=25, max_retries=10),
         # A consumer of its own: when nobody can be told, jobs go on all the same.
         StreamMapping("meta", "on_job_event", filters=event_patterns.EVENTS_RECORDED, batch_size=10, max_retries=10),
     ),
-    schedules=(Schedule("reconcile", "reconcile", every_seconds=60),),
+    schedules=(
+        Schedule("reconcile", "reconcile", every_seconds=60),
+        # Of its own: whatever webhooks there are, jobs are not kept waiting.
+        Schedule("wake_webhooks", "wake_webhooks", every_seconds=60),
+    ),
     graphql=GraphQlApi(
         schema_path=ROOT / "chalicelib" / "api" / "schema.graphql",
         handler="resolve_graphql",

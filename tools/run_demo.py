@@ -18,7 +18,7 @@ from types import FrameType
 
 import httpx
 
-from client import demo
+from tools.demo import demo
 
 STACK_FOLDER = Path("out/stack")
 """Of the demo's own stack, so that one that `make local` keeps running stays undisturbed."""

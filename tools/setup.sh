@@ -42,3 +42,7 @@ if ! install_with_uv >"$log" 2>&1; then
     echo "The fast installer (uv) did not get through (its words: $log); using pip, which takes a few minutes"
     install_with_pip || fail "the packages could not be installed (see above). Is the package index reachable? Then: make setup"
 fi
+
+# The SDK and the command line, as they lie in client/: built with the setuptools that is here, so nothing is downloaded.
+"$python" -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation --no-index --editable client ||
+    fail "client/ could not be installed (see above)"

@@ -99,6 +99,11 @@ def _rows(
             rounds.values(lambda runs: min(runs[name].cpu_ms for name in ran) / runs["ours"].cpu_ms) if ran else (),
             peer,
         ),
+        Row(
+            3,
+            f"{title}: … no more can be had: CPU of best peer ÷ CPU of decode + inference alone",
+            rounds.values(lambda runs: min(runs[name].cpu_ms for name in ran) / ideal_cpu_ms(runs)) if ran else (),
+        ),
     ]
     first = ideal[0] if ideal else 3
     for key in calls:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,13 @@ STATE_BY_STATUS = {
     "SUCCEEDED": ChildState.ENDED,
     "FAILED": ChildState.ENDED,
 }
+SHARES = 256
+"""Among which tenants are spread. Source: a queue has at most 500 active shares."""
+
+
+def share_of(tenant: str) -> str:
+    """The share of the queues that a tenant's jobs count against: letters and digits, as Batch wants it."""
+    return f"share{int.from_bytes(hashlib.sha256(tenant.encode()).digest()[:4], 'big') % SHARES:03d}"
 
 
 class AwsBatch:
@@ -42,6 +50,7 @@ class AwsBatch:
             "jobQueue": self._queue_by_lane[submission.lane],
             "jobDefinition": self._job_definition_by_lane[submission.lane],
             # State change events carry these back to `api/events.py`.
+            "shareIdentifier": share_of(owner.tenant),
             "parameters": {"tenant": owner.tenant, "owner": owner.name, "submission": submission.submission_id},
             "containerOverrides": {"environment": [{"name": ENVIRONMENT_NAME, "value": order_uri}]},
         }

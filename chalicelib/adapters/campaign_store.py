@@ -14,6 +14,7 @@ from chalicelib.contracts import table_keys
 from chalicelib.contracts.campaign_items import (
     campaign_from_item,
     campaign_to_item,
+    places_to_item,
     run_from_item,
     run_to_item,
     target_from_item,
@@ -33,8 +34,29 @@ class DynamoCampaignStore:
     def __init__(self, meta: Table) -> None:
         self._meta = meta
 
-    def add(self, campaign: Campaign, due_at: datetime | None) -> None:
-        put_version(self._meta, campaign_to_item(campaign, due_at), seen=0)
+    def add(self, campaign: Campaign, due_at: datetime | None, *, max_open: int) -> bool:
+        while True:
+            seen, taken = self._places(campaign.tenant)
+            if len(taken) >= max_open:
+                # Whoever is over gives its place back here, so that nothing that ends a campaign has to.
+                taken = self._still_open(campaign.tenant, taken)
+            if len(taken) >= max_open:
+                return False
+            places = places_to_item(campaign.tenant, seen + 1, [*taken, campaign.campaign_id])
+            # Of several that take the last place at once, one gets it.
+            is_unchanged = "version = :seen" if seen else "attribute_not_exists(pk)"
+            try:
+                self._meta.transact(
+                    [
+                        self._meta.put_entry(campaign_to_item(campaign, due_at), "attribute_not_exists(pk)"),
+                        self._meta.put_entry(places, is_unchanged, {":seen": seen} if seen else None),
+                    ]
+                )
+            except ConditionFailed:
+                # Nobody else makes this id: it may be our own write, whose answer was lost on the way.
+                if self.get(campaign.tenant, campaign.campaign_id) is None:
+                    continue
+            return True
 
     def get(self, tenant: TenantId, campaign_id: CampaignId) -> Campaign | None:
         item = self._meta.get(table_keys.partition(tenant, campaign_id), table_keys.CAMPAIGN)
@@ -142,3 +164,13 @@ class DynamoCampaignStore:
         found = list(self._meta.query(pk, table_keys.TARGET_PREFIX, limit=limit))
         self._meta.write_many(deletes=[(pk, item["sk"]) for item in found])
         return len(found) == limit
+
+    def _places(self, tenant: TenantId) -> tuple[int, Sequence[CampaignId]]:
+        """The version of the list of open campaigns (0: there is none), and who is on it, some of whom may be over."""
+        item = self._meta.get(table_keys.partition(tenant, "campaigns"), table_keys.OPEN_CAMPAIGNS)
+        return (item["version"], [CampaignId(name) for name in item["campaign_ids"]]) if item else (0, [])
+
+    def _still_open(self, tenant: TenantId, campaign_ids: Sequence[CampaignId]) -> Sequence[CampaignId]:
+        keys = [(table_keys.partition(tenant, name), table_keys.CAMPAIGN) for name in campaign_ids]
+        found = map(campaign_from_item, self._meta.get_many(keys, is_consistent=True))
+        return sorted(campaign.campaign_id for campaign in found if campaign.is_open)

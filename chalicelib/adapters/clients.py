@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from botocore.config import Config
     from mypy_boto3_batch import BatchClient
     from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_events import EventBridgeClient
     from mypy_boto3_s3 import S3Client
 
 CONNECT_SECONDS = 3
@@ -55,6 +56,14 @@ def batch() -> BatchClient:
     import boto3
 
     return boto3.client("batch", config=_config())
+
+
+@cache
+def events() -> EventBridgeClient:
+    """The EventBridge client of this process."""
+    import boto3
+
+    return boto3.client("events", config=_config())
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 from chalicelib.adapters.table import ConditionFailed, Table
 from chalicelib.contracts import table_keys
@@ -39,20 +40,16 @@ class DynamoResultVersionStore:
             f"{is_unchanged} OR {is_ours}",
             values | ({":seen": version.version} if version.version else {}),
         )
-        job_pk = table_keys.partition(version.tenant, str(version.job_id))
-        job_exists = {
-            "ConditionCheck": {
-                "TableName": self._meta.name,
-                "Key": item_to_wire({"pk": job_pk, "sk": table_keys.JOB}),
-                # A deleted job must not be named again: the jobs of a video are deleted before its partition is.
-                "ConditionExpression": "attribute_exists(pk)",
-            }
-        }
+        # Of what goes with a deleted video an alias would be left behind.
+        job_exists = self._check(version.tenant, str(version.job_id), table_keys.JOB, "attribute_exists(pk)")
+        video_exists = self._check(version.tenant, version.video_id, table_keys.VIDEO, "attribute_exists(pk)")
+        # Whoever deletes the video has dropped its aliases, and looks for no more.
+        is_kept = self._check(version.tenant, version.video_id, table_keys.NO_VERSIONS, "attribute_not_exists(pk)")
         try:
-            self._meta.transact([put, job_exists])
+            self._meta.transact([put, job_exists, video_exists, is_kept])
         except ConditionFailed as error:
-            if self._meta.get(job_pk, table_keys.JOB) is None:
-                raise NotFound(f"job {version.job_id} is gone") from error
+            if lost := self._find_lost(version):
+                raise NotFound(lost) from error
             raise VersionConflict(f"{version.alias} of video {version.video_id} was moved by somebody else") from error
         return saved
 
@@ -70,5 +67,20 @@ class DynamoResultVersionStore:
 
     def drop(self, tenant: TenantId, video_id: VideoId) -> None:
         pk = table_keys.partition(tenant, video_id)
+        # First: what is saved after this is refused, what was saved before it is found.
+        self._meta.put({"pk": pk, "sk": table_keys.NO_VERSIONS, "kind": "NO_VERSIONS"})
         keys = [(pk, item["sk"]) for item in self._meta.query(pk, table_keys.RESULT_VERSION_PREFIX)]
         self._meta.write_many(deletes=keys)
+
+    def _check(self, tenant: TenantId, name: str, sk: str, condition: str) -> dict[str, Any]:
+        key = item_to_wire({"pk": table_keys.partition(tenant, name), "sk": sk})
+        return {"ConditionCheck": {"TableName": self._meta.name, "Key": key, "ConditionExpression": condition}}
+
+    def _find_lost(self, version: ResultVersion) -> str:
+        """Why the alias can never be saved; empty when nothing is in its way."""
+        video_pk = table_keys.partition(version.tenant, version.video_id)
+        if self._meta.get(table_keys.partition(version.tenant, str(version.job_id)), table_keys.JOB) is None:
+            return f"job {version.job_id} is gone"
+        if self._meta.get(video_pk, table_keys.VIDEO) is None or self._meta.get(video_pk, table_keys.NO_VERSIONS):
+            return f"video {version.video_id} is being deleted"
+        return ""

@@ -107,10 +107,16 @@ class Table:
         """A delete, as an entry of a transaction."""
         return {"Delete": {"TableName": self.name, "Key": item_to_wire(key)}}
 
-    def delete(self, pk: str, sk: str) -> None:
-        """Remove the item, if it is there."""
-        with aws_errors("deleting an item"):
-            self.client.delete_item(TableName=self.name, Key=item_to_wire({"pk": pk, "sk": sk}))
+    def delete(self, pk: str, sk: str, condition: str = "", values: Mapping[str, Any] | None = None) -> None:
+        """Remove the item, if it is there.
+
+        Raises:
+            ConditionFailed: without the stored item.
+        """
+        request: dict[str, Any] = {"TableName": self.name, "Key": item_to_wire({"pk": pk, "sk": sk})}
+        if condition:
+            request |= {"ConditionExpression": condition, "ExpressionAttributeValues": item_to_wire(values or {})}
+        self._conditional(self.client.delete_item, request)
 
     def query(
         self,

@@ -15,6 +15,9 @@ from chalicelib.domain.ids import TenantId, VideoId
 from chalicelib.domain.videos import Video
 from chalicelib.services.ports import VersionConflict
 
+KEPT_LONGEST = (table_keys.VIDEO, table_keys.NO_VERSIONS)
+"""In this order: as long as there is a video, what says that it may have no aliases must be there."""
+
 
 class DynamoVideoStore:
     """The port `VideoStore`."""
@@ -59,7 +62,10 @@ class DynamoVideoStore:
 
     def delete(self, video: Video) -> None:
         pk = table_keys.partition(video.tenant, video.video_id)
-        self._meta.write_many(deletes=[(pk, item["sk"]) for item in self._meta.query(pk)])
+        sort_keys = [str(item["sk"]) for item in self._meta.query(pk)]
+        self._meta.write_many(deletes=[(pk, sk) for sk in sort_keys if sk not in KEPT_LONGEST])
+        for sk in KEPT_LONGEST:
+            self._meta.delete(pk, sk)
 
 
 def put_version(meta: Table, item: Item, *, seen: int) -> None:

@@ -24,7 +24,7 @@ routes = Routes(campaigns_blueprint)
     status=201,
     answers=forms.CampaignCreatedOut,
     other_answers={200: forms.CampaignCreatedOut},
-    problems=(400, 401, 409),
+    problems=(400, 401, 409, 413),
 )
 def start_campaign(call: Call, body: forms.CampaignIn, query: forms.CampaignQuery) -> Answer:
     """Which videos, by which pipeline, when, and within which bounds; its first run may begin at once.

@@ -16,8 +16,8 @@ from chalicelib.domain.receipts import actual_parts
 from chalicelib.domain.usage import JobUsage
 from chalicelib.services import budgets
 from chalicelib.services.budgets import MonthBudget
+from chalicelib.services.tenancy import BUDGET_SCOPE
 
-BUDGET_SCOPE = "reelscan/budget"
 CURRENCY = "USD"
 
 costs_blueprint = Blueprint(__name__)

@@ -10,34 +10,38 @@ from typing import Any
 
 from chalicelib.api.graphql.words import to_graphql
 from chalicelib.api.present import job_event_out
-from chalicelib.api.telemetry import count, logger
+from chalicelib.api.telemetry import Metric, count, logger, measure_seconds
+from chalicelib.api.webhook_present import message_body
 from chalicelib.contracts import table_keys
 from chalicelib.contracts.attribute_values import Item, from_wire, item_from_wire
-from chalicelib.contracts.event_patterns import CHILD_ENDED, OBJECT_CREATED
+from chalicelib.contracts.event_patterns import CHILD_ENDED, OBJECT_CREATED, WEBHOOK_DUE
 from chalicelib.contracts.items import event_from_item, failure_from_map, segment_from_item
 from chalicelib.domain.errors import LimitExceeded, NotFound
-from chalicelib.domain.ids import JobId, SubmissionId, TenantId, VideoId
-from chalicelib.domain.jobs import STATES_WITH_RESULTS, JobState
+from chalicelib.domain.ids import JobId, SubmissionId, TenantId, VideoId, WebhookId
+from chalicelib.domain.jobs import JobState
 from chalicelib.domain.units import TERMINAL_UNIT_STATES, UnitState
 from chalicelib.services.advance import advance_job, advance_video
 from chalicelib.services.campaign_events import CAMPAIGN_KINDS, follow_campaign, wake_run
 from chalicelib.services.job_events import record_commit, record_state
 from chalicelib.services.jobs import get_job
 from chalicelib.services.model_uploads import accept_model_upload
+from chalicelib.services.notifications import note_events, take_turn, wake_due
 from chalicelib.services.ports import Owner, Ports
 from chalicelib.services.reconcile import EndedChild, reconcile, settle_child
-from chalicelib.services.result_versions import follow_end
 from chalicelib.services.uploads import accept_upload
 from chalicelib.wiring import get_ports
 
 __all__ = [
     "CHILD_ENDED",
     "OBJECT_CREATED",
+    "WEBHOOK_DUE",
     "accept_object",
     "follow_changes",
     "publish_recorded",
     "reconcile_due",
+    "send_webhook",
     "settle_batch_child",
+    "wake_webhooks",
 ]
 
 
@@ -47,7 +51,7 @@ def accept_object(event: Mapping[str, Any]) -> None:
     bucket, key = detail["bucket"]["name"], detail["object"]["key"]
     accept_upload(get_ports(), bucket, key)
     accept_model_upload(get_ports(), bucket, key)
-    count("ObjectsCreated")
+    count(Metric.OBJECTS_CREATED)
 
 
 def settle_batch_child(event: Mapping[str, Any]) -> None:
@@ -72,7 +76,7 @@ def settle_batch_child(event: Mapping[str, Any]) -> None:
     )
     logger.info("child ended", batch_job_id=ended.batch_job_id, status=detail["status"], exit_code=ended.exit_code)
     settle_child(get_ports(), ended)
-    count(f"Children{detail['status'].title()}")
+    count(Metric(f"Children{detail['status'].title()}"))
 
 
 def follow_changes(event: Mapping[str, Any]) -> None:
@@ -99,10 +103,15 @@ def follow_changes(event: Mapping[str, Any]) -> None:
 
 
 def publish_recorded(event: Mapping[str, Any]) -> None:
-    """Records of the meta table's stream: every event of a job that was recorded is told to its subscribers."""
+    """Records of the meta table's stream: every event of a job that was recorded is told to webhooks and subscribers.
+
+    Webhooks first, and only noted: when subscribers cannot be told, all of this comes again.
+    """
     ports = get_ports()
-    for record in event["Records"]:
-        recorded = event_from_item(item_from_wire(record["dynamodb"]["NewImage"]))
+    images = [record["dynamodb"]["NewImage"] for record in event["Records"]]
+    several = [event_from_item(item_from_wire(image)) for image in images]
+    note_events(ports, several)
+    for recorded in several:
         try:
             fields = to_graphql(job_event_out(ports, recorded))
         except LimitExceeded as error:
@@ -110,12 +119,26 @@ def publish_recorded(event: Mapping[str, Any]) -> None:
             logger.warning("event cannot be published", job_id=recorded.job_id, detail=error.failure.detail)
             continue
         ports.publisher.publish(recorded, fields)
-    count("JobEvents", len(event["Records"]))
+    count(Metric.JOB_EVENTS, len(several))
 
 
 def reconcile_due() -> int:
     """The schedule: look at everything that is due."""
-    return reconcile(get_ports())
+    seen = reconcile(get_ports())
+    if seen.longest_wait_seconds:
+        measure_seconds(Metric.LONGEST_WAIT_SECONDS, seen.longest_wait_seconds)
+    return seen.looked_at
+
+
+def send_webhook(event: Mapping[str, Any]) -> None:
+    """An event of ours: something waits for a webhook."""
+    detail = event["detail"]
+    take_turn(get_ports(), TenantId(detail["tenant"]), WebhookId(detail["webhook_id"]), message_body)
+
+
+def wake_webhooks() -> int:
+    """The schedule: webhooks whose next turn is due."""
+    return wake_due(get_ports())
 
 
 def _follow(ports: Ports, kind: str, state: str, pk: str) -> None:
@@ -124,10 +147,7 @@ def _follow(ports: Ports, kind: str, state: str, pk: str) -> None:
         advance_video(ports, TenantId(tenant), VideoId(name))
     elif kind == "JOB":
         advance_job(ports, TenantId(tenant), JobId(name))
-        if state in STATES_WITH_RESULTS:
-            # As the job stands, not as the record has it: it may have been retried since.
-            follow_end(ports, get_job(ports, TenantId(tenant), name))
-        count(f"Jobs{state.title()}")
+        count(Metric(f"Jobs{state.title()}"))
     elif kind == "SEGMENT" and state in TERMINAL_UNIT_STATES:
         advance_job(ports, TenantId(tenant), JobId(name))
 

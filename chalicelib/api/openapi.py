@@ -32,6 +32,7 @@ from chalicelib.api import (
     results,
     versions,
     videos,
+    webhooks,
 )
 from chalicelib.api.typed import RouteSpec
 from chalicelib.domain.errors import TITLE_BY_CODE, ErrorCode, Failure
@@ -49,6 +50,7 @@ TAG_BY_MODULE = {
     "exports": exports,
     "costs": costs,
     "models": models,
+    "webhooks": webhooks,
     "service": catalog,
 }
 EXAMPLE_BY_STATUS = {

@@ -28,9 +28,10 @@ def query_job(call: Call, job_id: str, query: QueryQuery) -> QueryPageOut:
 
 @routes.get("/search", summary="Ask all videos", problems=(400, 401, 413))
 def search(call: Call, query: QueryQuery) -> QueryPageOut:
-    """The answers of all videos, newest first: each is asked for itself, by its newest job that has finished.
+    """The answers of all videos, newest first: each is asked for itself, by the job that `latest` names.
 
-    Every item says of which video and job it is. Counts of zero are left out.
+    A video with several pipelines is asked by the newest of the jobs that their `latest` name. Every item says of
+    which video and job it is. Counts of zero are left out.
     """
     page = search_videos(call.ports, call.claims.tenant, query.q, limit=query.limit, cursor=query.cursor)
     return query_page_out(page)

@@ -7,6 +7,7 @@ active tracing, set in the infrastructure, traces the functions without it.
 from __future__ import annotations
 
 import os
+from enum import StrEnum
 from typing import Any
 
 from aws_lambda_powertools import Logger, Metrics
@@ -14,8 +15,32 @@ from aws_lambda_powertools.metrics import MetricUnit
 from chalice.app import Chalice, ConvertToMiddleware
 
 SERVICE = "reelscan"
+NAMESPACE = "reelscan"
 logger = Logger(service=SERVICE)
-metrics = Metrics(namespace="reelscan", service=SERVICE)
+metrics = Metrics(namespace=NAMESPACE, service=SERVICE)
+
+
+class Metric(StrEnum):
+    """Every metric of the service, by its name in CloudWatch; each has the one dimension `service`.
+
+    Alarms and the dashboard name their metrics by these, so that none can watch what nobody sends.
+    """
+
+    OBJECTS_CREATED = "ObjectsCreated"
+    CHILDREN_SUCCEEDED = "ChildrenSucceeded"
+    CHILDREN_FAILED = "ChildrenFailed"
+    JOB_EVENTS = "JobEvents"
+    JOBS_PENDING = "JobsPending"
+    JOBS_PROBING = "JobsProbing"
+    JOBS_RUNNING = "JobsRunning"
+    JOBS_FINISHING = "JobsFinishing"
+    JOBS_CANCELLING = "JobsCancelling"
+    JOBS_SUCCEEDED = "JobsSucceeded"
+    JOBS_PARTIAL = "JobsPartial"
+    JOBS_FAILED = "JobsFailed"
+    JOBS_CANCELLED = "JobsCancelled"
+    LONGEST_WAIT_SECONDS = "LongestWaitSeconds"
+    """How long the child job waits that waits longest for a machine; nothing is sent while none waits."""
 
 
 def install(app: Chalice) -> None:
@@ -24,9 +49,14 @@ def install(app: Chalice) -> None:
     app.register_middleware(_send_metrics, "all")
 
 
-def count(name: str, value: int = 1) -> None:
+def count(name: Metric, value: int = 1) -> None:
     """Add to a counter of this invocation."""
     metrics.add_metric(name, MetricUnit.Count, value)
+
+
+def measure_seconds(name: Metric, seconds: float) -> None:
+    """Send a duration."""
+    metrics.add_metric(name, MetricUnit.Seconds, seconds)
 
 
 def _send_metrics(event: Any, get_response: Any) -> Any:

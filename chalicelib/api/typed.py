@@ -92,6 +92,10 @@ class Routes:
         """Register a view for PUT."""
         return self._route("PUT", path, **facts)
 
+    def patch(self, path: str, **facts: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+        """Register a view for PATCH."""
+        return self._route("PATCH", path, **facts)
+
     def delete(self, path: str, **facts: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         """Register a view for DELETE."""
         return self._route("DELETE", path, **facts)

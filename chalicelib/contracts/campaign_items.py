@@ -1,6 +1,7 @@
 """Items of campaigns and the domain's objects, both ways; beside `contracts/items.py`, and by its rules.
 
     CAMPAIGN  version, state, plan (a map), created_at, created_by, seen_until, taken, current, queued, due
+    OPEN_CAMPAIGNS  version, campaign_ids: those that were open when they were last looked at, and all newer ones
     RUN_REF   run_id: that the campaign has the run of a nominal time, in order of those
     RUN       version, state, campaign_id, nominal_at, pipeline, cursors, open, counts, comparison, reason, due
     TARGET    version, state, job_id, old_job_id, comparison, cursor, cost_nano_usd
@@ -10,6 +11,7 @@ A comparison is {"videos", "labels": {label: the numbers of its `DiffSums`}}.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import astuple
 from datetime import datetime
 from typing import Any
@@ -48,6 +50,17 @@ from chalicelib.domain.campaigns import (
 from chalicelib.domain.diff import DiffSums
 from chalicelib.domain.ids import CampaignId, JobId, RunId, TenantId, VideoId
 from chalicelib.domain.schedules import Cron, Once, Rate, RateUnit, Schedule, Window, parse_cron
+
+
+def places_to_item(tenant: TenantId, version: int, campaign_ids: Sequence[CampaignId]) -> Item:
+    """OPEN_CAMPAIGNS."""
+    return {
+        "pk": table_keys.partition(tenant, "campaigns"),
+        "sk": table_keys.OPEN_CAMPAIGNS,
+        "kind": "OPEN_CAMPAIGNS",
+        "version": version,
+        "campaign_ids": list(campaign_ids),
+    }
 
 
 def campaign_to_item(campaign: Campaign, due_at: datetime | None) -> Item:

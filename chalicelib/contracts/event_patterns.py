@@ -32,3 +32,7 @@ META_CHANGES: tuple[dict[str, Any], ...] = (
 EVENTS_RECORDED: tuple[dict[str, Any], ...] = (
     {"eventName": ["INSERT"], "dynamodb": {"NewImage": {"kind": {"S": ["EVENT"]}}}},
 )
+OUR_SOURCE = "reelscan"
+WEBHOOK_DUE_TYPE = "Webhook Due"
+WEBHOOK_DUE: dict[str, Any] = {"source": [OUR_SOURCE], "detail-type": [WEBHOOK_DUE_TYPE]}
+"""A turn of a webhook is to be taken; the detail has `tenant` and `webhook_id`."""

@@ -22,7 +22,8 @@ PREPROCESSING_VERSION = 2
 version of OpenCV or libswscale, that can change a byte of an input, and with any in `gpu_batch/models/detect.to_rows`
 that can change a row. 2: boxes are rounded by the size of the frame."""
 FINISH_VERSION = 1
-"""Count up with any change to what a finish makes of the same blocks: tracks and their ids, trees, the summary."""
+"""Count up with any change to what a finish makes of the same blocks: tracks and their ids, trees, the summary. Held by
+`tests/worker/test_finish_golden.py`."""
 
 # Who does the work, when, and where things lie. Whatever else is in an order is part of the recipe, so that a field
 # that comes later is never forgotten here: at worst, jobs that are alike are not seen to be.

@@ -7,6 +7,7 @@ Table `meta` (pk, sk; stream; TTL `expires_at`; index `due` = due_shard, due_at;
                           STEP#PROBE            the probe as a unit of work
                           SUBMISSION#{id}       something sent to Batch
                           VERSION#{pipeline}#{alias}   which job's results an alias names
+                          NO_VERSIONS           it is being deleted, and no alias may be made any more
     {tenant}#{job_id}     JOB                   the job
                           SEG#{index:05}        a segment as a unit of work
                           OPEN#{index:05}       marker: that segment is not terminal
@@ -17,6 +18,7 @@ Table `meta` (pk, sk; stream; TTL `expires_at`; index `due` = due_shard, due_at;
                           SUBMISSION#{id}       something sent to Batch
                           EVENT#{seq:08}        what happened to the job, in order (the outbox)
                           ORIGIN#{origin}       that the event of this change is recorded, and under which seq
+                          TOLD#{webhook_id}     up to which seq a webhook is told (contracts/webhook_items.py)
     {tenant}#{model_id}   MODEL                 one version of a model, from its ticket on
                           STEP#ADMIT            its admission as a unit of work
                           SUBMISSION#{id}       something sent to Batch
@@ -25,6 +27,7 @@ Table `meta` (pk, sk; stream; TTL `expires_at`; index `due` = due_shard, due_at;
                           ALIAS#{name}#{alias}  which version the alias names, and who moved it
     public#models         VERSION#…, DIGEST#…   the same of models that every tenant may use; they have no record
     {tenant}#pipeline:{name}   PIPELINE#{version:06}   a version of a pipeline; the first one is in the index `lists`
+    {tenant}#campaigns    OPEN                  which campaigns count towards how many a tenant may have open
     {tenant}#{campaign_id} CAMPAIGN             the campaign
                           RUN#{nominal time}    that it has the run of this nominal time (kind RUN_REF)
     {tenant}#{run_id}     RUN                   the run
@@ -34,6 +37,11 @@ Table `meta` (pk, sk; stream; TTL `expires_at`; index `due` = due_shard, due_at;
                           LEDGER#{yyyy-mm}      what a month may cost, is reserved and has cost
     {tenant}#costs_{id}   TOTAL                 the same of what submissions are of; due while anything is reserved
                           RESERVATION#{id}      what one of its submissions may cost
+    {tenant}#webhooks     WEBHOOK#{webhook_id}  the webhook
+    {tenant}#{webhook_id} QUEUE                 whose turn it is to send, and when the next one is due
+                          PENDING#{job_id}      that events of the job wait
+                          DELIVERY#{id}         an attempt to deliver
+                          DEAD#{id}             the same, of one that was the last
     {tenant}#rates        RATE#{name}           what the last jobs took for one kind of work (domain/rates.py)
 
 Table `results` (pk, sk):
@@ -72,9 +80,11 @@ OLD_MODEL_PREFIX = "MODEL#"
 FAILED_PREFIX = "FAILED#"
 OPEN_PREFIX = "OPEN#"
 RESULT_VERSION_PREFIX = "VERSION#"
+NO_VERSIONS = "NO_VERSIONS"
 PIPELINE_PREFIX = "PIPELINE#"
 SEGMENT_TREE = "TREE"
 CAMPAIGN = "CAMPAIGN"
+OPEN_CAMPAIGNS = "OPEN"
 RUN = "RUN"
 TARGET_PREFIX = "TARGET#"
 BUDGET = "BUDGET"
@@ -83,6 +93,11 @@ COSTS_TOTAL = "TOTAL"
 RATE_PREFIX = "RATE#"
 RESERVATION_PREFIX = "RESERVATION#"
 INDEX_PREFIX = "INDEX#"
+WEBHOOK_PREFIX = "WEBHOOK#"
+WEBHOOK_QUEUE = "QUEUE"
+PENDING_PREFIX = "PENDING#"
+DELIVERY_PREFIX = "DELIVERY#"
+DEAD_PREFIX = "DEAD#"
 
 Key = dict[str, str]
 
@@ -270,6 +285,35 @@ def reservation_key(tenant: str, owner: str, submission_id: str) -> Key:
     return {"pk": partition(tenant, COSTS_PREFIX + owner), "sk": RESERVATION_PREFIX + submission_id}
 
 
+def webhooks(tenant: str) -> str:
+    """The partition of a tenant's webhooks, which are few."""
+    return partition(tenant, "webhooks")
+
+
+def webhook(webhook_id: str) -> str:
+    """Sort key of a webhook."""
+    return f"{WEBHOOK_PREFIX}{webhook_id}"
+
+
+def pending(job_id: str) -> str:
+    """Sort key, below the webhook, of what waits of a job."""
+    return f"{PENDING_PREFIX}{job_id}"
+
+
+def told(webhook_id: str) -> str:
+    """Sort key, below the job, of what a webhook is told of it."""
+    return f"TOLD#{webhook_id}"
+
+
 def due_shard(pk: str) -> str:
     """The partition of the `due` index for an item; spread by the end of its id, which is random."""
-    return f"due#{sum(pk[-4:].encode()) % DUE_SHARDS}"
+    return f"due#{_shard(pk)}"
+
+
+def webhook_due_shard(pk: str) -> str:
+    """The same for the queue of a webhook: in partitions of their own, so that they never keep a job waiting."""
+    return f"webhooks#{_shard(pk)}"
+
+
+def _shard(pk: str) -> int:
+    return sum(pk[-4:].encode()) % DUE_SHARDS

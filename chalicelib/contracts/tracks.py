@@ -12,6 +12,8 @@ import zlib
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from chalicelib.contracts import table_keys
+from chalicelib.contracts.attribute_values import Item
 from chalicelib.domain.media import Pts
 
 TRACKS_PER_CHUNK = 500
@@ -28,6 +30,16 @@ class TrackRow(NamedTuple):
     frames: int
     score_max: int
     """Ten-thousandths."""
+
+
+def cut_chunks(tracks: Sequence[TrackRow]) -> list[Sequence[TrackRow]]:
+    """The chunks in which tracks are stored, which are in order."""
+    return [tracks[first : first + TRACKS_PER_CHUNK] for first in range(0, len(tracks), TRACKS_PER_CHUNK)]
+
+
+def track_item(version: int, number: int, chunk: Sequence[TrackRow]) -> Item:
+    """The item of a chunk, without its `pk`."""
+    return {"sk": table_keys.track_chunk(version, number), "kind": "TRACKS", "body": pack_tracks(chunk)}
 
 
 def pack_tracks(tracks: Sequence[TrackRow]) -> bytes:

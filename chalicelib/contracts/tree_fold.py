@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
+from chalicelib.contracts import table_keys
+from chalicelib.contracts.attribute_values import Item
 from chalicelib.contracts.job_index import IndexEntry
 from chalicelib.contracts.summary_tree import FAN_OUT, Counted, Summary, pack_node
 from chalicelib.contracts.tracks import TrackRow
@@ -17,6 +19,10 @@ class PlacedNode(NamedTuple):
     number: int | None
     """None: it is the root."""
     body: bytes
+
+    def to_item(self, tree: str) -> Item:
+        """Its item in this tree, without its `pk`."""
+        return {"sk": table_keys.tree_node(tree, self.level, self.number), "kind": "NODE", "body": self.body}
 
 
 class TreeFold:

@@ -2,6 +2,7 @@
 
 PIPELINE             version, request, models, created_at, created_by; the first of a pipeline also list_pk, list_sk
 RESULT_VERSION       version (of this item), newest_end, moves
+NO_VERSIONS          nothing else
 """
 
 from __future__ import annotations

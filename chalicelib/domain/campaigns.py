@@ -75,6 +75,11 @@ class Selection:
     failed_only: bool = False
     """Whose newest job failed, or has ranges missing."""
 
+    @property
+    def asks_for_results(self) -> bool:
+        """Whether more must be read of a video than its record."""
+        return self.failed_only or self.label_seen is not None or self.pipeline_older_than is not None
+
     def fits(self, video: Video, nominal_at: datetime) -> bool:
         """Whether the facts of the video's record fit; what its jobs say is not looked at."""
         if video.state is not VideoState.READY or video.media is None:

@@ -20,8 +20,8 @@ VCPUS_BY_LANE: Mapping[Lane, int] = {Lane.FAST: 2, Lane.CPU: 2, Lane.GPU: 4}
 """Of a child; those of the job definitions (`infra/wiring.py`)."""
 BUSY = 0.9
 """Part of a child's vCPU time that is CPU time while it decodes and infers. Source: docs/performance.md, measure 1."""
-COLD_START_SECONDS: Mapping[Lane, float] = {Lane.FAST: 5.0, Lane.CPU: 90.0, Lane.GPU: 300.0}
-"""Until a machine is there when none is warm: an assumption, docs/costs.md."""
+BOOT_SECONDS: Mapping[Lane, float] = {Lane.FAST: 5.0, Lane.CPU: 90.0, Lane.GPU: 300.0}
+"""On AWS, until a machine is there when none is warm: an assumption, docs/costs.md."""
 LAMBDA_GB_SECONDS = 0.05
 """Of one run of a function: 512 MB for 100 ms, an assumption."""
 
@@ -87,6 +87,10 @@ class Parts:
             self.tables + other.tables,
             self.objects + other.objects,
         )
+
+    def part(self, share: float) -> Parts:
+        """That part of each."""
+        return Parts(**{name: ceil(amount * share) for name, amount in self.to_json().items()})
 
     def to_json(self) -> dict[str, int]:
         """By name."""
@@ -269,21 +273,35 @@ def price_of_children(work: Work, rates: Rates, prices: UnitPrices, *, is_spot: 
     return Price(child_nano_usd=-(-started // work.children) if work.children else 0, units_nano_usd=units)
 
 
-def seconds_to_finish(work: Work, rates: Rates, *, has_probe: bool, machines: int) -> float:
+def choose_children(work: Work, rates: Rates, *, boot_seconds: float, max_children: int) -> int:
+    """How many children share the segments: as many as work longer than their machines boot, all together.
+
+    A machine is paid for from its launch. So booting costs no more than working, or there is only one child.
+    """
+    most = max(1, min(work.segments, max_children))
+    return most if not boot_seconds else max(1, min(most, int(_busy_seconds(work, rates) // boot_seconds)))
+
+
+def seconds_to_finish(
+    work: Work, rates: Rates, *, has_probe: bool, machines: int, boot_seconds: Mapping[Lane, float]
+) -> float:
     """From the start of a job to its end, when no machine is warm and `machines` may be had at once."""
-    waiting = COLD_START_SECONDS[Lane.CPU] + rates.get("start:finish") + work.frames * rates.get("finish")
+    waiting = boot_seconds[Lane.CPU] + rates.get("start:finish") + work.frames * rates.get("finish")
     if has_probe:
         waiting += rates.get("start:probe") + rates.get("probe")
     if not work.children:
         return waiting
     if work.lane is not Lane.CPU:
-        waiting += COLD_START_SECONDS[work.lane]
+        waiting += boot_seconds[work.lane]
     started = effort_of_children(work, rates).cpu_seconds / work.children
-    segments = effort_of_segments(work, rates)
-    vcpus = VCPUS_BY_LANE[work.lane]
-    busy = segments.gpu_seconds if work.lane is Lane.GPU else segments.vcpu_seconds / vcpus
     rounds = ceil(work.children / max(1, machines))
-    return waiting + rounds * started + busy * rounds / work.children
+    return waiting + rounds * started + _busy_seconds(work, rates) * rounds / work.children
+
+
+def _busy_seconds(work: Work, rates: Rates) -> float:
+    """Of one machine that does all segments."""
+    segments = effort_of_segments(work, rates)
+    return segments.gpu_seconds if work.lane is Lane.GPU else segments.vcpu_seconds / VCPUS_BY_LANE[work.lane]
 
 
 def _on_lane(lane: Lane, cpu_seconds: float, *, wall_seconds: float, requests: Requests) -> Effort:

@@ -16,6 +16,7 @@ SubmissionId = NewType("SubmissionId", str)
 CampaignId = NewType("CampaignId", str)
 RunId = NewType("RunId", str)
 ModelId = NewType("ModelId", str)
+WebhookId = NewType("WebhookId", str)
 
 CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 RANDOM_BYTES = 10

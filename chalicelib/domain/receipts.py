@@ -16,17 +16,20 @@ from chalicelib.domain.work import Work
 def actual_parts(quote: Quote, usage: JobUsage) -> Parts:
     """Nano-dollars of what workers really took; requests are those of the quote, which counts them by the same laws.
 
+    Of a job that broke off they are taken for the share of its segments that were begun.
+
     A child with a GPU is paid for by its CPU seconds as well, over all its vCPUs: its wall time is not told apart.
     """
     units, analysis = quote.units, usage.analysis
+    requests = quote.parts.part(usage.share)
     alone = analysis.start + sum(model.seconds for model in analysis.load.values())
     together = max(0.0, analysis.cpu - alone)
     vcpu = units.vcpu_second_spot if quote.is_spot else units.vcpu_second
     gpu = units.gpu_second_spot if quote.is_spot else units.gpu_second
     finish = usage.finish.cpu * VCPUS_BY_LANE[Lane.CPU] * vcpu
     if quote.lane is Lane.GPU:
-        return replace(quote.parts, workers=ceil((alone + together / VCPUS_BY_LANE[Lane.GPU]) * gpu + finish))
-    return replace(quote.parts, workers=ceil((alone * VCPUS_BY_LANE[quote.lane] + together / BUSY) * vcpu + finish))
+        return replace(requests, workers=ceil((alone + together / VCPUS_BY_LANE[Lane.GPU]) * gpu + finish))
+    return replace(requests, workers=ceil((alone * VCPUS_BY_LANE[quote.lane] + together / BUSY) * vcpu + finish))
 
 
 def observe_job(job_id: str, work: Work, usage: JobUsage, rates: Rates) -> dict[str, Observation]:

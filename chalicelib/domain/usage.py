@@ -103,6 +103,8 @@ class JobUsage:
 
     analysis: Usage = field(default_factory=Usage)
     finish: Usage = field(default_factory=Usage)
+    share: float = 1.0
+    """Part of its segments that were begun; less than 1 when it broke off."""
 
     @property
     def cpu_seconds(self) -> float:
@@ -110,13 +112,15 @@ class JobUsage:
         return self.analysis.cpu + self.finish.cpu
 
     def to_json(self) -> dict[str, Any]:
-        """By kind of work."""
-        return {"analysis": self.analysis.to_json(), "finish": self.finish.to_json()}
+        """By kind of work; the share in millionths, unless it is all."""
+        share = {} if self.share == 1.0 else {"share": round(self.share * MICRO)}
+        return {"analysis": self.analysis.to_json(), "finish": self.finish.to_json(), **share}
 
     @staticmethod
     def from_json(form: Mapping[str, Any]) -> JobUsage:
         """What `to_json` wrote."""
-        return JobUsage(Usage.from_json(form["analysis"]), Usage.from_json(form["finish"]))
+        share = int(form.get("share", MICRO)) / MICRO
+        return JobUsage(Usage.from_json(form["analysis"]), Usage.from_json(form["finish"]), share)
 
 
 def _merge(mine: Mapping[str, ModelUsage], others: Mapping[str, ModelUsage]) -> dict[str, ModelUsage]:

@@ -14,19 +14,22 @@ from aws_lambda_powertools import Logger
 from chalicelib.contracts.sample_table import unpack_cells
 from chalicelib.contracts.work_order import OrderKind
 from chalicelib.domain.budgets import FREE
-from chalicelib.domain.errors import DomainError, ErrorCode, Failure
+from chalicelib.domain.errors import DomainError, ErrorCode, Failure, NotFound
 from chalicelib.domain.ids import JobId, SubmissionId, TenantId, VideoId
 from chalicelib.domain.jobs import Job, JobState, MissingRange, PlanFacts, join_missing
 from chalicelib.domain.segments import assign_children, plan_segments, reason_for_one
 from chalicelib.domain.units import Lane, Unit, UnitKind, UnitState
 from chalicelib.domain.videos import Video, VideoState
+from chalicelib.services.broken_off import usage_of_units
 from chalicelib.services.budgets import settle
 from chalicelib.services.calibration import learn
 from chalicelib.services.dispatch import find_lost_model, manifests_of, owner_of, record_submission, send
 from chalicelib.services.estimates import estimate_plan
 from chalicelib.services.ports import Ports, VersionConflict
 from chalicelib.services.pricing import price_probe
+from chalicelib.services.reuse import Reuse, find_reuse_of_plan, find_waiting
 from chalicelib.services.take_over import take_over
+from chalicelib.services.version_moves import follow_end
 
 logger = Logger(service="reelscan", child=True)
 
@@ -67,8 +70,24 @@ def advance_job(ports: Ports, tenant: TenantId, job_id: JobId) -> None:
         if moved is None or (moved.state is job.state and moved.version == job.version):
             return
         job = moved
-    if job is not None and settle(ports, owner_of(job)):
+    if job is not None:
+        conclude_job(ports, job)
+
+
+def conclude_job(ports: Ports, job: Job) -> None:
+    """What the end of a job brings: `latest` follows, what it reserved is settled, rates are learned; safe to repeat.
+
+    Jobs that waited for its results go on. As long as anything is reserved the schedule comes by, so `latest` is moved
+    first: no end is lost.
+    """
+    try:
+        follow_end(ports, job)
+    except NotFound:
+        logger.info("ended job is gone", job_id=job.job_id)
+    if settle(ports, owner_of(job)):
         learn(ports, job)
+    for waiting in find_waiting(ports, job):
+        advance_job(ports, waiting.tenant, waiting.job_id)
 
 
 def due_after(ports: Ports) -> datetime:
@@ -87,7 +106,13 @@ def fail_job(ports: Ports, job: Job, failure: Failure) -> Job:
     """End a job as FAILED; its open segments end with it."""
     end_open_units(ports, job, UnitState.FAILED, failure)
     logger.info("job failed", job_id=job.job_id, code=failure.code, detail=failure.detail)
-    return ports.jobs.save(replace(job, state=JobState.FAILED, failure=failure, finished_at=ports.clock.now()), None)
+    return ports.jobs.save(_broken_off(ports, job, JobState.FAILED, failure), None)
+
+
+def _broken_off(ports: Ports, job: Job, state: JobState, failure: Failure) -> Job:
+    """The job as it ends when no worker does; its units have ended."""
+    usage = usage_of_units(ports, job)
+    return replace(job, state=state, failure=failure, finished_at=ports.clock.now(), usage=usage)
 
 
 def end_open_units(ports: Ports, job: Job, state: UnitState, failure: Failure | None) -> None:
@@ -115,8 +140,7 @@ def _step(ports: Ports, job: Job) -> Job | None:
     """One step; the job as it is then (unchanged when there is none to take)."""
     if job.state is JobState.CANCELLING:
         end_open_units(ports, job, UnitState.CANCELLED, None)
-        ended = replace(job, state=JobState.CANCELLED, failure=CANCELLED, finished_at=ports.clock.now())
-        return ports.jobs.save(ended, None)
+        return ports.jobs.save(_broken_off(ports, job, JobState.CANCELLED, CANCELLED), None)
     if ports.clock.now() >= job.deadline_at:
         return _time_out(ports, job)
     match job.state:
@@ -160,10 +184,19 @@ def _start(ports: Ports, job: Job, video: Video) -> Job:
     cells = unpack_cells(ports.objects.get(video.index.cells_key))
     segments = plan_segments(cells, video.media.timebase, job.request.segment_seconds)
     plan = PlanFacts(len(segments), len(cells), reason_for_one(segments, video.index.whole_reason))
-    if taken := take_over(ports, job, video, segments, plan):
+    reuse = find_reuse_of_plan(ports, video, job.request, manifests_of(ports, job), segments)
+    if taken := take_over(ports, job, video, segments, plan, reuse):
         return taken
+    if like := _find_ahead(ports, job, reuse):
+        logger.info("job waits for one that is like it", job_id=job.job_id, like=like.job_id)
+        return job
     lane = ports.limits.analyze_lane
-    children = assign_children(range(len(segments)), ports.limits.max_children)
+    quote = job.quote
+    if quote is None or not quote.children:
+        # Quoted as one that takes results over, and there was nothing to take: workers must be paid for.
+        manifests = manifests_of(ports, job)
+        quote = estimate_plan(ports, video, job.request, manifests, segments, may_take_over=False)
+    children = assign_children(range(len(segments)), quote.children)
     child_by_index = {index: child for child, indices in enumerate(children) for index in indices}
     submission_id = SubmissionId("analyze")
     units = [
@@ -183,11 +216,6 @@ def _start(ports: Ports, job: Job, video: Video) -> Job:
     owner = owner_of(job)
     ports.units.add_segments(owner, units)
     ports.results.add_reference(job.tenant, video.source.content_digest, video.video_id)
-    quote = job.quote
-    if quote is None or not quote.children:
-        # Quoted as one that takes results over, and there was nothing to take: workers must be paid for.
-        manifests = manifests_of(ports, job)
-        quote = estimate_plan(ports, video, job.request, manifests, segments, may_take_over=False)
     submission = record_submission(
         ports, owner, OrderKind.ANALYZE, submission_id, children, lane, price=quote.price, job=job
     )
@@ -202,6 +230,14 @@ def _start(ports: Ports, job: Job, video: Video) -> Job:
     )
     send(ports, submission)
     return started
+
+
+def _find_ahead(ports: Ports, job: Job, reuse: Reuse) -> Job | None:
+    """An older job that will leave the results of this one; after half of its time the job does its work itself."""
+    patience_seconds = ports.limits.job_seconds / 2
+    if ports.clock.now() + timedelta(seconds=patience_seconds) >= job.deadline_at:
+        return None
+    return next((like for like in reuse.under_way if like.job_id < job.job_id), None)
 
 
 def _await_segments(ports: Ports, job: Job) -> Job:

@@ -12,7 +12,7 @@ from chalicelib.services.campaign_work import find_current, quote, resolve_analy
 from chalicelib.services.ports import Ports
 
 PAGES = 5
-"""Of 100 videos: a request has 29 seconds. Source: API Gateway's integration timeout."""
+"""Of the selection: a request has 29 seconds. Source: API Gateway's integration timeout."""
 PRICED = 50
 """Each takes a quote, which reads what is stored of the video's results."""
 

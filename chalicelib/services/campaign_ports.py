@@ -18,8 +18,8 @@ class CampaignStore(Protocol):
     `VersionConflict` when somebody wrote since.
     """
 
-    def add(self, campaign: Campaign, due_at: datetime | None) -> None:
-        """Record a new campaign."""
+    def add(self, campaign: Campaign, due_at: datetime | None, *, max_open: int) -> bool:
+        """Record a new campaign, unless the tenant has `max_open` that are open; whether it is recorded."""
         ...
 
     def get(self, tenant: TenantId, campaign_id: CampaignId) -> Campaign | None:

@@ -14,6 +14,9 @@ from chalicelib.services.campaign_work import find_current, has_results, labels_
 from chalicelib.services.ports import Ports
 
 VIDEOS_PER_PAGE = 100
+READ_INTO_PER_PAGE = 25
+"""Where results are asked for: each video takes up to five reads more, one after the other. A step is to take a second,
+since the table's stream tells of everything else behind it (docs/campaigns.md has the measure)."""
 JOBS_PER_VIDEO = 10
 """The newest: among them the newest one that has finished is looked for."""
 
@@ -38,21 +41,22 @@ def select_page(
     nominal_at: datetime,
     after: VideoId | None,
 ) -> Page:
-    """The videos older than `after` that fit, among the next `VIDEOS_PER_PAGE` of the tenant (or of the list)."""
+    """The videos older than `after` that fit, among the next page of the tenant's (or of the list)."""
+    limit = READ_INTO_PER_PAGE if selection.asks_for_results else VIDEOS_PER_PAGE
     if selection.video_ids:
         ids = sorted({one for one in selection.video_ids if after is None or one < after}, reverse=True)
-        wanted = ids[:VIDEOS_PER_PAGE]
+        wanted = ids[:limit]
         found = ports.videos.get_many(tenant, wanted)
         looked, page = wanted, [found[video_id] for video_id in wanted if video_id in found]
     else:
-        page = list(ports.videos.list(tenant, after, VIDEOS_PER_PAGE))
+        page = list(ports.videos.list(tenant, after, limit))
         looked = [video.video_id for video in page]
     fitting = [video for video in page if selection.fits(video, nominal_at)]
     jobs = _newest_jobs(ports, tenant, selection, fitting)
     kept = [
         video for video in fitting if _fit_results(ports, selection, pipeline_name, video, jobs.get(video.video_id, ()))
     ]
-    return Page(kept, looked[-1] if len(looked) == VIDEOS_PER_PAGE else None, len(looked))
+    return Page(kept, looked[-1] if len(looked) == limit else None, len(looked))
 
 
 def _newest_jobs(

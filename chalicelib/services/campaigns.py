@@ -1,6 +1,6 @@
 """Making, watching, pausing, cancelling and deleting campaigns; and the one place that moves them on.
 
-What moves a campaign is the time: it is due at its next nominal time, so the schedule of the reconciler (on AWS that of
+What moves a campaign is the time: it is due at its next nominal time, so the schedule of the reconciler (on AWS one of
 EventBridge Scheduler) finds it then; a change of its record and the end of its run call it too. Each call takes what
 steps there are, at any time and any number of times.
 """
@@ -15,7 +15,7 @@ from aws_lambda_powertools import Logger
 
 from chalicelib.domain.campaign_runs import Run, RunState, StopCode, StopReason, Target
 from chalicelib.domain.campaigns import MAX_QUEUED, Campaign, CampaignState, Overlap, Plan, run_id_of
-from chalicelib.domain.errors import Conflict, InvalidRequest, NotFound
+from chalicelib.domain.errors import Conflict, InvalidRequest, LimitExceeded, NotFound
 from chalicelib.domain.ids import CampaignId, RunId, TenantId, VideoId, is_id
 from chalicelib.domain.schedules import Once
 from chalicelib.services.advance import due_after
@@ -27,6 +27,7 @@ logger = Logger(service="reelscan", child=True)
 
 TICK = timedelta(milliseconds=1)
 """To what times are kept."""
+LIMIT_HINT = "Cancel one with POST /campaigns/{campaign_id}/cancel; those that are CANCELLED or ENDED do not count"
 WAS_CANCELLED = StopReason(StopCode.CANCELLED, "the campaign was cancelled by a request")
 
 
@@ -36,6 +37,7 @@ def create_campaign(ports: Ports, tenant: TenantId, plan: Plan, *, by: str) -> C
     Raises:
         InvalidRequest: its one time has passed, it never comes, or there is no such pipeline, model or label.
         Conflict: a model of its pipeline is gone.
+        LimitExceeded: the tenant has as many open campaigns as it may have.
     """
     now = floor(ports.clock.now())
     if isinstance(plan.schedule, Once) and plan.schedule.at < now:
@@ -51,7 +53,11 @@ def create_campaign(ports: Ports, tenant: TenantId, plan: Plan, *, by: str) -> C
         # So that a time that is right now is still to come.
         seen_until=now - TICK,
     )
-    ports.campaigns.add(campaign, _due_at(ports, campaign))
+    max_open = ports.limits.max_open_campaigns
+    if not ports.campaigns.add(campaign, _due_at(ports, campaign), max_open=max_open):
+        raise LimitExceeded(
+            f"a tenant may have {max_open} campaigns that are not over, and this one has them", hint=LIMIT_HINT
+        )
     logger.info("campaign created", campaign_id=campaign.campaign_id, next_at=str(campaign.next_at))
     advance_campaign(ports, tenant, campaign.campaign_id)
     return get_campaign(ports, tenant, campaign.campaign_id)

@@ -27,7 +27,7 @@ from chalicelib.domain.units import SIDE_KINDS, Lane, Unit, UnitKind, UnitState
 from chalicelib.domain.videos import Source, Video
 from chalicelib.services.budgets import reserve
 from chalicelib.services.ports import Owner, Ports, Submission, SubmissionState
-from chalicelib.services.pricing import price_admission, price_again, price_probe
+from chalicelib.services.pricing import children_again, price_admission, price_again, price_probe
 
 logger = Logger(service="reelscan", child=True)
 
@@ -218,10 +218,11 @@ def resubmit(
     left = [unit for unit in orphans if unit not in spent]
     if not left:
         return
-    children = _isolate_suspects(left, ports.limits.max_children)
     submission_id = SubmissionId(ports.ids.make("sub"))
     step = StepName(kind, left[0].name) if kind in SIDE_KINDS else None
     job = None if kind in (UnitKind.PROBE, UnitKind.ADMIT) else _existing_job(ports, owner)
+    most = children_again(ports, job, len(left)) if job is not None else 1
+    children = _isolate_suspects(left, most)
     if job is not None:
         price = price_again(ports, job, ORDER_KIND_BY_UNIT[kind], units=len(left), children=len(children))
     else:

@@ -53,5 +53,5 @@ def estimate_plan(
         work,
         cells=reuse.cells,
         cells_reused=len(reused),
-        is_taken_over=may_take_over and reuse.same_job is not None,
+        is_taken_over=may_take_over and reuse.source_job is not None,
     )

@@ -23,7 +23,7 @@ from chalicelib.services.dispatch import find_lost_model, owner_of, record_submi
 from chalicelib.services.estimates import estimate_job
 from chalicelib.services.models import resolve_model
 from chalicelib.services.ports import Owner, Ports, Submission, SubmissionState, VersionConflict
-from chalicelib.services.pricing import price_again, price_finish
+from chalicelib.services.pricing import children_again, price_again, price_finish
 
 logger = Logger(service="reelscan", child=True)
 
@@ -286,7 +286,7 @@ def _models_of_pipeline(ports: Ports, tenant: TenantId, ref: PipelineRef) -> Seq
 
 def _retry_segments(ports: Ports, job: Job, count: int) -> Job:
     owner = owner_of(job)
-    children = min(count, ports.limits.max_children)
+    children = children_again(ports, job, count)
     price = price_again(ports, job, OrderKind.ANALYZE, units=count, children=children)
     price = replace(price, finish_nano_usd=price_finish(ports, job))
     _check_again(ports, job, price, children=children)

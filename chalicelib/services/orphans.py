@@ -27,10 +27,13 @@ def resend_unsent(ports: Ports, owner: Owner, units: Sequence[Unit]) -> None:
             send(ports, submission)
 
 
-def hand_on_orphans(ports: Ports, owner: Owner, units: Sequence[Unit]) -> None:
-    """Hand on those of these open units whose worker is gone; end those that waited too long for a machine."""
+def hand_on_orphans(ports: Ports, owner: Owner, units: Sequence[Unit]) -> float:
+    """Hand on those of these open units whose worker is gone; end those that waited too long for a machine.
+
+    The seconds that the unit waits which waits longest; 0 when none does.
+    """
     if not units:
-        return
+        return 0.0
     now = ports.clock.now()
     submissions = {submission.submission_id: submission for submission in ports.submissions.list(owner)}
     states = _ChildStates(ports, submissions)
@@ -40,10 +43,14 @@ def hand_on_orphans(ports: Ports, owner: Owner, units: Sequence[Unit]) -> None:
         if of_kind:
             logger.info("orphans found", owner=owner.name, kind=kind, units=[unit.index for unit in of_kind])
             resubmit(ports, owner, kind, of_kind, _lost(of_kind[0]))
+    longest_wait = 0.0
     for unit in units:
         submission = submissions.get(unit.submission)
         if unit.state is UnitState.OPEN and submission and states.of(unit) is ChildState.WAITING:
-            _end_if_starved(ports, owner, unit, submission, now)
+            waited = (now - submission.created_at).total_seconds()
+            longest_wait = max(longest_wait, waited)
+            _end_if_starved(ports, owner, unit, waited)
+    return longest_wait
 
 
 def _is_orphan(unit: Unit, now: datetime, states: _ChildStates) -> bool:
@@ -61,8 +68,7 @@ def _lost(unit: Unit) -> Failure:
     return Failure(ErrorCode.INTERNAL, detail, LOG_HINT)
 
 
-def _end_if_starved(ports: Ports, owner: Owner, unit: Unit, submission: Submission, now: datetime) -> None:
-    waited = (now - submission.created_at).total_seconds()
+def _end_if_starved(ports: Ports, owner: Owner, unit: Unit, waited: float) -> None:
     if waited < ports.limits.queue_seconds:
         return
     failure = Failure(

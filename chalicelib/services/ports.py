@@ -36,6 +36,7 @@ from chalicelib.services.object_port import ObjectStore
 from chalicelib.services.shared_reads import SharedReads
 from chalicelib.services.take_over_port import TakeOverStore
 from chalicelib.services.version_ports import PipelineStore, ResultVersionStore
+from chalicelib.services.webhook_ports import Notifier, Waker, WebhookStore
 
 
 class VersionConflict(Conflict):
@@ -439,10 +440,16 @@ class Limits:
     analyze_lane: Lane
     import_buckets: tuple[str, ...]
     cursor_key: bytes
+    boot_seconds: Mapping[Lane, float]
+    """Until a machine is there when none is warm: what a child must be worth (`domain/costs.py`)."""
     is_spot: bool = True
     """Whether workers run on Spot machines, and are priced so."""
     monthly_nano_usd: int | None = None
     """What a month of a tenant may cost that set no cap of its own; None: as much as is asked for."""
+    webhook_connections: int = 8
+    """Of the jobs that a webhook is to be told of, how many at once."""
+    max_open_campaigns: int = 100
+    """Of a tenant; those that were cancelled or have ended do not count."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -467,6 +474,9 @@ class Ports:
     idempotency: IdempotencyStore
     events: EventStore
     publisher: EventPublisher
+    webhooks: WebhookStore
+    notifier: Notifier
+    waker: Waker
     ledgers: LedgerStore
     rates: RateStore
     prices: Prices

@@ -11,6 +11,7 @@ from chalicelib.domain.costs import (
     Effort,
     Parts,
     Quote,
+    choose_children,
     effort_of_admission,
     effort_of_children,
     effort_of_finish,
@@ -48,7 +49,7 @@ def work_of(
     segments: int,
     stored: Sequence[Collection[int]] = (),
 ) -> Work | None:
-    """How much there is to do; None for a video that was not probed."""
+    """How much there is to do, in as many children as may be; None for a video that was not probed."""
     if video.media is None or video.index is None:
         return None
     return count_work(
@@ -75,6 +76,7 @@ def make_quote(
 ) -> Quote:
     """The quote for work that is planned; one whose results are taken over starts no worker."""
     rates, units, is_spot = get_rates(ports, tenant), ports.prices.units, ports.limits.is_spot
+    work = replace(work, children=_children_of(ports, work, rates))
     finish = effort_of_finish(work, rates)
     if is_taken_over:
         work = replace(work, children=0, segments=0, cells=0, frames_decoded=0.0, models=())
@@ -93,7 +95,13 @@ def make_quote(
         gpu_seconds=effort.gpu_seconds,
         seconds_to_finish=0.0
         if is_taken_over
-        else seconds_to_finish(work, rates, has_probe=has_probe, machines=ports.limits.max_children),
+        else seconds_to_finish(
+            work,
+            rates,
+            has_probe=has_probe,
+            machines=ports.limits.max_children,
+            boot_seconds=ports.limits.boot_seconds,
+        ),
         lane=work.lane,
         children=work.children,
         segments=work.segments,
@@ -122,14 +130,10 @@ def price_again(ports: Ports, job: Job, kind: OrderKind, *, units: int, children
 
     Nothing, when the job can never be sent, because its video or a model is gone.
     """
-    video = ports.videos.get(job.tenant, job.video_id)
-    manifests = [ports.models.get(job.tenant, ref.sha256) for ref in job.models]
-    known = [manifest for manifest in manifests if manifest is not None]
-    segments = job.plan.segments if job.plan else 1
-    work = work_of(ports, video, job.request.sampling, known, segments=segments) if video else None
-    if work is None:
+    known = _work_again(ports, job)
+    if known is None:
         return FREE
-    rates = get_rates(ports, job.tenant)
+    work, rates = known
     match kind:
         case OrderKind.ANALYZE:
             return price_of_children(
@@ -142,6 +146,15 @@ def price_again(ports: Ports, job: Job, kind: OrderKind, *, units: int, children
             return Price(units_nano_usd=_nano_usd(ports, effort_of_side_step(work, side, rates)))
 
 
+def children_again(ports: Ports, job: Job, segments: int) -> int:
+    """How many children share some segments of a job that are done again."""
+    known = _work_again(ports, job)
+    if known is None:
+        return 1
+    work, rates = known
+    return _children_of(ports, work.part(segments, segments), rates)
+
+
 def price_finish(ports: Ports, job: Job) -> int:
     """Nano-dollars of the finish of a job."""
     return price_again(ports, job, OrderKind.FINISH, units=1, children=1).units_nano_usd
@@ -149,3 +162,18 @@ def price_finish(ports: Ports, job: Job) -> int:
 
 def _nano_usd(ports: Ports, effort: Effort) -> int:
     return price(effort, ports.prices.units, is_spot=ports.limits.is_spot).total
+
+
+def _work_again(ports: Ports, job: Job) -> tuple[Work, Rates] | None:
+    """The work of a job that is sent once more, and its rates; None when its video is gone."""
+    video = ports.videos.get(job.tenant, job.video_id)
+    manifests = [ports.models.get(job.tenant, ref.sha256) for ref in job.models]
+    known = [manifest for manifest in manifests if manifest is not None]
+    segments = job.plan.segments if job.plan else 1
+    work = work_of(ports, video, job.request.sampling, known, segments=segments) if video else None
+    return None if work is None else (work, get_rates(ports, job.tenant))
+
+
+def _children_of(ports: Ports, work: Work, rates: Rates) -> int:
+    limits = ports.limits
+    return choose_children(work, rates, boot_seconds=limits.boot_seconds[work.lane], max_children=limits.max_children)

@@ -45,6 +45,7 @@ from chalicelib.services.query_page import Filling, Source
 from chalicelib.services.query_rows import fold_rows
 from chalicelib.services.query_track_pairs import pair_tracks
 from chalicelib.services.query_tracks import fold_tracks
+from chalicelib.services.result_versions import find_newest_latest
 from chalicelib.services.results import FoundDetection
 from chalicelib.services.walk import BLOCKS_PER_PAGE
 
@@ -52,7 +53,6 @@ MAX_CURSOR_CHARS = 6000
 """A gateway takes URLs of 8 KB."""
 VIDEOS_PER_PAGE = 50
 VIDEOS_PER_READ = 25
-JOBS_PER_READ = 20
 FINISHED = (JobState.SUCCEEDED, JobState.PARTIAL)
 
 
@@ -116,9 +116,10 @@ def search(
     cursor: str | None,
     blocks_budget: int = BLOCKS_PER_PAGE,
 ) -> QueryPage:
-    """One page of the answers of all videos, newest first; each is asked for itself, by its newest job that finished.
+    """One page of the answers of all videos, newest first; each is asked for itself, by the job that `latest` names.
 
-    Counts of zero are left out.
+    Of a video with several pipelines that is the newest of the jobs that their `latest` name. Counts of zero are left
+    out.
 
     Raises:
         InvalidRequest: a text that is no query, or a cursor that is not of this one.
@@ -139,7 +140,7 @@ def search(
         if page.is_spent or looked_at > VIDEOS_PER_PAGE:
             return _search_page(ports, tenant, query, scope, hits, [after, None, None])
         after = video.video_id
-        job = _newest_finished(ports, video)
+        job = _job_to_ask(ports, video, query)
         if job is None or not _may_answer(job, query):
             continue
         inner = _search_job(ports, job, query, page, hits, None)
@@ -214,14 +215,14 @@ def _list_videos(ports: Ports, tenant: TenantId, after: str | None) -> Iterator[
         last = videos[-1].video_id
 
 
-def _newest_finished(ports: Ports, video: Video) -> Job | None:
-    after: JobId | None = None
-    while jobs := ports.jobs.list_for_video(video.tenant, video.video_id, after, JOBS_PER_READ):
-        for job in jobs:
-            if job.state in FINISHED:
-                return job
-        after = jobs[-1].job_id
-    return None
+def _job_to_ask(ports: Ports, video: Video, query: Query) -> Job | None:
+    try:
+        job = find_newest_latest(ports, video)
+    except NotFound:
+        # It is being deleted.
+        return None
+    # One that is retried has no tracks until it has ended again.
+    return None if job is not None and needs_tracks(query) and job.state not in FINISHED else job
 
 
 def _may_answer(job: Job, query: Query) -> bool:

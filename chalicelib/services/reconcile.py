@@ -18,7 +18,7 @@ from chalicelib.domain.model_versions import ModelState
 from chalicelib.domain.side_steps import StepName
 from chalicelib.domain.units import Unit, UnitKind, UnitState
 from chalicelib.domain.videos import VideoState
-from chalicelib.services.advance import advance_job, advance_video, due_after
+from chalicelib.services.advance import advance_job, advance_video, conclude_job, due_after
 from chalicelib.services.budgets import SETTLE_SECONDS, settle
 from chalicelib.services.campaign_runs import advance_run
 from chalicelib.services.campaigns import advance_campaign
@@ -56,7 +56,7 @@ def settle_child(ports: Ports, ended: EndedChild) -> None:
     if submission is not None and submission.step is not None:
         step = find_open_step(ports, owner, submission.step)
         _hand_on_what_is_left(ports, ended, [step.unit] if step else [])
-        settle(ports, owner)
+        _settle(ports, owner)
         return
     _hand_on_what_is_left(ports, ended, open_units(ports, owner))
     advance(ports, owner)
@@ -65,35 +65,42 @@ def settle_child(ports: Ports, ended: EndedChild) -> None:
         settle(ports, owner)
 
 
-def reconcile(ports: Ports) -> int:
-    """Look at everything that is due; the number of things looked at.
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a pass of the reconciler saw."""
 
-    One that fails does not keep the others waiting.
-    """
+    looked_at: int
+    longest_wait_seconds: float
+    """Of the child job that waits longest for a machine; 0 when none waits."""
+
+
+def reconcile(ports: Ports) -> Seen:
+    """Look at everything that is due. One that fails does not keep the others waiting."""
+    longest_wait = 0.0
     found = ports.due.list_due(ports.clock.now(), DUE_PER_PASS)
     for due in found:
         after = timedelta(seconds=SETTLE_SECONDS)
         ports.due.postpone(due, ports.clock.now() + after if due.is_costs else due_after(ports))
         try:
             if due.is_costs:
-                settle(ports, due.owner)
+                _settle(ports, due.owner)
             elif due.step is None:
-                reconcile_owner(ports, due.owner)
+                longest_wait = max(longest_wait, reconcile_owner(ports, due.owner))
             else:
-                reconcile_side_step(ports, due.owner, due.step)
+                longest_wait = max(longest_wait, reconcile_side_step(ports, due.owner, due.step))
         except DomainError as error:
             logger.warning("reconcile failed", owner=due.owner.name, detail=error.failure.detail)
-    return len(found)
+    return Seen(len(found), longest_wait)
 
 
-def reconcile_owner(ports: Ports, owner: Owner) -> None:
-    """Bring one video, job, model, campaign or run to where it should be."""
+def reconcile_owner(ports: Ports, owner: Owner) -> float:
+    """Bring one video, job, model, campaign or run to where it should be; the seconds that its units wait at most."""
     if is_id("cmp", owner.name):
         advance_campaign(ports, owner.tenant, CampaignId(owner.name))
-        return
+        return 0.0
     if is_id("run", owner.name):
         advance_run(ports, owner.tenant, RunId(owner.name))
-        return
+        return 0.0
     if is_id("vid", owner.name):
         video = ports.videos.get(owner.tenant, VideoId(owner.name))
         if video is not None and video.state is VideoState.AWAITING_UPLOAD:
@@ -105,18 +112,19 @@ def reconcile_owner(ports: Ports, owner: Owner) -> None:
             ports.due.postpone(Due(owner), max(next_check(ports, version.upload), due_after(ports)))
             check_model_upload(ports, version)
     resend_unsent(ports, owner, open_units(ports, owner))
-    hand_on_orphans(ports, owner, open_units(ports, owner))
+    longest_wait = hand_on_orphans(ports, owner, open_units(ports, owner))
     advance(ports, owner)
+    return longest_wait
 
 
-def reconcile_side_step(ports: Ports, owner: Owner, name: StepName) -> None:
-    """Bring one side step to where it should be."""
+def reconcile_side_step(ports: Ports, owner: Owner, name: StepName) -> float:
+    """Bring one side step to where it should be; the seconds that its unit waits."""
     step = find_open_step(ports, owner, name)
     if step is None:
-        settle(ports, owner)
-    else:
-        resend_unsent(ports, owner, [step.unit])
-        hand_on_orphans(ports, owner, [step.unit])
+        _settle(ports, owner)
+        return 0.0
+    resend_unsent(ports, owner, [step.unit])
+    return hand_on_orphans(ports, owner, [step.unit])
 
 
 def open_units(ports: Ports, owner: Owner) -> Sequence[Unit]:
@@ -143,6 +151,15 @@ def died(ended: EndedChild) -> Failure:
     told = f"exit code {ended.exit_code}" if ended.exit_code is not None else "no exit code"
     detail = f"worker {ended.batch_job_id} ended with {told}" + (f": {ended.reason}" if ended.reason else "")
     return Failure(ErrorCode.INTERNAL, detail, LOG_HINT)
+
+
+def _settle(ports: Ports, owner: Owner) -> None:
+    """Settle what is over; of a job that has ended, do all that its end brings, should its event be lost."""
+    job = ports.jobs.get(owner.tenant, JobId(owner.name)) if is_id("job", owner.name) else None
+    if job is not None and job.is_terminal:
+        conclude_job(ports, job)
+    else:
+        settle(ports, owner)
 
 
 def _hand_on_what_is_left(ports: Ports, ended: EndedChild, units: Sequence[Unit]) -> None:

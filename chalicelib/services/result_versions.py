@@ -1,46 +1,30 @@
-"""Versions of a video's results: which job an alias names, and moving it.
+"""Versions of a video's results: which job an alias names, promoting and rolling back.
 
-The end of a job moves `latest` twice over: when the stream tells of it (`follow_end`), and, should the stream have
-lost it, when somebody asks for `latest` (`find_version`, `list_versions`): then the newest jobs of the video are looked
-at. Both come to the same (`domain/result_versions.py`).
+The end of a job moves `latest` when the service hears of it (`services/version_moves.py`), and before that, when
+somebody asks for `latest` (`find_version`, `find_newest_latest`, `list_versions`): then the newest jobs of the video
+are looked at. Both come to the same (`domain/result_versions.py`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import reduce
+from collections.abc import Iterator, Sequence
 
-from aws_lambda_powertools import Logger
-
-from chalicelib.domain.errors import Conflict, InvalidRequest, LimitExceeded, NotFound
-from chalicelib.domain.ids import VideoId, is_id
+from chalicelib.domain.errors import InvalidRequest, LimitExceeded, NotFound
+from chalicelib.domain.ids import is_id
 from chalicelib.domain.jobs import DEFAULT_PIPELINE, Job
-from chalicelib.domain.result_versions import LATEST, End, ResultVersion, check_alias, end_of, is_alias
-from chalicelib.domain.result_versions import follow as follow_rule
+from chalicelib.domain.result_versions import LATEST, End, ResultVersion, check_alias, is_alias
 from chalicelib.domain.result_versions import promote as promote_rule
 from chalicelib.domain.result_versions import roll_back as roll_back_rule
 from chalicelib.domain.videos import Video
 from chalicelib.services.jobs import get_job
-from chalicelib.services.ports import Ports, VersionConflict
+from chalicelib.services.ports import Ports
+from chalicelib.services.version_moves import follow_ends, move_alias
 
-logger = Logger(service="reelscan", child=True)
-
-TRIES = 20
-"""Of moving an alias: those who move one at once are few."""
 MAX_ALIASES = 20
 """Of one video and pipeline, besides `latest`."""
+ALIASES_PER_READ = 100
 JOBS_LOOKED_AT = 50
-"""Of a video, the newest: whose end the stream may have lost."""
-
-
-def follow_end(ports: Ports, job: Job) -> None:
-    """Let `latest` follow the job, which may have ended; safe to repeat, at any time and in any order.
-
-    Raises:
-        NotFound: the job was deleted in the meantime.
-    """
-    if end_of(job) is not None:
-        _follow(ports, job.video_id, [job])
+"""Of a video, the newest: whose end the service may not have heard of yet."""
 
 
 def promote(ports: Ports, video: Video, job: Job, *, alias: str = LATEST, cause: str, by: str) -> ResultVersion:
@@ -61,7 +45,7 @@ def promote(ports: Ports, video: Video, job: Job, *, alias: str = LATEST, cause:
             _check_count(ports, video, job.pipeline_name)
         return promote_rule(seen, job, cause=cause, by=by, at=now)
 
-    return _move(ports, _unmoved(video, job.pipeline_name, alias), move)
+    return move_alias(ports, _unmoved(video, job.pipeline_name, alias), move)
 
 
 def roll_back(
@@ -84,7 +68,7 @@ def roll_back(
             raise _missing(video, pipeline_name, alias)
         return roll_back_rule(seen, cause=cause, by=by, at=now)
 
-    return _move(ports, _unmoved(video, pipeline_name, alias), move)
+    return move_alias(ports, _unmoved(video, pipeline_name, alias), move)
 
 
 def find_version(ports: Ports, video: Video, pipeline_name: str, alias: str = LATEST) -> Job | None:
@@ -96,6 +80,22 @@ def find_version(ports: Ports, video: Video, pipeline_name: str, alias: str = LA
         found = ports.versions.get(video.tenant, video.video_id, pipeline_name, alias) if is_named else None
     job_id = found.job_id if found else None
     return ports.jobs.get(video.tenant, job_id) if job_id else None
+
+
+def find_newest_latest(ports: Ports, video: Video) -> Job | None:
+    """The newest of the jobs that a `latest` of the video names, whatever its pipeline; None when there is none (yet).
+
+    An end that nobody told of yet is looked for behind all that this found before, and not further back.
+    """
+    stored = [version for version in _list_all(ports, video) if version.alias == LATEST]
+    ends = [version.newest_end for version in stored if version.newest_end is not None]
+    jobs = _jobs_before(ports, video, max(ends, default=None))
+    named = {version.pipeline_name: version.job_id for version in stored}
+    for name in sorted({job.pipeline_name for job in jobs}):
+        followed = follow_ends(ports, video.video_id, [job for job in jobs if job.pipeline_name == name])
+        named |= {name: followed.job_id} if followed else {}
+    newest = max((job_id for job_id in named.values() if job_id is not None), default=None)
+    return ports.jobs.get(video.tenant, newest) if newest else None
 
 
 def get_version(ports: Ports, video: Video, version: str, pipeline_name: str | None) -> Job:
@@ -122,15 +122,22 @@ def list_versions(
     """The aliases of the video, or of one of its pipelines, by (pipeline, alias)."""
     jobs = _newest_jobs(ports, video)
     for name in {job.pipeline_name for job in jobs} if pipeline_name is None else {pipeline_name}:
-        _follow(ports, video.video_id, [job for job in jobs if job.pipeline_name == name])
+        follow_ends(ports, video.video_id, [job for job in jobs if job.pipeline_name == name])
     return ports.versions.list(video.tenant, video.video_id, pipeline_name, after, limit)
 
 
+def _list_all(ports: Ports, video: Video) -> Iterator[ResultVersion]:
+    after: tuple[str, str] | None = None
+    while page := ports.versions.list(video.tenant, video.video_id, None, after, ALIASES_PER_READ):
+        yield from page
+        after = (page[-1].pipeline_name, page[-1].alias)
+
+
 def _catch_up(ports: Ports, video: Video, pipeline_name: str) -> ResultVersion | None:
-    """`latest` of the pipeline, after every end that the stream may have lost."""
+    """`latest` of the pipeline, after every end that nobody told of yet."""
     stored = ports.versions.get(video.tenant, video.video_id, pipeline_name, LATEST)
     jobs = _jobs_before(ports, video, stored.newest_end if stored else None)
-    return _follow(ports, video.video_id, [job for job in jobs if job.pipeline_name == pipeline_name]) or stored
+    return follow_ends(ports, video.video_id, [job for job in jobs if job.pipeline_name == pipeline_name]) or stored
 
 
 def _jobs_before(ports: Ports, video: Video, end: End | None) -> Sequence[Job]:
@@ -148,41 +155,6 @@ def _jobs_before(ports: Ports, video: Video, end: End | None) -> Sequence[Job]:
             break
         after, limit = page[-1].job_id, 4 * limit
     return found
-
-
-def _follow(ports: Ports, video_id: VideoId, jobs: Sequence[Job]) -> ResultVersion | None:
-    """`latest` after it was told of these jobs of one pipeline; None when none of them has ended with results."""
-    # As their ends came, as far as that can be known: each that moves `latest` is in its log.
-    job_by_end = {end: job for job in jobs if (end := end_of(job)) is not None}
-    if not job_by_end:
-        return None
-    now, ended = ports.clock.now(), [job_by_end[end] for end in sorted(job_by_end)]
-    unmoved = ResultVersion(ended[0].tenant, video_id, ended[0].pipeline_name, LATEST)
-    return _move(ports, unmoved, lambda seen: reduce(lambda version, job: follow_rule(version, job, now), ended, seen))
-
-
-def _move(ports: Ports, unmoved: ResultVersion, move: Callable[[ResultVersion], ResultVersion]) -> ResultVersion:
-    """What `move` makes of the alias as it stands, stored; `unmoved` is what it is when it never named anything."""
-    for _ in range(TRIES):
-        seen = ports.versions.get(unmoved.tenant, unmoved.video_id, unmoved.pipeline_name, unmoved.alias) or unmoved
-        moved = move(seen)
-        if moved == seen:
-            return seen
-        try:
-            saved = ports.versions.save(moved)
-        except VersionConflict:
-            # Somebody else moved it: decide again from what they left.
-            continue
-        logger.info(
-            "results version moved",
-            video_id=saved.video_id,
-            job_id=saved.job_id,
-            pipeline=saved.pipeline_name,
-            alias=saved.alias,
-            kind=saved.moves[-1].kind,
-        )
-        return saved
-    raise Conflict(f"{unmoved.alias} of video {unmoved.video_id} was moved by others {TRIES} times", hint="Try again")
 
 
 def _newest_jobs(ports: Ports, video: Video) -> Sequence[Job]:

@@ -6,8 +6,8 @@ what is asked or how long that takes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 
 from chalicelib.contracts.recipes import current_analysis, recipe_of
 from chalicelib.contracts.sample_table import unpack_cells
@@ -17,6 +17,7 @@ from chalicelib.domain.segments import Segment, plan_segments
 from chalicelib.domain.units import UnitState
 from chalicelib.domain.videos import Video, VideoState
 from chalicelib.services.dispatch import describe_finish, owner_of, provider_class_of
+from chalicelib.services.narrowing import can_narrow, view_of_request
 from chalicelib.services.ports import Ports
 
 VIDEOS_PER_SEARCH = 10
@@ -25,6 +26,11 @@ JOBS_PER_VIDEO = 20
 UNFINISHED_PER_SEARCH = 3
 """Jobs without a sound end whose segments are looked at one by one."""
 SEGMENTS_PER_JOB = 500
+VIEWS_PER_SEARCH = 10
+"""Whose recipes are made, when no job is just like the one that is looked for."""
+UNSTARTED_STATES = frozenset({JobState.PENDING, JobState.PROBING})
+OPEN_STATES = UNSTARTED_STATES | {JobState.RUNNING, JobState.FINISHING}
+"""Of jobs that are on their way to results."""
 STATES_WITH_ALL = frozenset({JobState.SUCCEEDED, JobState.PARTIAL})
 """With `made` known every segment was done; a PARTIAL job then lacks only what is damaged in the file itself."""
 
@@ -43,6 +49,18 @@ class Reuse:
     """For each model that was asked for, in order: numbers of the cells whose results are stored."""
     same_job: Job | None = None
     """A job that was just like this one and has all its results: taking them over needs no worker at all."""
+    wider_job: Job | None = None
+    """Where there is none: one like this that shows more of the same results (`contracts/views.py`), so that what this
+    one shows follows from what that one left."""
+    recipe: str = ""
+    """Of the job itself."""
+    under_way: tuple[Job, ...] = ()
+    """Jobs with the same recipe that have not ended, newest first; it may be among them."""
+
+    @property
+    def source_job(self) -> Job | None:
+        """The job whose results may be taken over."""
+        return self.same_job or self.wider_job
 
     @property
     def cells_by_model(self) -> tuple[int, ...]:
@@ -79,11 +97,57 @@ def find_reuse_of_plan(
         current_analysis(model_sha256=model.sha256, sampling=sampling, provider_class=provider_class)
         for model in manifests
     ]
-    recipe = recipe_of(describe_finish(ports, video, request, manifests, segments), analyses)
+
+    def recipe_for(asked: JobRequest) -> str:
+        return recipe_of(describe_finish(ports, video, asked, manifests, segments), analyses)
+
     cells = segments[-1].end_cell
     jobs = _jobs_of_content(ports, video)
-    same = next((job for job in jobs if job.state in STATES_WITH_ALL and job.made and job.made.recipe == recipe), None)
-    return Reuse(cells, tuple(frozenset(found) for found in _stored_cells(ports, jobs, analyses, cells)), same)
+    stored = tuple(frozenset(found) for found in _stored_cells(ports, jobs, analyses, cells))
+    whole = [job for job in jobs if job.state in STATES_WITH_ALL and job.made]
+    recipe = recipe_for(request)
+    same = next((job for job in whole if job.made and job.made.recipe == recipe), None)
+    wider = None if same else _find_wider(whole, request, manifests, recipe_for)
+    digests = [model.sha256 for model in manifests]
+    under_way = tuple(
+        job
+        for job in jobs
+        if job.state in OPEN_STATES
+        and [ref.sha256 for ref in job.models] == digests
+        and recipe_for(job.request) == recipe
+    )
+    return Reuse(cells, stored, same, wider, recipe, under_way)
+
+
+def find_waiting(ports: Ports, ended: Job) -> Sequence[Job]:
+    """Jobs on the same content that have not started and may have waited for this one, oldest first."""
+    if ended.reused is not None and ended.reused.job_id is not None:
+        # Who waited for it waited for the job whose results it took over, and is woken with it.
+        return []
+    video = ports.videos.get(ended.tenant, ended.video_id)
+    if video is None or video.state is not VideoState.READY:
+        return []
+    jobs = _jobs_of_content(ports, video)
+    return [job for job in reversed(jobs) if job.state in UNSTARTED_STATES and job.job_id > ended.job_id]
+
+
+def _find_wider(
+    jobs: Iterable[Job], request: JobRequest, manifests: Sequence[Manifest], recipe_for: Callable[[JobRequest], str]
+) -> Job | None:
+    """The first of these jobs that did the same and whose view has all of this one's, if that can be told at once."""
+    view = view_of_request(manifests, request)
+    recipes: dict[tuple[float | None, tuple[str, ...]], str] = {}
+    for job in jobs:
+        others = (job.request.score_min, job.request.labels)
+        if not view.is_within(view_of_request(manifests, job.request)):
+            continue
+        if others not in recipes:
+            if len(recipes) == VIEWS_PER_SEARCH:
+                return None
+            recipes[others] = recipe_for(replace(request, score_min=others[0], labels=others[1]))
+        if job.made and job.made.recipe == recipes[others] and can_narrow(job, request, manifests):
+            return job
+    return None
 
 
 def _jobs_of_content(ports: Ports, video: Video) -> list[Job]:

@@ -1,4 +1,4 @@
-"""A job that is just like one that has finished takes its results over, without any worker.
+"""A job that is just like one that has finished, or shows less, takes its results over, without any worker.
 
 What lies in the older job's partition is written to the newer one's: first what nobody looks at before a root or an
 entry of the index names it, then the segments, each committed with its entry, and at last, in one transaction, the
@@ -14,20 +14,21 @@ whoever would drop those. Otherwise workers do what is left: a segment that was 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from aws_lambda_powertools import Logger
 
 from chalicelib.contracts.attribute_values import Item
 from chalicelib.domain.jobs import Job, PlanFacts
-from chalicelib.domain.reuse import ReuseReceipt
+from chalicelib.domain.reuse import Made, ReuseReceipt
 from chalicelib.domain.segments import Segment
 from chalicelib.domain.units import NO_SUBMISSION, Unit, UnitKind, UnitState
 from chalicelib.domain.videos import Video
 from chalicelib.services.dispatch import manifests_of, owner_of, provider_class_of
+from chalicelib.services.narrowing import narrow_results
 from chalicelib.services.ports import Ports, VersionConflict
-from chalicelib.services.reuse import find_reuse_of_plan
+from chalicelib.services.reuse import Reuse
 from chalicelib.services.take_over_port import StoredResults, TakenSegment
 
 logger = Logger(service="reelscan", child=True)
@@ -56,13 +57,15 @@ class _Write:
         return count <= ITEMS_PER_WRITE and self.size_bytes + size_bytes <= BYTES_PER_WRITE
 
 
-def take_over(ports: Ports, job: Job, video: Video, segments: Sequence[Segment], plan: PlanFacts) -> Job | None:
+def take_over(
+    ports: Ports, job: Job, video: Video, segments: Sequence[Segment], plan: PlanFacts, reuse: Reuse
+) -> Job | None:
     """The job as it ended, with all results of one that was just like it; None: workers must do it.
 
     Raises:
         VersionConflict: somebody else moved the job on.
     """
-    source = find_reuse_of_plan(ports, video, job.request, manifests_of(ports, job), segments).same_job
+    source = reuse.source_job
     if source is None or source.reused is None or source.made is None or len(segments) > MAX_ITEMS:
         return None
     # Before the last look at the older job: see above.
@@ -71,6 +74,12 @@ def take_over(ports: Ports, job: Job, video: Video, segments: Sequence[Segment],
     if stored is None or len(stored.entry_by_segment) != len(segments):
         logger.info("results are not taken over", job_id=job.job_id, source=source.job_id, is_too_much=stored is None)
         return None
+    summary = source.summary or {}
+    if reuse.wider_job is not None:
+        narrowed = narrow_results(ports, job, source, video, manifests_of(ports, job), stored)
+        if narrowed is None:
+            return None
+        stored, summary = narrowed
     units = {segment.index: unit for segment, unit in ports.units.list_segments(owner_of(job), -1, len(segments))}
     if any(unit.state is not UnitState.DONE for unit in units.values()):
         # Whoever looked before found nothing to take over.
@@ -80,7 +89,8 @@ def take_over(ports: Ports, job: Job, video: Video, segments: Sequence[Segment],
     for write in first:
         if not ports.take_overs.write(job, write.items, write.segments):
             _check_written(ports, job, write)
-    ended = _ended(ports, job, source, plan)
+    made = Made(reuse.recipe, source.made.analyses)
+    ended = _ended(ports, job, source, plan, summary=summary, made=made)
     if not ports.take_overs.finish(ended, source, [*last.items, *stored.roots], last.segments):
         _check_unchanged(ports, job)
         logger.info("results are not taken over", job_id=job.job_id, source=source.job_id, is_gone=True)
@@ -101,7 +111,7 @@ def forbid_take_over(ports: Ports, job: Job) -> None:
         return
 
 
-def _ended(ports: Ports, job: Job, source: Job, plan: PlanFacts) -> Job:
+def _ended(ports: Ports, job: Job, source: Job, plan: PlanFacts, *, summary: Mapping[str, object], made: Made) -> Job:
     """The job with everything that the finish of the older one found."""
     receipt = source.reused or ReuseReceipt(())
     by_model = tuple(replace(one, cells_reused=one.cells, frames_inferred=0) for one in receipt.by_model)
@@ -110,10 +120,10 @@ def _ended(ports: Ports, job: Job, source: Job, plan: PlanFacts) -> Job:
         state=source.state,
         plan=plan,
         finished_at=ports.clock.now(),
-        summary={**(source.summary or {}), "frames_inferred": 0},
+        summary={**summary, "frames_inferred": 0},
         missing=source.missing,
         failure=source.failure,
-        made=source.made,
+        made=made,
         reused=ReuseReceipt(by_model, source.job_id),
     )
 

@@ -10,6 +10,12 @@ from chalicelib.domain.ids import TenantId, is_tenant
 from chalicelib.services.ports import Claims
 
 TENANT_CLAIM = "custom:tenant"
+READ_SCOPE = "reelscan/read"
+WRITE_SCOPE = "reelscan/write"
+BUDGET_SCOPE = "reelscan/budget"
+"""Who may set what the tenant's months may cost."""
+WEBHOOK_SCOPE = "reelscan/webhooks"
+"""Who may have the tenant's events sent somewhere."""
 
 
 def read_claims(claims: Mapping[str, Any]) -> Claims:

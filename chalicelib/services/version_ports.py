@@ -46,7 +46,7 @@ class ResultVersionStore(Protocol):
 
         Raises:
             VersionConflict: somebody moved it since.
-            NotFound: the job that it would name is gone.
+            NotFound: the job that it would name is gone, or the video is, or its aliases were dropped.
         """
         ...
 
@@ -57,5 +57,5 @@ class ResultVersionStore(Protocol):
         ...
 
     def drop(self, tenant: TenantId, video_id: VideoId) -> None:
-        """Forget every alias of the video."""
+        """Forget every alias of the video, and let none be saved any more."""
         ...

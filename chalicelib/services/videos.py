@@ -62,7 +62,7 @@ def delete_video(ports: Ports, video: Video) -> None:
     Bytes that were imported stay where they were.
     """
     tenant = video.tenant
-    # Before the jobs that they name. One that is moved meanwhile goes with the video's record, below.
+    # Before the jobs that they name; none is made after this.
     ports.versions.drop(tenant, video.video_id)
     after: JobId | None = None
     while jobs := ports.jobs.list_for_video(tenant, video.video_id, after, JOBS_PER_READ):

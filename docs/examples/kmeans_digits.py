@@ -11,10 +11,8 @@ clusters are digits, and that the service finds what scikit-learn finds. docs/ex
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import sys
-import time
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -28,11 +26,11 @@ from skl2onnx import to_onnx
 from sklearn.cluster import KMeans
 from sklearn.datasets import load_digits
 
-from client.service import TERMINAL_STATES, Json, Service
-from client.upload import send_file
+from reelscan import Client
+from reelscan.records import Detection, Job, ModelManifestForm
 
 CLUSTERS = 10
-MANIFEST: Json = {
+MANIFEST: ModelManifestForm = {
     "name": "kmeans-digits",
     "version": "1",
     "task": "classification",
@@ -139,10 +137,10 @@ def write_clip(path: Path, pictures: npt.NDArray[np.float64]) -> None:
 
 def analyze(folder: Path, base_url: str, token: str) -> int:
     """Have the clip analysed, and say what was found; 0 when the clusters are what they were for scikit-learn."""
-    with Service(base_url, token) as service:
-        register(service, folder / "net.onnx")
-        job = run_job(service, folder / "digits.mp4")
-        rows = list(service.all_detections(job["job_id"]))
+    with Client(base_url, token) as client:
+        register(client, folder / "net.onnx")
+        job = run_job(client, folder / "digits.mp4")
+        rows = client.jobs.detections(job).all()
     found = best_by_frame(rows)
     frames = json.loads((folder / "frames.json").read_text())
     same = sum(found.get(index) == frame["cluster"] for index, frame in enumerate(frames))
@@ -156,40 +154,30 @@ def analyze(folder: Path, base_url: str, token: str) -> int:
     return 0 if same >= 0.95 * len(frames) else 1
 
 
-def register(service: Service, network: Path) -> None:
+def register(client: Client, network: Path) -> None:
     """Have the network compiled, tried and made known by its name. To do it again changes nothing."""
-    content = network.read_bytes()
-    created = service.create_model(network.name, len(content), hashlib.sha256(content).hexdigest(), MANIFEST)
-    if "upload" in created:
-        send_file(service, "", created["upload"], network, lambda _: None)
-    while True:
-        (version,) = service.get_model(MANIFEST["name"])["versions"]
-        if version["state"] in ("READY", "REJECTED"):
-            break
-        time.sleep(POLL_SECONDS)
-    if version["state"] == "REJECTED":
-        raise SystemExit("the model was refused: " + "; ".join(version.get("reasons", [version["error"]["detail"]])))
+    version = client.models.wait(client.models.add(network, MANIFEST), poll_seconds=POLL_SECONDS)
+    if version.state == "REJECTED":
+        reasons = version.reasons or (version.error.detail if version.error else "",)
+        raise SystemExit("the model was refused: " + "; ".join(reasons))
 
 
-def run_job(service: Service, clip: Path) -> Json:
+def run_job(client: Client, clip: Path) -> Job:
     """The job that classifies every frame of the clip, once it has ended well."""
-    created = service.create_video(clip.name, clip.stat().st_size, {"models": [MANIFEST["name"]]})
-    send_file(service, created["video"]["video_id"], created["upload"], clip, lambda _: None)
-    while True:
-        job, wait_seconds = service.get_job(created["job"]["job_id"])
-        if job["state"] in TERMINAL_STATES:
-            break
-        time.sleep(min(wait_seconds, POLL_SECONDS))
-    if job["state"] != "SUCCEEDED":
-        raise SystemExit(f"the job must succeed but is {job['state']}: {job.get('error') or job.get('missing')}")
+    uploaded = client.videos.upload(clip, analyze={"models": [MANIFEST["name"]]})
+    assert uploaded.job is not None, "it was asked for"
+    job = client.jobs.wait(uploaded.job, poll_seconds=POLL_SECONDS)
+    if job.state != "SUCCEEDED":
+        raise SystemExit(f"the job must succeed but is {job.state}: {job.error or job.missing}")
     return job
 
 
-def best_by_frame(rows: Sequence[Json]) -> dict[int, str]:
+def best_by_frame(rows: Sequence[Detection]) -> dict[int, str]:
     """The label of each frame, by its number: rows come frame by frame, the best one first."""
     found: dict[int, str] = {}
     for row in rows:
-        found.setdefault(row["frame_index"], row["label"])
+        if row.frame_index is not None:
+            found.setdefault(row.frame_index, row.label)
     return found
 
 

@@ -22,6 +22,7 @@ OVERRIDES_MAX_CHARS = 8192
 TIMEOUT_MIN_SECONDS = 60
 ATTEMPTS_MAX = 10
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
+SHARE = re.compile(r"[A-Za-z0-9]{1,255}")
 SUPPORTED_FIELDS = frozenset(
     {
         "jobName",
@@ -34,6 +35,7 @@ SUPPORTED_FIELDS = frozenset(
         "timeout",
         "tags",
         "propagateTags",
+        "shareIdentifier",
     }
 )
 
@@ -78,6 +80,11 @@ class BatchApi:
             raise ClientException(f"The local stack's SubmitJob does not know {', '.join(unsupported)}")
         if not NAME.fullmatch(str(body.get("jobName"))):
             raise ClientException(f"Job name must match {NAME.pattern} but got {body.get('jobName')!r}")
+        # Our queues have a fair-share policy, and then Batch takes no job without one.
+        if not SHARE.fullmatch(str(body.get("shareIdentifier", ""))):
+            raise ClientException(
+                f"Share identifier must match {SHARE.pattern} but got {body.get('shareIdentifier')!r}"
+            )
         definition = self._definition(str(body.get("jobDefinition")))
         overrides = body.get("containerOverrides", {})
         if len(json.dumps(overrides)) > OVERRIDES_MAX_CHARS:

@@ -120,7 +120,6 @@ class BatchJob:
             "timeout": {"attemptDurationSeconds": self.request.timeout_seconds},
             "container": self._describe_container(),
             "arrayProperties": self._describe_array(),
-            "isTerminated": self.stop_reason is not None,
         }
         return {name: value for name, value in described.items() if value is not None}
 
@@ -128,14 +127,18 @@ class BatchJob:
         container: dict[str, Any] = {
             "command": list(self.request.command),
             "environment": [{"name": name, "value": value} for name, value in self.request.environment.items()],
-            "vcpus": self.request.definition.vcpus,
-            "memory": self.request.definition.memory_mib,
+            "resourceRequirements": self._describe_resources(),
         }
         if self.attempts:
             container["logStreamName"] = self.log_name
             if self.attempts[-1].exit_code is not None:
                 container["exitCode"] = self.attempts[-1].exit_code
         return container
+
+    def _describe_resources(self) -> list[dict[str, str]]:
+        definition = self.request.definition
+        values = {"VCPU": definition.vcpus, "MEMORY": definition.memory_mib, "GPU": definition.gpus}
+        return [{"type": name, "value": str(value)} for name, value in values.items() if value]
 
     def _describe_array(self) -> dict[str, Any]:
         if self.index is not None:

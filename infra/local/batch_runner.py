@@ -37,11 +37,17 @@ class BatchRunner:
         emit: Callable[[dict[str, Any]], None],
         kill_after_seconds: float = KILL_AFTER_SECONDS,
         start_process: StartProcess = start_fresh,
+        cores: int = 1,
     ) -> None:
-        """`environment` is that of every worker; `emit` takes state-change events and must return at once."""
+        """`environment` is that of every worker; `emit` takes state-change events and must return at once.
+
+        The children of a job that run side by side share the `cores`.
+        """
         self._worker_command = tuple(worker_command)
         self._environment = dict(environment)
         self._log_folder = log_folder
+        self._slots = slots
+        self._cores = cores
         self._emit = emit
         self._kill_after_seconds = kill_after_seconds
         self._start_process = start_process
@@ -155,6 +161,7 @@ class BatchRunner:
 
     def _environment_of(self, job: BatchJob) -> dict[str, str]:
         environment = {
+            "REELSCAN_VCPUS": str(self._vcpus_of(job)),
             **self._environment,
             **job.request.environment,
             "AWS_BATCH_JOB_ID": job.job_id,
@@ -165,6 +172,11 @@ class BatchRunner:
         if job.index is not None:
             environment["AWS_BATCH_JOB_ARRAY_INDEX"] = str(job.index)
         return environment
+
+    def _vcpus_of(self, job: BatchJob) -> int:
+        """What a job definition says on AWS: here a job alone has all cores, and each of several children its share."""
+        side_by_side = min(self._slots, len(job.parent.children)) if job.parent else 1
+        return max(1, self._cores // max(1, side_by_side))
 
     def _conclude(self, job: BatchJob, ended: Ended) -> None:
         with self._changed:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
+from chalicelib.domain.units import Lane
 from infra.local.events import REGION
 from infra.local.issuer import CLIENT_ID, Issuer
 from infra.wiring import IMAGE_ENVIRONMENT, Wiring
@@ -20,9 +21,13 @@ OVERRIDABLE = {
     # Reads cost nothing here, and a job may be over in seconds.
     "REELSCAN_POLL_SECONDS": "0.1",
     "REELSCAN_ANALYZE_LANE": "cpu",
+    # A process is there at once.
+    **{f"REELSCAN_{lane.name}_BOOT_SECONDS": "0" for lane in Lane},
     # Every bucket of this stack may be imported from, and a busy laptop is no reason to give a job up.
     "REELSCAN_IMPORT_BUCKETS": "*",
     "REELSCAN_QUEUE_SECONDS": "86400",
+    # Receivers run on this machine, and have no certificate.
+    "REELSCAN_WEBHOOKS_ARE_LOCAL": "true",
 }
 """Settings that the environment of the command, where it has them, decides; with what holds otherwise."""
 
@@ -68,6 +73,7 @@ def applied(environment: Mapping[str, str]) -> Iterator[None]:
         "AWS_ENDPOINT_URL_S3",
         "AWS_ENDPOINT_URL_DYNAMODB",
         "AWS_ENDPOINT_URL_BATCH",
+        "AWS_ENDPOINT_URL_EVENTBRIDGE",
     )
     before = {name: os.environ.get(name) for name in (*environment, *removed)}
     for name in removed:

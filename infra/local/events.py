@@ -61,13 +61,18 @@ class EventBus:
         self._functions = functions
         self._retry_seconds = retry_seconds
         self._changed = threading.Condition()
-        self._waiting: list[tuple[float, int, Delivery]] = []
+        handlers = dict.fromkeys(rule.handler for rule in self._rules)
+        self._waiting: dict[str, list[tuple[float, int, Delivery]]] = {handler: [] for handler in handlers}
+        """By handler: as with Lambda, a function that takes long keeps no other one waiting."""
         self._in_flight: dict[int, Delivery] = {}
         self._dead_letters: list[Delivery] = []
         self._numbers = itertools.count()
         self._is_stopping = False
         self._threads = [
-            threading.Thread(target=self._deliver_until_stopped, name=f"events-{number}", daemon=True)
+            threading.Thread(
+                target=self._deliver_until_stopped, args=[handler], name=f"events-{handler}-{number}", daemon=True
+            )
+            for handler in handlers
             for number in range(DELIVERY_THREADS)
         ]
 
@@ -93,7 +98,8 @@ class EventBus:
     def pending(self) -> list[Delivery]:
         """What no handler has finished yet, for the snapshot."""
         with self._changed:
-            return [*self._in_flight.values(), *(delivery for _, _, delivery in sorted(self._waiting))]
+            waiting = sorted(entry for entries in self._waiting.values() for entry in entries)
+            return [*self._in_flight.values(), *(delivery for _, _, delivery in waiting)]
 
     def resume(self, deliveries: Iterable[Delivery]) -> None:
         """Take up what an earlier run left pending."""
@@ -107,11 +113,13 @@ class EventBus:
 
     def _enqueue(self, delivery: Delivery, delay_seconds: float) -> None:
         with self._changed:
-            heapq.heappush(self._waiting, (time.monotonic() + delay_seconds, next(self._numbers), delivery))
-            self._changed.notify()
+            # What an earlier run left may be for a handler that no rule has any more.
+            waiting = self._waiting.get(delivery.handler, [])
+            heapq.heappush(waiting, (time.monotonic() + delay_seconds, next(self._numbers), delivery))
+            self._changed.notify_all()
 
-    def _deliver_until_stopped(self) -> None:
-        while (taken := self._take()) is not None:
+    def _deliver_until_stopped(self, handler: str) -> None:
+        while (taken := self._take(handler)) is not None:
             number, delivery = taken
             try:
                 self._functions.invoke(delivery.handler, delivery.event)
@@ -123,15 +131,16 @@ class EventBus:
                 with self._changed:
                     del self._in_flight[number]
 
-    def _take(self) -> tuple[int, Delivery] | None:
+    def _take(self, handler: str) -> tuple[int, Delivery] | None:
+        waiting = self._waiting[handler]
         with self._changed:
             while not self._is_stopping:
                 now = time.monotonic()
-                if self._waiting and self._waiting[0][0] <= now:
-                    _, number, delivery = heapq.heappop(self._waiting)
+                if waiting and waiting[0][0] <= now:
+                    _, number, delivery = heapq.heappop(waiting)
                     self._in_flight[number] = delivery
                     return number, delivery
-                self._changed.wait(self._waiting[0][0] - now if self._waiting else None)
+                self._changed.wait(waiting[0][0] - now if waiting else None)
         return None
 
     def _retry(self, delivery: Delivery) -> None:

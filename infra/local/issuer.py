@@ -70,7 +70,7 @@ class Issuer:
             "iss": self.url,
             "client_id": CLIENT_ID,
             "token_use": "access",
-            "scope": "reelscan/read reelscan/write reelscan/budget",
+            "scope": "reelscan/read reelscan/write reelscan/budget reelscan/webhooks",
             "auth_time": now,
             "iat": now,
             "exp": now + seconds,

@@ -1,15 +1,22 @@
-"""EventBridge schedules: a handler, started again and again with a "Scheduled Event"."""
+"""EventBridge Scheduler: a handler, started again and again with a "Scheduled Event"."""
 
 from __future__ import annotations
 
 import logging
 import threading
+from typing import Any
 
 from infra.local.events import ACCOUNT_ID, REGION, make_event
 from infra.local.functions import Functions
 from infra.wiring import Schedule
 
 log = logging.getLogger(__name__)
+
+
+def make_scheduled_event(schedule: Schedule) -> dict[str, Any]:
+    """What Scheduler gives to a function when the schedule has no input of its own; its `detail` is a text."""
+    arn = f"arn:aws:scheduler:{REGION}:{ACCOUNT_ID}:schedule/default/{schedule.name}"
+    return make_event("aws.scheduler", "Scheduled Event", {}, [arn]) | {"detail": "{}"}
 
 
 class ScheduleRunner:
@@ -33,9 +40,8 @@ class ScheduleRunner:
         self._thread.join(timeout_seconds)
 
     def _run_until_stopped(self) -> None:
-        arn = f"arn:aws:events:{REGION}:{ACCOUNT_ID}:rule/{self._schedule.name}"
         while not self._stopping.wait(self._every_seconds):
             try:
-                self._functions.invoke(self._schedule.handler, make_event("aws.events", "Scheduled Event", {}, [arn]))
+                self._functions.invoke(self._schedule.handler, make_scheduled_event(self._schedule))
             except Exception:  # The border of the function: the next run is the retry.
                 log.exception("%s failed", self._schedule.handler)

@@ -20,6 +20,7 @@ from infra.local.appsync.endpoint import AppSync
 from infra.local.batch_api import BatchApi
 from infra.local.batch_runner import BatchRunner
 from infra.local.dynamodb_front import DynamoDbFront
+from infra.local.eventbridge_api import EventBridgeApi
 from infra.local.events import Delivery, EventBus
 from infra.local.front_door import FrontDoor
 from infra.local.functions import Functions
@@ -64,6 +65,8 @@ class StackOptions:
     """Between SIGTERM and SIGKILL at the end: nobody waits after Ctrl-C as long as Batch does, and leases run out."""
     slots: int = os.cpu_count() or 1
     """Workers at once."""
+    cores: int = os.cpu_count() or 1
+    """Which the workers of a job share; REELSCAN_VCPUS in their environment goes before it."""
     reconcile_seconds: float | None = None
     """Every schedule's interval; None takes REELSCAN_RECONCILE_SECONDS."""
     retry_seconds: float = 1.0
@@ -158,6 +161,7 @@ class LocalStack:
             options.slots,
             self.bus.put,
             start_process=self.workers.start,
+            cores=options.cores,
         )
         secret_by_key = {environment.ACCESS_KEY: environment.SECRET_KEY}
         self.graphql = AppSync(wiring.graphql, functions, self.issuer, secret_by_key)
@@ -166,6 +170,7 @@ class LocalStack:
             "s3": S3Front(gate, wiring.bucket, secret_by_key, self.bus.put).handle,
             "dynamodb": DynamoDbFront(gate).handle,
             "batch": BatchApi(wiring.lanes, self.batch).handle,
+            "events": EventBridgeApi(self.bus.put).handle,
             "appsync": self.graphql.handle_signed,
         }
         api = Gateway(app.app).handle

@@ -57,6 +57,7 @@ class Seeded:
     """One that never was, unless it was seeded."""
     campaign_id: str = "cmp_7ZZZZZZZZZZZZZZZZZZZZZZZZZ"
     run_id: str = "run_7ZZZZZZZZZZZZZZZZZZZZZZZZZ"
+    webhook_id: str = "whk_7ZZZZZZZZZZZZZZZZZZZZZZZZZ"
 
     @property
     def path_values(self) -> dict[str, str]:
@@ -68,6 +69,7 @@ class Seeded:
             "export_id": self.export_id,
             "campaign_id": self.campaign_id,
             "run_id": self.run_id,
+            "webhook_id": self.webhook_id,
             "name": "people",
             "number": "1",
             "alias": "prod",
@@ -80,7 +82,7 @@ def seed_campaign(service: Service, tenant: TenantId = ACME, state: CampaignStat
     plan = make_plan(pipeline="people@1", schedule=Rate(1, RateUnit.DAYS, NOW + timedelta(hours=1)))
     campaign_id = CampaignId(service.ports.ids.make("cmp"))
     campaign = make_campaign(tenant=tenant, campaign_id=campaign_id, plan=plan, state=state, seen_until=NOW)
-    service.ports.campaigns.add(campaign, None)
+    service.ports.campaigns.add(campaign, None, max_open=100)
     run = make_run(
         tenant=tenant, campaign_id=campaign_id, nominal_at=NOW - timedelta(hours=23), state=RunState.SUCCEEDED
     )
@@ -185,6 +187,13 @@ def seed_model(service: Service, tenant: TenantId = ACME, name: str = "mine", ve
     assert record is not None
     manifest = make_manifest(name, version=version, labels=("person", "dog"))
     service.fakes.models.admit(record, manifest, service.fakes.clock.now())
+
+
+def seed_webhook(service: Service, tenant: TenantId = ACME) -> Seeded:
+    """A webhook, and a job that it can be told of."""
+    seeded = seed_job(service, tenant)
+    answer = service.call("POST", "/webhooks", {"url": "https://example.com/hook"}, token=tenant)
+    return replace(seeded, webhook_id=answer.json["webhook"]["webhook_id"])
 
 
 def seed_pipeline(service: Service, tenant: TenantId = ACME) -> None:

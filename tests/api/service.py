@@ -46,7 +46,7 @@ class Service:
         self.fakes: Fakes = make_fakes(limits)
         for tenant in (ACME, OTHER):
             self.fakes.tokens.claims_by_token[tenant] = Claims(
-                tenant, f"user-of-{tenant}", frozenset({"reelscan/budget"})
+                tenant, f"user-of-{tenant}", frozenset({"reelscan/budget", "reelscan/webhooks"})
             )
         self.fakes.models.register(make_manifest())
         self.ports = self.fakes.ports if tokens is None else replace(self.fakes.ports, tokens=tokens)

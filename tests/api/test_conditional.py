@@ -6,7 +6,15 @@ import pytest
 
 from chalicelib.domain.jobs import JobState
 from tests.api.routes import ROUTES, Route
-from tests.api.seed import seed_campaign, seed_export, seed_job, seed_model, seed_pipeline, seed_upload_in_parts
+from tests.api.seed import (
+    seed_campaign,
+    seed_export,
+    seed_job,
+    seed_model,
+    seed_pipeline,
+    seed_upload_in_parts,
+    seed_webhook,
+)
 from tests.api.service import ACME, Service
 
 GETS = [route for route in ROUTES if route.method == "GET"]
@@ -22,6 +30,8 @@ def path_of(service: Service, route: Route) -> str:
         return route.path.format(video_id=seed_upload_in_parts(service))
     if "/campaigns" in route.path:
         return route.path.format(**seed_campaign(service).path_values)
+    if "/webhooks" in route.path:
+        return route.path.format(**seed_webhook(service).path_values)
     if "/pipelines" in route.path:
         seed_pipeline(service)
     if "/models/" in route.path:

@@ -71,6 +71,13 @@ def test_a_receipt_has_what_its_workers_took(service: Service) -> None:
     assert cost["actual_usd"] == pytest.approx(sum(cost["parts"].values()))
 
 
+def test_a_job_that_was_cancelled_before_anything_began_has_a_receipt_of_nothing(service: Service) -> None:
+    video = seed_video(service)
+    job_id = service.call("POST", f"/videos/{video.video_id}/jobs", BODY).json["job"]["job_id"]
+    cost = service.call("POST", f"/jobs/{job_id}/cancel").json["job"]["cost"]
+    assert (cost["actual_usd"], cost["cpu_seconds"]["actual"]) == (0.0, 0.0)
+
+
 def test_a_job_that_may_not_cost_so_much_is_a_problem_that_says_which_cap(service: Service) -> None:
     video = seed_video(service)
     answer = service.call("POST", f"/videos/{video.video_id}/jobs", {**BODY, "max_cost_usd": 0.000001})

@@ -14,6 +14,7 @@ from chalicelib.api.graphql import lambda_entry
 from chalicelib.api.graphql.limits import COST_MAX, DEPTH_MAX, FACTS, RECORDS, RESOLVERS_MAX
 from chalicelib.api.graphql.resolvers import RESOLVERS, TYPE_BY_KIND
 from chalicelib.api.graphql.words import to_camel
+from chalicelib.domain.ids import VideoId
 from chalicelib.domain.jobs import JobState
 from chalicelib.domain.query.ast import ResultKind
 from chalicelib.domain.videos import VideoState
@@ -138,6 +139,16 @@ def test_the_answer_to_a_query_is_that_of_rest(q: str) -> None:
     shown = [{"__typename": member, **item} for item in as_graphql(rest["items"], member)]
     assert told["jobQuery"] == {"kind": rest["kind"], "nextCursor": rest["next_cursor"], "items": shown}
     assert told["search"]["items"] == shown
+
+
+def test_a_search_does_not_ask_a_canary() -> None:
+    service = Service()
+    seeded = seed_job(service)
+    canary = seed_job(service, video_id=VideoId(seeded.video_id), promote=False)
+    query = '{ search(q: "count tracks") { items { ... on BucketItem { jobId } } } }'
+    assert data_of(service, query)["search"]["items"] == [{"jobId": seeded.job_id}]
+    service.call("PUT", f"/videos/{seeded.video_id}/versions/latest", {"job_id": canary.job_id, "cause": "as good"})
+    assert data_of(service, query)["search"]["items"] == [{"jobId": canary.job_id}]
 
 
 def test_a_text_that_is_no_query_is_refused_as_rest_refuses_it() -> None:

@@ -33,6 +33,7 @@ from chalicelib.api import (
     track_schemas,
     upload_schemas,
     version_schemas,
+    webhook_schemas,
 )
 from chalicelib.api.graphql.limits import PAGE_LIMITS_BY_FIELD
 from chalicelib.api.graphql.resolvers import RESOLVERS, TYPE_BY_KIND
@@ -74,6 +75,16 @@ REST_BY_TYPE: dict[str, type[BaseModel]] = {
     "Quote": cost_schemas.QuoteOut,
     "Budget": cost_schemas.BudgetOut,
     "BudgetInput": cost_schemas.BudgetIn,
+    "Webhook": webhook_schemas.WebhookOut,
+    "WebhookConnection": webhook_schemas.WebhooksPage,
+    "WebhookSecret": webhook_schemas.WebhookSecretOut,
+    "WebhookInput": webhook_schemas.WebhookIn,
+    "WebhookChangeInput": webhook_schemas.WebhookChangeIn,
+    "RotateInput": webhook_schemas.RotateIn,
+    "ReplayInput": webhook_schemas.ReplayIn,
+    "Replay": webhook_schemas.ReplayOut,
+    "Delivery": webhook_schemas.DeliveryOut,
+    "DeliveryConnection": webhook_schemas.DeliveriesPage,
     "VideoCreated": schemas.VideoCreatedOut,
     "Upload": schemas.UploadOut,
     "TrackVersion": track_schemas.TrackVersionOut,
@@ -181,8 +192,14 @@ FORMS = (
     track_schemas,
     upload_schemas,
     version_schemas,
+    webhook_schemas,
 )
 REST_ONLY = {
+    "WebhookEnvelope",
+    "DeliveryEnvelope",
+    "DeliveriesQuery",
+    # What receivers get.
+    "MessageOut",
     # A union in REST's forms, one type here.
     "EveryFrameIn",
     "PerSecondIn",
@@ -241,6 +258,7 @@ FIELDS_OF_UNIONS = {
 ARGUMENTS: dict[tuple[str, str], type[BaseModel]] = {
     ("Query", "videos"): schemas.PageQuery,
     ("Query", "models"): schemas.PageQuery,
+    ("Webhook", "deliveries"): webhook_schemas.DeliveriesQuery,
     ("Query", "jobEvents"): event_schemas.EventsQuery,
     ("Query", "jobQuery"): query_schemas.QueryQuery,
     ("Query", "search"): query_schemas.QueryQuery,
@@ -259,6 +277,7 @@ ARGUMENTS: dict[tuple[str, str], type[BaseModel]] = {
 }
 FOUND = {member.name for member in SDL.schema.type_map["Found"].types}  # type: ignore[attr-defined]
 MORE_FIELDS = {
+    "Webhook": {"deliveries"},
     "Campaign": {"runs"},
     "CampaignRun": {"videos"},
     "Video": {"jobs", "source", "version", "versions"},

@@ -212,3 +212,18 @@ def test_graphql_registers_a_model_and_moves_an_alias(service: Service) -> None:
         "version": "1",
         "moves": [{"version": "1", "fromVersion": None, "movedBy": f"user-of-{ACME}"}],
     }
+
+
+def test_graphql_deletes_a_version_or_the_whole_model_and_says_what_it_was(service: Service) -> None:
+    for version in ("1", "2", "3"):
+        seed_model(service, version=version)
+    mutation = (
+        'mutation($version: String) { deleteModel(name: "mine", version: $version) { name versions { version } } }'
+    )
+
+    def delete(**variables: str) -> list[str]:
+        return [one["version"] for one in data_of(service, mutation, **variables)["deleteModel"]["versions"]]
+
+    assert delete(version="2") == ["3", "2", "1"]
+    assert delete() == ["3", "1"]
+    assert service.call("GET", "/models/mine").status == 404

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.api.routes import ROUTES, Route
-from tests.api.seed import seed_campaign, seed_model, seed_upload_in_parts, seed_versions
+from tests.api.seed import seed_campaign, seed_model, seed_upload_in_parts, seed_versions, seed_webhook
 from tests.api.service import Service
 
 INNER_NAMES = {"kind", "n", "s3_uri", "part_number", "etag", "name", "adapter", "task", "input", "head", "shapes"}
@@ -53,7 +53,12 @@ bodies = st.dictionaries(st.sampled_from(NAMES), values, max_size=6) | values
 routes = st.sampled_from(ROUTES)
 SERVICE = Service()
 CAMPAIGN = seed_campaign(SERVICE)
-SEEDED = replace(seed_versions(SERVICE), campaign_id=CAMPAIGN.campaign_id, run_id=CAMPAIGN.run_id)
+SEEDED = replace(
+    seed_versions(SERVICE),
+    campaign_id=CAMPAIGN.campaign_id,
+    run_id=CAMPAIGN.run_id,
+    webhook_id=seed_webhook(SERVICE).webhook_id,
+)
 UPLOAD = seed_upload_in_parts(SERVICE)
 seed_model(SERVICE, name="people")
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from chalicelib.domain.ids import VideoId
 from chalicelib.domain.jobs import JobState
 from tests.api.seed import Seeded, seed_job
 from tests.api.service import OTHER, Service
@@ -85,6 +86,16 @@ def test_a_search_says_of_which_video_and_job_an_item_is(service: Service) -> No
     items = service.call("GET", "/search", query={"q": "count tracks"}).json["items"]
     assert items == [{"video_id": one.video_id, "job_id": one.job_id, "count": 3} for one in (newer, older)]
     assert service.call("GET", "/search", query={"q": "tracks"}, token=OTHER).json["items"] == []
+
+
+def test_a_search_does_not_ask_a_canary(service: Service) -> None:
+    seeded = seed_job(service)
+    canary = seed_job(service, video_id=VideoId(seeded.video_id), promote=False)
+    (item,) = service.call("GET", "/search", query={"q": "count tracks"}).json["items"]
+    assert item["job_id"] == seeded.job_id
+    service.call("PUT", f"/videos/{seeded.video_id}/versions/latest", {"job_id": canary.job_id, "cause": "as good"})
+    (item,) = service.call("GET", "/search", query={"q": "count tracks"}).json["items"]
+    assert item["job_id"] == canary.job_id
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from tests.api.seed import (
     seed_upload_in_parts,
     seed_versions,
     seed_video,
+    seed_webhook,
 )
 from tests.api.service import ACME, OTHER, Answer, Service
 
@@ -47,6 +48,8 @@ def seed_for(service: Service, route: Route) -> Seeded:
     if "/campaigns" in route.path:
         is_paused = route.path.endswith("/resume")
         return seed_campaign(service, state=CampaignState.PAUSED if is_paused else CampaignState.ACTIVE)
+    if "/webhooks" in route.path:
+        return seed_webhook(service)
     if "/pipelines" in route.path:
         seed_pipeline(service)
         return Seeded(NEVER_VIDEO, NEVER_JOB)
@@ -61,7 +64,7 @@ def test_a_thing_of_another_tenant_answers_like_one_that_never_was(route: Route)
     foreign = ask(service, route, ids, OTHER)
     never = ask(Service(), route, Seeded(NEVER_VIDEO, NEVER_JOB), OTHER)
     expected = never.body.replace(NEVER_VIDEO.encode(), ids.video_id.encode())
-    for name in ("export_id", "campaign_id", "run_id"):
+    for name in ("export_id", "campaign_id", "run_id", "webhook_id"):
         expected = expected.replace(getattr(NEVER, name).encode(), getattr(ids, name).encode())
     assert foreign.status == 404
     assert foreign.body == expected.replace(NEVER_JOB.encode(), ids.job_id.encode())

@@ -13,7 +13,6 @@ from typing import NamedTuple
 
 import pytest
 
-from docs.examples import kmeans_digits
 from infra.local.stack import LocalStack, StackOptions
 from tests.flow.tenant import Json, Tenant
 
@@ -35,6 +34,9 @@ class Example(NamedTuple):
 
 def run_step(step: str, folder: Path, *options: str) -> str:
     """What `python -m docs.examples.kmeans_digits` says, in this process: scikit-learn takes seconds to import."""
+    # Late: every process of a test run imports this file, and scikit-learn is a quarter of all that they import.
+    from docs.examples import kmeans_digits
+
     said = io.StringIO()
     with redirect_stdout(said):
         assert kmeans_digits.main([step, str(folder), *options]) == 0
@@ -46,7 +48,7 @@ def run_step(step: str, folder: Path, *options: str) -> str:
 def example(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Example]:
     folder = tmp_path_factory.mktemp("kmeans")
     run_step("prepare", folder)
-    with LocalStack(StackOptions(out=folder / "out", slots=2)) as stack:
+    with LocalStack(StackOptions(out=folder / "out", slots=2, cores=2)) as stack:
         local_json = folder / "local.json"
         local_json.write_text(json.dumps(stack.describe()))
         said = run_step("analyze", folder, "--local", str(local_json))

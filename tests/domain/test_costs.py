@@ -5,13 +5,22 @@ from __future__ import annotations
 import json
 from dataclasses import fields, replace
 from fractions import Fraction
+from math import ceil
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.domain.budgets import Ledger, Price, nano_usd, text_of
-from chalicelib.domain.costs import VCPUS_BY_LANE, Effort, Quote, Requests, effort_of_segments, price
+from chalicelib.domain.costs import (
+    VCPUS_BY_LANE,
+    Effort,
+    Quote,
+    Requests,
+    choose_children,
+    effort_of_segments,
+    price,
+)
 from chalicelib.domain.prices import UnitPrices, prices_from_json
 from chalicelib.domain.rates import (
     DEFAULT_BY_NAME,
@@ -54,6 +63,26 @@ def a_work(sampling: Sampling | None = None, stored: tuple[set[int], ...] = ()) 
 def a_quote() -> Quote:
     world = World()
     return quote_job(world.ports, world.ready(), make_request())
+
+
+@given(
+    seconds=st.floats(1, 1e6),
+    segments=st.integers(1, 500),
+    most=st.integers(1, 64),
+    boot=st.sampled_from([0.0, 5.0, 90.0, 300.0]),
+    lane=st.sampled_from(Lane),
+)
+def test_machines_boot_no_longer_than_they_work_unless_there_is_one(
+    seconds: float, segments: int, most: int, boot: float, lane: Lane
+) -> None:
+    work = replace(a_work(), lane=lane, segments=segments, frames_decoded=seconds, models=(), pixels=10**9)
+    effort = effort_of_segments(work, Rates())
+    busy = effort.gpu_seconds or effort.vcpu_seconds / VCPUS_BY_LANE[lane]
+    children = choose_children(work, Rates(), boot_seconds=boot, max_children=most)
+    assert 1 <= children <= min(segments, most)
+    assert children == 1 or children * boot <= busy
+    # One more would not be worth it, or cannot be had.
+    assert children == min(segments, most) or (children + 1) * boot > busy
 
 
 @pytest.mark.parametrize(
@@ -201,6 +230,24 @@ def test_a_receipt_is_priced_as_its_quote_was() -> None:
     parts = actual_parts(quote, JobUsage(Usage(cpu=9.0), Usage(cpu=1.0)))
     assert parts.workers == 12_000_000
     assert parts.tables == quote.parts.tables
+
+
+def test_requests_of_a_job_that_broke_off_are_those_of_what_was_begun() -> None:
+    quote = a_quote()
+    begun = actual_parts(quote, JobUsage(Usage(cpu=9.0), share=0.5))
+    assert (begun.tables, begun.functions, begun.objects) == (
+        ceil(quote.parts.tables / 2),
+        ceil(quote.parts.functions / 2),
+        ceil(quote.parts.objects / 2),
+    )
+    assert begun.workers == actual_parts(quote, JobUsage(Usage(cpu=9.0))).workers
+    assert actual_parts(quote, JobUsage(share=0.0)).total == 0
+
+
+@pytest.mark.parametrize("share", [1.0, 0.25, 0.0])
+def test_the_usage_of_a_job_is_written_and_read_back(share: float) -> None:
+    usage = JobUsage(Usage(cpu=1.5), Usage(cpu=0.5), share)
+    assert JobUsage.from_json(json.loads(json.dumps(usage.to_json()))) == usage
 
 
 def test_vcpus_are_those_of_the_job_definitions() -> None:

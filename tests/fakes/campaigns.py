@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
+from threading import Lock
 
 from chalicelib.domain.campaign_runs import Run, Target
 from chalicelib.domain.campaigns import Campaign, CampaignState
@@ -18,13 +19,17 @@ class FakeCampaignStore:
 
     def __init__(self, memory: Memory) -> None:
         self._memory = memory
+        self._adding = Lock()
 
-    def add(self, campaign: Campaign, due_at: datetime | None) -> None:
+    def add(self, campaign: Campaign, due_at: datetime | None, *, max_open: int) -> bool:
         owner = Owner(campaign.tenant, campaign.campaign_id)
-        if owner in self._memory.campaigns:
-            raise VersionConflict(f"campaign {campaign.campaign_id} is there")
-        self._memory.campaigns[owner] = campaign
-        self._memory.set_due(owner, due_at)
+        with self._adding:
+            others = [one for other, one in self._memory.campaigns.items() if other.tenant == owner.tenant]
+            if sum(one.is_open for one in others) >= max_open:
+                return False
+            self._memory.campaigns[owner] = campaign
+            self._memory.set_due(owner, due_at)
+        return True
 
     def get(self, tenant: TenantId, campaign_id: CampaignId) -> Campaign | None:
         return self._memory.campaigns.get(Owner(tenant, campaign_id))

@@ -22,6 +22,7 @@ from tests.fakes.system import FakeClock, FakeTokenVerifier, SequentialIds
 from tests.fakes.take_over import FakeTakeOverStore
 from tests.fakes.units import FakeClaims, FakeUnitStore
 from tests.fakes.versions import FakePipelineStore, FakeResultVersionStore
+from tests.fakes.webhooks import FakeNotifier, FakeWaker, FakeWebhookStore
 
 LIMITS = Limits(
     max_upload_bytes=1 << 40,
@@ -40,6 +41,9 @@ LIMITS = Limits(
     analyze_lane=Lane.CPU,
     import_buckets=("elsewhere",),
     cursor_key=b"k" * 32,
+    boot_seconds=dict.fromkeys(Lane, 0.0),
+    # One job after the other, so that every test goes the same way each time.
+    webhook_connections=1,
 )
 
 
@@ -56,6 +60,8 @@ class Fakes:
     batch: FakeBatch
     tokens: FakeTokenVerifier
     publisher: FakePublisher
+    notifier: FakeNotifier
+    waker: FakeWaker
     ports: Ports
     ledgers: FakeLedgerStore
     rates: FakeRateStore
@@ -66,6 +72,7 @@ def make_fakes(limits: Limits = LIMITS) -> Fakes:
     clock, memory = FakeClock(), Memory()
     models, results, objects, batch = FakeModelRegistry(memory), FakeResultStore(), FakeObjectStore(), FakeBatch()
     tokens, publisher = FakeTokenVerifier(), FakePublisher()
+    notifier, waker = FakeNotifier(), FakeWaker()
     ledgers, rates = FakeLedgerStore(memory), FakeRateStore()
     ports = Ports(
         clock=clock,
@@ -86,6 +93,9 @@ def make_fakes(limits: Limits = LIMITS) -> Fakes:
         idempotency=FakeIdempotencyStore(),
         events=FakeEventStore(memory),
         publisher=publisher,
+        webhooks=FakeWebhookStore(memory),
+        notifier=notifier,
+        waker=waker,
         ledgers=ledgers,
         rates=rates,
         prices=read_prices(),
@@ -95,7 +105,20 @@ def make_fakes(limits: Limits = LIMITS) -> Fakes:
         bucket=BUCKET,
     )
     return Fakes(
-        clock, memory, FakeClaims(memory), models, results, objects, batch, tokens, publisher, ports, ledgers, rates
+        clock,
+        memory,
+        FakeClaims(memory),
+        models,
+        results,
+        objects,
+        batch,
+        tokens,
+        publisher,
+        notifier,
+        waker,
+        ports,
+        ledgers,
+        rates,
     )
 
 

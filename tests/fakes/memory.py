@@ -8,7 +8,7 @@ from datetime import datetime
 from chalicelib.domain.campaign_runs import Run, Target
 from chalicelib.domain.campaigns import Campaign
 from chalicelib.domain.events import JobEvent
-from chalicelib.domain.ids import SubmissionId, TenantId, VideoId
+from chalicelib.domain.ids import JobId, SubmissionId, TenantId, VideoId, WebhookId
 from chalicelib.domain.jobs import Job
 from chalicelib.domain.model_versions import ModelVersion
 from chalicelib.domain.pipelines import Pipeline
@@ -17,10 +17,23 @@ from chalicelib.domain.segments import Segment
 from chalicelib.domain.side_steps import SideStep, StepName
 from chalicelib.domain.units import SIDE_KINDS, Unit, UnitKind
 from chalicelib.domain.videos import Video
+from chalicelib.domain.webhooks import Attempt, Pending, Webhook
 from chalicelib.services.ports import Due, Owner, Submission
+from chalicelib.services.webhook_ports import Standing
 
 UnitName = tuple[UnitKind, int | str]
 """Kind and index; of a side step, kind and name."""
+
+
+@dataclass
+class WebhookQueue:
+    """Whose turn it is to send."""
+
+    notes: int = 0
+    fence: str = ""
+    lease_until: datetime | None = None
+    due_at: datetime | None = None
+    standing: Standing = field(default_factory=Standing)
 
 
 @dataclass
@@ -40,10 +53,17 @@ class Memory:
     events: dict[Owner, list[JobEvent]] = field(default_factory=dict)
     versions: dict[Owner, dict[tuple[str, str], ResultVersion]] = field(default_factory=dict)
     """Of a video, by pipeline and alias."""
+    without_versions: set[Owner] = field(default_factory=set)
+    """Videos that may have no alias any more."""
     pipelines: dict[tuple[TenantId, str], dict[int, Pipeline]] = field(default_factory=dict)
     campaigns: dict[Owner, Campaign] = field(default_factory=dict)
     runs: dict[Owner, Run] = field(default_factory=dict)
     targets: dict[Owner, dict[VideoId, Target]] = field(default_factory=dict)
+    webhooks: dict[tuple[TenantId, WebhookId], Webhook] = field(default_factory=dict)
+    webhook_queues: dict[tuple[TenantId, WebhookId], WebhookQueue] = field(default_factory=dict)
+    webhook_pending: dict[tuple[TenantId, WebhookId], dict[JobId, Pending]] = field(default_factory=dict)
+    webhook_told: dict[tuple[TenantId, str], dict[WebhookId, int]] = field(default_factory=dict)
+    webhook_log: dict[tuple[TenantId, WebhookId], dict[str, Attempt]] = field(default_factory=dict)
 
     def set_due(self, owner: Owner, due_at: datetime | None, step: StepName | None = None) -> None:
         """Put the owner, or a side step of it, into the due index, or take it out."""
@@ -63,8 +83,10 @@ class Memory:
         units = (self.segments, self.units, self.side_steps, self.submissions)
         for part in (*records, *units, self.events, self.versions):
             part.pop(owner, None)
+        self.without_versions.discard(owner)
         for more in (self.campaigns, self.runs, self.targets):
             more.pop(owner, None)
+        self.webhook_told.pop((owner.tenant, owner.name), None)
         for due in [due for due in self.due if due.owner == owner and not due.is_costs]:
             del self.due[due]
         for kind in UnitKind:

@@ -50,11 +50,14 @@ class FakeResultVersionStore:
     def save(self, version: ResultVersion) -> ResultVersion:
         if Owner(version.tenant, str(version.job_id)) not in self._memory.jobs:
             raise NotFound(f"job {version.job_id} is gone")
+        video = Owner(version.tenant, version.video_id)
+        if video not in self._memory.videos or video in self._memory.without_versions:
+            raise NotFound(f"video {version.video_id} is being deleted")
         stored = self.get(version.tenant, version.video_id, version.pipeline_name, version.alias)
         if version.version != (stored.version if stored else 0):
             raise VersionConflict(f"{version.alias} of video {version.video_id} was moved")
         saved = replace(version, version=version.version + 1)
-        versions = self._memory.versions.setdefault(Owner(version.tenant, version.video_id), {})
+        versions = self._memory.versions.setdefault(video, {})
         versions[version.pipeline_name, version.alias] = saved
         return saved
 
@@ -69,4 +72,6 @@ class FakeResultVersionStore:
         ][:limit]
 
     def drop(self, tenant: TenantId, video_id: VideoId) -> None:
-        self._memory.versions.pop(Owner(tenant, video_id), None)
+        video = Owner(tenant, video_id)
+        self._memory.without_versions.add(video)
+        self._memory.versions.pop(video, None)

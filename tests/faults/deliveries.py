@@ -15,6 +15,7 @@ from infra.local import moto_patches
 from infra.local.events import ATTEMPTS
 from infra.local.functions import Functions
 from infra.local.patterns import matches
+from infra.local.schedules import make_scheduled_event
 from infra.wiring import WIRING
 from tests.faults.wire import Died, Fault, Wire
 
@@ -88,9 +89,7 @@ class Deliveries:
     def tick(self) -> None:
         """The schedules; an invocation that fails is made up for by the next one."""
         for schedule in WIRING.schedules:
-            event = {"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}, "resources": []}
-            envelope = {"version": "0", "id": "tick", "account": "", "time": "", "region": ""}
-            self._invoke(schedule.handler, {**envelope, **event})
+            self._invoke(schedule.handler, make_scheduled_event(schedule))
 
     def deliver_late(self) -> None:
         """What comes again when all is over."""

@@ -7,6 +7,7 @@ import io
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 
 from chalicelib.domain.jobs import JobState
 from tests.faults.deliveries import EventFault, EventPlan
@@ -51,16 +52,25 @@ class Report:
 
 
 class Sweep:
-    """A rig with its courses run once; make it with `a_sweep`."""
+    """A rig whose courses are run once, when they are asked for; make it with `a_sweep`."""
 
     def __init__(self, rig: Rig) -> None:
         self._rig = rig
-        self.course = self._run_course(has_events=True)
+
+    @cached_property
+    def course(self) -> Course:
         """Every event arrives."""
-        self.quiet_course = self._run_course(has_events=False)
+        return self._run_course(has_events=True)
+
+    @cached_property
+    def quiet_course(self) -> Course:
         """No event ever arrives: the schedule does it all."""
-        self.second_course = self._run_course(has_events=True, is_second=True)
+        return self._run_course(has_events=False)
+
+    @cached_property
+    def second_course(self) -> Course:
         """A job like one that has succeeded."""
+        return self._run_course(has_events=True, is_second=True)
 
     def run(self, plan: Plan | EventPlan, course: Course) -> Report:
         """One run that meets the plan."""

@@ -4,66 +4,57 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterator
-from fractions import Fraction
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import av
 import boto3
-import numpy as np
 import pytest
 
+from chalicelib import wiring
 from chalicelib.adapters import clients
 from chalicelib.adapters.model_registry import DynamoModelRegistry
 from chalicelib.adapters.table import Table
+from chalicelib.domain.ids import TenantId, VideoId
+from chalicelib.domain.prices import NANO
+from chalicelib.domain.rates import Observation, Observations
+from chalicelib.services.ports import Owner, Submission
 from infra.default_models import register_models
 from infra.wiring import WIRING
-from tests.faults.wire import Fault, Plan
-from tests.faults.world import Rig, World, a_rig, make_request
+from tests.faults.wire import Fault, Plan, Site
+from tests.faults.world import TENANT, Rig, World, a_rig, make_request
+from tests.video.variants import FRAMES, make_variants
 
 CLIP = Path(__file__).parents[2] / ".cache" / "videos" / "bikes.mp4"
 VARIANTS = 8
-FRAMES, WIDTH, HEIGHT = 6, 320, 136
+CANARY = 2
 OLD, NEW = "nanodet-g", "ssdlite-mobilenet-v2"
 ROUNDS = 30
 
 
 @pytest.fixture(scope="module")
 def variants() -> list[bytes]:
-    """Short clips from several places of the real one, some of them mirrored."""
     if not CLIP.exists():
         pytest.fail(f"{CLIP} is missing: run `make setup`, which fetches it", pytrace=False)
-    with av.open(str(CLIP)) as source:
-        frames = [
-            frame.reformat(WIDTH, HEIGHT, "rgb24").to_ndarray()
-            for number, frame in enumerate(source.decode(video=0))
-            if number < VARIANTS * FRAMES * 4
-        ]
-    return [
-        encode([frame[:, ::-1] if number % 2 else frame for frame in frames[number * FRAMES * 4 :: 4][:FRAMES]])
-        for number in range(VARIANTS)
-    ]
-
-
-def encode(pictures: list[np.ndarray[Any, Any]]) -> bytes:
-    target = io.BytesIO()
-    with av.open(target, "w", format="mp4") as output:
-        stream: Any = output.add_stream("libx264", rate=6)
-        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
-        stream.options = {"preset": "veryfast", "x264-params": "threads=1:keyint=3:min-keyint=3:scenecut=0"}
-        for number, picture in enumerate(pictures):
-            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
-            frame.pts, frame.time_base = number, Fraction(1, 6)
-            output.mux(stream.encode(frame.reformat(format="yuv420p")))
-        output.mux(stream.encode(None))
-    return target.getvalue()
+    return make_variants(CLIP, VARIANTS)
 
 
 @pytest.fixture(scope="module")
 def rig() -> Iterator[Rig]:
     with a_rig() as rig:
         yield rig
+
+
+class StatedRates:
+    """Rates that are never learned: what a job may cost then does not hang on how busy this machine just was."""
+
+    def get(self, tenant: TenantId) -> Mapping[str, Observations]:
+        return {}
+
+    def add(self, tenant: TenantId, seen: Mapping[str, Observation]) -> None:
+        pass
 
 
 class Client:
@@ -99,6 +90,18 @@ class Client:
             self.world.pass_time(60)
         return dict(self.get(f"/campaigns/{campaign_id}/runs/{run['run_id']}")["run"])
 
+    def estimate_nano_usd(self) -> int:
+        """What the campaign for the new version would cost."""
+        answer = self.world.call("POST", "/campaigns?dry_run=true", b'{"name": "finer", "pipeline": "people@2"}', {})
+        cost_usd: float = json.loads(answer.get_data())["estimate"]["cost_usd"]
+        return round(cost_usd * NANO)
+
+    def sent_again(self) -> list[Submission]:
+        """Work that was handed on after its worker died, by the price at which that was."""
+        jobs = [job for video_id in self.video_ids for job in self.jobs(video_id)]
+        sent = [self.world.ports.submissions.list(Owner(TENANT, job["job_id"])) for job in jobs]
+        return [submission for of_job in sent for submission in of_job if submission.submission_id.startswith("sub_")]
+
     def jobs(self, video_id: str) -> list[Any]:
         return list(self.get(f"/videos/{video_id}/jobs")["items"])
 
@@ -125,7 +128,7 @@ class Client:
 
 
 @pytest.mark.timeout(1200)
-@pytest.mark.parametrize(("videos", "kinds"), [(8, 2), pytest.param(40, 8, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(("videos", "kinds"), [(4, 2), pytest.param(40, 8, marks=pytest.mark.slow)])
 def test_a_canary_that_stops_leaves_the_old_results_and_one_that_holds_promotes_all(
     rig: Rig, variants: list[bytes], videos: int, kinds: int
 ) -> None:
@@ -138,15 +141,15 @@ def test_a_canary_that_stops_leaves_the_old_results_and_one_that_holds_promotes_
         assert estimate.status_code == 200
         assert json.loads(estimate.get_data())["estimate"]["videos"] == videos
 
-        stopped = client.campaign(canary={"videos": 3, "bounds": {"min_agreement": 0.999}})
+        stopped = client.campaign(canary={"videos": CANARY, "bounds": {"min_agreement": 0.999}})
         assert (stopped["state"], stopped["reason"]["code"]) == ("STOPPED", "CANARY")
         assert "at least 0.999 was asked for" in stopped["reason"]["detail"]
         assert stopped["progress"]["promoted"] == 0
         assert client.latest() == [1] * videos
-        assert sum(len(client.jobs(video_id)) for video_id in client.video_ids) == videos + 3
+        assert sum(len(client.jobs(video_id)) for video_id in client.video_ids) == videos + CANARY
 
         agreement = stopped["report"]["total"]["agreement"]
-        done = client.campaign(canary={"videos": 3, "bounds": {"min_agreement": round(agreement * 0.9, 4)}})
+        done = client.campaign(canary={"videos": CANARY, "bounds": {"min_agreement": round(agreement * 0.9, 4)}})
         assert (done["state"], done.get("reason")) == ("SUCCEEDED", None)
         assert (done["progress"]["succeeded"], done["progress"]["promoted"]) == (videos, videos)
         assert client.latest() == [2] * videos
@@ -159,17 +162,75 @@ def test_a_canary_that_stops_leaves_the_old_results_and_one_that_holds_promotes_
         assert again["progress"]["unchanged"] == videos
 
 
-@pytest.mark.parametrize(
-    "call", [9, pytest.param(77, marks=pytest.mark.slow), pytest.param(150, marks=pytest.mark.slow)]
-)
-def test_killed_at_any_call_of_aws_it_ends_the_same(rig: Rig, variants: list[bytes], call: int) -> None:
+@pytest.mark.timeout(300)
+def test_a_selection_by_results_is_pages_of_the_tables_too(rig: Rig, variants: list[bytes]) -> None:
     with rig.world() as world:
-        client = Client(world, variants[:2])
-        # Counted from here on.
-        world.wire.begin(Plan(call, Fault.DIED_BEFORE))
-        done = client.campaign(canary={"videos": 1, "bounds": {"min_agreement": 0.0}}, concurrency=2)
-        assert world.wire.has_struck
+        client = Client(world, variants[:1])
+        analysed = world.ports.videos.get(TENANT, VideoId(client.video_ids[0]))
+        assert analysed is not None
+        for number in range(30):
+            # Older than the one that has results: the second page is of these alone.
+            world.ports.videos.add(replace(analysed, video_id=VideoId(f"vid_{number:026d}")), None)
+        done = client.campaign(select={"pipeline_older_than": {"name": "people", "version": 2}, "label_seen": "person"})
+        assert (done["state"], done["progress"]["selected"], client.latest()) == ("SUCCEEDED", 1, [2])
+
+
+BOTH = {"canary": {"videos": 1, "bounds": {"min_agreement": 0.0}}, "concurrency": 2}
+"""One video, and then another one."""
+
+
+@contextmanager
+def two_videos(rig: Rig, variants: list[bytes]) -> Iterator[Client]:
+    """A client with two videos, of whose first analysis nothing is learned; calls are counted from here on."""
+    with rig.world() as world, wiring.using(replace(world.ports, rates=StatedRates())):
+        yield Client(world, variants[:2])
+
+
+@pytest.fixture(scope="module")
+def sites(rig: Rig, variants: list[bytes]) -> list[Site]:
+    """The calls of a campaign that nobody kills."""
+    with two_videos(rig, variants) as client:
+        client.world.wire.begin(None)
+        client.campaign(**BOTH)
+        return client.world.wire.sites
+
+
+SLOW = pytest.mark.slow
+KILLED_AT = [
+    # By the process, and how far it is in all of its calls.
+    pytest.param("on_meta_stream", 0.05, id="while videos are selected"),
+    pytest.param("on_meta_stream", 0.25, id="while the canary is started", marks=SLOW),
+    pytest.param("worker analyze", 0.25, id="in a segment"),
+    pytest.param("on_batch_state_change", 0.25, id="after a segment", marks=SLOW),
+    pytest.param("worker finish", 0.25, id="in a finish", marks=SLOW),
+    pytest.param("on_meta_stream", 0.5, id="while the canary is judged", marks=SLOW),
+    pytest.param("worker analyze", 0.75, id="in a segment after the canary", marks=SLOW),
+    pytest.param("on_batch_state_change", 0.9, id="after a finish", marks=SLOW),
+    pytest.param("on_meta_stream", 0.97, id="near the end", marks=SLOW),
+]
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize(("process", "how_far"), KILLED_AT)
+def test_killed_at_any_call_of_aws_it_ends_the_same_and_pays_for_nothing_twice(
+    rig: Rig, variants: list[bytes], sites: list[Site], process: str, how_far: float
+) -> None:
+    numbers = [site.number for site in sites if site.process == process]
+    with two_videos(rig, variants) as client:
+        expected = client.estimate_nano_usd()
+        client.world.wire.begin(Plan(numbers[int(len(numbers) * how_far)], Fault.DIED_BEFORE))
+        done = client.campaign(**BOTH)
+        assert client.world.wire.hit is not None
+        assert client.world.wire.hit.process == process
         assert (done["state"], done["progress"]["promoted"]) == ("SUCCEEDED", 2)
         assert client.latest() == [2, 2]
         jobs = [job for video_id in client.video_ids for job in client.jobs(video_id)]
         assert sorted(job["pipeline"]["version"] for job in jobs) == [1, 1, 2, 2]
+        # What a killed worker had stored is taken, and not inferred again.
+        assert all(job["summary"]["frames_inferred"] <= FRAMES == job["summary"]["frames_analyzed"] for job in jobs)
+
+        # An attempt that was killed did run: it costs, and nothing else costs more than was quoted.
+        again = client.sent_again()
+        assert len(again) == int(process.startswith("worker"))
+        dearer = sum(submission.price.total(len(submission.children)) for submission in again)
+        assert round(done["spend"]["spent_usd"] * NANO) == expected + dearer

@@ -16,13 +16,14 @@ from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 import boto3
-import botocore.endpoint
 import botocore.session
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.compat import HTTPHeaders
 from botocore.exceptions import ReadTimeoutError
 from werkzeug.test import EnvironBuilder
 from werkzeug.wrappers import Request, Response
+
+from tests.fakes.pauses import no_pauses
 
 Handle = Callable[[Request], Response]
 
@@ -214,20 +215,13 @@ def connected(wire: Wire) -> Iterator[None]:
     # The stubs know only handlers without an answer.
     send: Any = wire.send
     session.register("before-send", send)
-    default_before, time_before = boto3.DEFAULT_SESSION, vars(botocore.endpoint)["time"]
+    default_before = boto3.DEFAULT_SESSION
     boto3.setup_default_session(botocore_session=session)
-    # There is no setting for it: the endpoint sleeps by itself for what its retry policy says.
-    vars(botocore.endpoint)["time"] = _NoTime()
     try:
-        yield
+        with no_pauses():
+            yield
     finally:
-        vars(botocore.endpoint)["time"] = time_before
         boto3.DEFAULT_SESSION = default_before
-
-
-class _NoTime:
-    def sleep(self, _seconds: float) -> None:
-        """Pass at once."""
 
 
 # What each service says when it is asked too often.

@@ -22,7 +22,10 @@ def make_turned(clip: Path, target: Path) -> None:
         stream = output.add_stream("libx264", rate=25)
         stream.width, stream.height = source.streams.video[0].height, source.streams.video[0].width
         stream.pix_fmt = "yuv420p"
-        stream.options = {"preset": "veryfast", "x264-params": "keyint=25:min-keyint=25:scenecut=0:threads=1"}
+        stream.options = {
+            "preset": "veryfast",
+            "x264-params": "keyint=25:min-keyint=25:scenecut=0:threads=1:mbtree=0",
+        }
         for number, frame in zip(range(TURNED_FRAMES), source.decode(video=0), strict=False):
             lying = np.ascontiguousarray(np.rot90(frame.to_ndarray(format="rgb24")))
             image = av.VideoFrame.from_ndarray(lying, format="rgb24")

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import itertools
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,11 +11,10 @@ import pytest
 from infra.local.stack import LocalStack, StackOptions
 from tests.flow.faulty_worker import Faults
 from tests.flow.measures import Measure
+from tests.flow.permissions import not_permitted, recorded
 from tests.flow.records import Records
 from tests.flow.tenant import Tenant
-from tests.video import corpus as corpus_module
-
-CACHE = Path(__file__).parents[2] / ".cache"
+from tests.video.kept_corpus import CACHE, kept_corpus
 
 _numbers = itertools.count(1)
 _measures = pytest.StashKey[list[str]]()
@@ -36,10 +33,18 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         terminalreporter.write_line(f"measured: {line}")
 
 
+@pytest.fixture(scope="module", autouse=True)
+def permissions() -> Iterator[None]:
+    """No function does what its role on AWS may not."""
+    with recorded() as uses:
+        yield
+    assert not_permitted(uses) == []
+
+
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
-    """The local stack as `make local` runs it, with two workers at once; modules with other needs have their own."""
-    with LocalStack(StackOptions(out=tmp_path_factory.mktemp("out"), slots=2)) as stack:
+    """The local stack as `make local` runs it on two cores; modules with other needs have their own."""
+    with LocalStack(StackOptions(out=tmp_path_factory.mktemp("out"), slots=2, cores=2)) as stack:
         yield stack
 
 
@@ -83,13 +88,5 @@ def bikes() -> Path:
 
 @pytest.fixture(scope="session")
 def corpus() -> dict[str, Path]:
-    """Small odd videos, kept as long as their recipes stay: encoding them takes longer than analysing them."""
-    recipes = hashlib.sha256(Path(corpus_module.__file__).read_bytes()).hexdigest()[:12]
-    folder = CACHE / f"corpus-{recipes}"
-    if not folder.exists():
-        # Complete or not there at all, whenever this is broken off.
-        CACHE.mkdir(exist_ok=True)
-        unfinished = Path(tempfile.mkdtemp(dir=CACHE))
-        corpus_module.make_corpus(unfinished)
-        unfinished.rename(folder)
-    return corpus_module.make_corpus(folder)
+    """Small odd videos."""
+    return kept_corpus()

@@ -17,25 +17,26 @@ from tests.flow.tenant import Json, Tenant, canonical
 DONE_WITHIN_SECONDS = 60
 MAX_CLAIMS = 3
 SEGMENTS = 5
-FRAMES = 100
-"""Ten a second of the ten seconds of the clip."""
-ONE_SESSION = {"REELSCAN_VCPUS": "2"}
-"""Segments of a child one after the other, on any machine: a kill costs one attempt, and of the segment that was meant."""
+FRAMES = 50
+"""Five a second of the ten seconds of the clip."""
 
 
 @contextmanager
 def running(folder: Path, faults: Faults, **options: Any) -> Iterator[LocalStack]:
-    """A stack whose workers are killed as `faults` says."""
+    """A stack whose workers are killed as `faults` says.
+
+    Segments of a child go one after the other, on any machine: a kill costs one attempt, of the segment that was meant.
+    """
     command = (sys.executable, "-m", "tests.flow.faulty_worker")
-    environment = {FOLDER_VARIABLE: str(faults.folder)} | ONE_SESSION
-    chosen = StackOptions(out=folder, slots=2, worker_command=command, worker_environment=environment)
+    environment = {FOLDER_VARIABLE: str(faults.folder)}
+    chosen = StackOptions(out=folder, slots=2, cores=2, worker_command=command, worker_environment=environment)
     with LocalStack(replace(chosen, **options)) as stack:
         yield stack
 
 
 def start(tenant: Tenant, bikes: Path) -> str:
     """A job of `SEGMENTS` segments and `FRAMES` frames."""
-    return tenant.analyze(bikes, segment_seconds=2, sampling={"kind": "per_second", "n": 10})
+    return tenant.analyze(bikes, segment_seconds=2, sampling={"kind": "per_second", "n": 5})
 
 
 def results(tenant: Tenant, job_id: str) -> bytes:

@@ -7,7 +7,7 @@ from typing import Any
 
 from tests.flow.tenant import FAST_MODEL, Json, Tenant
 
-SPARSE: Json = {"sampling": {"kind": "per_second", "n": 5}, "segment_seconds": 2}
+SPARSE: Json = {"sampling": {"kind": "per_second", "n": 2}, "segment_seconds": 2}
 
 
 def whole_diff(tenant: Tenant, a: str, b: str, **query: Any) -> list[Json]:

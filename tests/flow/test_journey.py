@@ -72,7 +72,7 @@ class Journey:
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("REELSCAN_MAX_CHILDREN", "2")
-        with LocalStack(StackOptions(out=tmp_path_factory.mktemp("out"), slots=1)) as stack:
+        with LocalStack(StackOptions(out=tmp_path_factory.mktemp("out"), slots=1, cores=2)) as stack:
             yield stack
 
 

@@ -50,7 +50,7 @@ def undisturbed(stack: LocalStack, faults: Faults, bikes: Path) -> bytes:
 
 KILLED_IN_A_SEGMENT = [
     pytest.param(Fault("segment claimed", segment_index=2), id="right after the claim", marks=pytest.mark.slow),
-    pytest.param(Fault("model loaded", segment_index=1, after_cpu_seconds=0.15), id="in the middle of inference"),
+    pytest.param(Fault("model loaded", segment_index=1, after_cpu_seconds=0.1), id="in the middle of inference"),
     pytest.param(Fault("PutItem", segment_index=4), id="before results are stored", marks=pytest.mark.slow),
 ]
 
@@ -151,7 +151,7 @@ def claimed(records: Records, job_id: str) -> list[int]:
 def test_a_worker_that_is_told_to_end_gives_its_segment_back_uncounted(
     tenant: Tenant, records: Records, bikes: Path, faults: Faults, undisturbed: bytes
 ) -> None:
-    faults.plan(Fault("model loaded", segment_index=0, after_cpu_seconds=0.15, signal_number=signal.SIGTERM))
+    faults.plan(Fault("model loaded", segment_index=0, after_cpu_seconds=0.1, signal_number=signal.SIGTERM))
     job_id = start(tenant, bikes)
     tenant.succeed(job_id)
     submission = records.meta(job_id)[table_keys.submission("analyze")]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -127,6 +128,27 @@ def test_one_more_model_decodes_once_and_runs_alone(tenant: Tenant, records: Rec
     assert [without(item, "track_id") for item in mine] == [
         without(item, "track_id") for item in tenant.all_items(first["job_id"])
     ]
+
+
+@pytest.mark.parametrize("narrowed", ["score_min", "labels"])
+def test_a_job_that_shows_less_is_over_with_its_answer(
+    tenant: Tenant, records: Records, first: Json, narrowed: str
+) -> None:
+    tracked = next(tenant.pages(f"/jobs/{first['job_id']}/tracks"))["label"]
+    view: Json = {"score_min": 0.6} if narrowed == "score_min" else {"labels": [tracked]}
+    second = start(tenant, first["video_id"], JOB | view)
+    assert (second["state"], second["reused"]["job_id"]) == ("SUCCEEDED", first["job_id"])
+    assert submissions(records, second["job_id"]) == set()
+    labels = {label["label"]: label for label in second["summary"]["labels"]}
+    shown = [
+        track
+        for track in tenant.pages(f"/jobs/{first['job_id']}/tracks")
+        if track["score_max"] >= view.get("score_min", 0) and track["label"] in view.get("labels", [track["label"]])
+    ]
+    assert list(tenant.pages(f"/jobs/{second['job_id']}/tracks")) == shown != []
+    found = tenant.items(second["job_id"])
+    assert Counter(item["label"] for item in found) == {name: label["detections"] for name, label in labels.items()}
+    assert second["summary"]["tracks"] == len(shown)
 
 
 def test_a_job_of_which_all_is_stored_opens_no_model_and_reads_no_video(

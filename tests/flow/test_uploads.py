@@ -33,7 +33,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
     with pytest.MonkeyPatch.context() as environment:
         for name, value in SETTINGS.items():
             environment.setenv(name, value)
-        with LocalStack(StackOptions(out=tmp_path_factory.mktemp("out"), slots=2)) as stack:
+        with LocalStack(StackOptions(out=tmp_path_factory.mktemp("out"), slots=2, cores=2)) as stack:
             yield stack
 
 

@@ -37,6 +37,7 @@ def submit(client: BatchClient, **changes: Any) -> str:
         "jobName": "analyze",
         "jobQueue": lane.queue,
         "jobDefinition": lane.definition.name,
+        "shareIdentifier": "share000",
         "parameters": {"job_id": "j-1"},
         "containerOverrides": {"environment": [{"name": "KEY", "value": "batch-wrote"}]},
     }
@@ -76,6 +77,7 @@ def test_terminating_a_job_that_is_gone_is_fine(client: BatchClient) -> None:
         {"jobQueue": "nowhere"},
         {"jobDefinition": "nothing"},
         {"jobName": "no spaces"},
+        {"shareIdentifier": "not-alphanumeric"},
         {"timeout": {"attemptDurationSeconds": 59}},
         {"containerOverrides": {"environment": [{"name": "BIG", "value": "x" * 8192}]}},
         {"dependsOn": [{"jobId": "other"}]},

@@ -74,9 +74,10 @@ def runner(request: pytest.FixtureRequest, tmp_path: Path) -> Runner:
         make_command, start = python_module, request.getfixturevalue("warm").start
 
     @contextmanager
-    def make(code: str, *, slots: int = 2, grace: float = 30.0) -> Iterator[tuple[BatchRunner, Events]]:
+    def make(code: str, *, slots: int = 2, cores: int = 1, grace: float = 30.0) -> Iterator[tuple[BatchRunner, Events]]:
         events = Events()
-        made = BatchRunner(make_command(code), ENVIRONMENT, tmp_path / "logs", slots, events.put, grace, start)
+        logs = tmp_path / "logs"
+        made = BatchRunner(make_command(code), ENVIRONMENT, logs, slots, events.put, grace, start, cores)
         made.start()
         try:
             yield made, events
@@ -103,6 +104,21 @@ def test_every_child_of_an_array_gets_its_index_id_attempt_and_queue(runner: Run
         events.end_of(job.job_id)
         lines = [(tmp_path / "logs" / child.log_name).read_text() for child in job.children]
     assert lines == [f"{index} {job.job_id}:{index} 1 cpu\n" for index in range(3)]
+
+
+@pytest.mark.parametrize(
+    ("slots", "children", "vcpus"),
+    [(4, None, 8), (4, 2, 4), (4, 3, 2), (4, 9, 2), (16, 16, 1)],
+    ids=["alone", "two", "three", "more than slots", "more than cores"],
+)
+def test_the_children_of_a_job_share_the_cores(
+    runner: Runner, tmp_path: Path, slots: int, children: int | None, vcpus: int
+) -> None:
+    with runner("import os; print(os.environ['REELSCAN_VCPUS'])", slots=slots, cores=8) as (batch, events):
+        job = batch.submit(request(array_size=children))
+        events.end_of(job.job_id)
+    logs = [(tmp_path / "logs" / each.log_name).read_text() for each in job.children or [job]]
+    assert logs == [f"{vcpus}\n"] * (children or 1)
 
 
 def test_a_plain_job_has_no_array_index(runner: Runner) -> None:

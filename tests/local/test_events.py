@@ -5,15 +5,21 @@ from __future__ import annotations
 import threading
 from typing import Any
 
+import boto3
 import pytest
 
+from chalicelib.adapters import clients
+from chalicelib.adapters.event_bus import EventBridgeWaker
+from chalicelib.contracts.event_patterns import OUR_SOURCE, WEBHOOK_DUE, WEBHOOK_DUE_TYPE
+from chalicelib.domain.ids import TenantId, WebhookId
+from chalicelib.wiring import forget_ports
 from infra.local import moto_patches
-from infra.local.events import ATTEMPTS, EventBus, make_event
+from infra.local.events import ATTEMPTS, DELIVERY_THREADS, EventBus, make_event
 from infra.local.functions import Functions
 from infra.local.patterns import matches
-from infra.local.schedules import ScheduleRunner
+from infra.local.schedules import ScheduleRunner, make_scheduled_event
 from infra.local.stream import SharedStream, StreamPump
-from infra.wiring import WIRING
+from infra.wiring import WIRING, Schedule
 from tests.local.toys import TABLE, ToyApp, dynamodb, key, running, s3, take, wait_until
 
 
@@ -73,6 +79,52 @@ def test_a_failing_event_does_not_hold_up_others() -> None:
     ]
 
 
+def test_a_function_that_takes_long_keeps_no_other_one_waiting() -> None:
+    may_end = threading.Event()
+
+    class Slow(ToyApp):
+        def on_webhook_due(self, event: Any, context: Any) -> None:
+            super().on_webhook_due(event, context)
+            may_end.wait(10)
+
+    app = Slow()
+    made = bus(app)
+    made.start()
+    for _ in range(20):
+        made.put(make_event(OUR_SOURCE, WEBHOOK_DUE_TYPE, {"tenant": "a", "webhook_id": "w"}))
+    take(app.due_webhooks, DELIVERY_THREADS)
+    made.put(object_event())
+    take(app.objects, 1)
+    may_end.set()
+    made.stop(5)
+
+
+def test_an_event_of_ours_reaches_the_function_of_its_rule() -> None:
+    app = ToyApp()
+    with running(app):
+        forget_ports()
+        EventBridgeWaker(clients.events, "meta").wake([(TenantId("a"), WebhookId(f"whk_{n}")) for n in range(12)])
+        seen = take(app.due_webhooks, 12)
+    assert {event["detail"]["webhook_id"] for event in seen} == {f"whk_{n}" for n in range(12)}
+    # The deployment that it is of: on AWS all of an account share the bus.
+    assert all(matches({**WEBHOOK_DUE, "resources": ["meta"]}, event) for event in seen)
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {"Source": "aws.s3", "DetailType": "Object Created", "Detail": "{}", "Resources": ["meta"]},
+        {"Source": OUR_SOURCE, "DetailType": WEBHOOK_DUE_TYPE, "Detail": "{", "Resources": ["meta"]},
+        {"Source": OUR_SOURCE, "Detail": "{}", "Resources": ["meta"]},
+    ],
+)
+def test_an_entry_that_aws_refuses_is_refused(entry: dict[str, Any]) -> None:
+    app = ToyApp()
+    with running(app):
+        answer = boto3.client("events").put_events(Entries=[entry])  # type: ignore[list-item]
+    assert (answer["FailedEntryCount"], app.objects.empty(), app.due_webhooks.empty()) == (1, True, True)
+
+
 def test_a_delivery_is_pending_while_its_handler_runs() -> None:
     """A snapshot at that moment must hold it: the process may end before the handler does."""
     app, entered, may_end = ToyApp(), threading.Event(), threading.Event()
@@ -111,6 +163,7 @@ def test_a_handler_cannot_change_the_event_of_its_next_attempt() -> None:
         on_batch_state_change = on_meta_stream = on_job_event = reconcile = resolve_graphql = staticmethod(
             lambda *_: None
         )
+        on_webhook_due = wake_webhooks = on_job_event
 
         @staticmethod
         def on_object_created(event: Any, context: Any) -> None:
@@ -179,10 +232,28 @@ def test_a_schedule_fires_again_and_again_and_survives_a_failing_handler() -> No
             fired.release()
             raise RuntimeError("told to fail")
 
-    schedule = ScheduleRunner(WIRING.schedules[0], Functions(Failing, ["reconcile"]), every_seconds=0.01)
+    schedule = ScheduleRunner(Schedule("again", "reconcile", 60), Functions(Failing, ["reconcile"]), every_seconds=0.01)
     schedule.start()
     assert all(fired.acquire(timeout=5) for _ in range(3))
     schedule.stop(5)
+
+
+def test_a_schedule_is_told_as_scheduler_tells_a_function() -> None:
+    [schedule] = [schedule for schedule in WIRING.schedules if schedule.handler == "reconcile"]
+    event = make_scheduled_event(schedule)
+    assert (event["source"], event["detail-type"], event["detail"]) == ("aws.scheduler", "Scheduled Event", "{}")
+    assert event["resources"] == ["arn:aws:scheduler:us-east-1:123456789012:schedule/default/reconcile"]
+
+
+@pytest.mark.parametrize(("seconds", "expression"), [(60, "rate(1 minute)"), (300, "rate(5 minutes)")])
+def test_a_schedule_has_the_rate_that_scheduler_takes(seconds: int, expression: str) -> None:
+    assert Schedule("again", "again", seconds).expression == expression
+
+
+@pytest.mark.parametrize("seconds", [0, 30, 90])
+def test_a_schedule_that_scheduler_cannot_have_is_refused(seconds: int) -> None:
+    with pytest.raises(ValueError, match="whole minutes"):
+        Schedule("again", "again", seconds)
 
 
 # --- the stream

@@ -146,7 +146,8 @@ def test_the_end_leaves_no_process_and_no_port(tmp_path: Path, number: signal.Si
             "X-Amz-Date": "20260101T000000Z",
             "Authorization": "AWS4-HMAC-SHA256 Credential=k/d/r/batch/aws4_request",
         }
-        job = {"jobName": "j", "jobQueue": "cpu", "jobDefinition": "cpu", "arrayProperties": {"size": 2}}
+        names = {"jobName": "j", "jobQueue": "cpu", "jobDefinition": "cpu", "shareIdentifier": "share000"}
+        job = {**names, "arrayProperties": {"size": 2}}
         httpx.post(f"{base_url}/v1/submitjob", json=job, headers=headers).raise_for_status()
         logs = tmp_path / "out" / "logs"
         wait_until(

@@ -38,6 +38,7 @@ class ToyApp:
     streams: queue.Queue[Any] = field(default_factory=queue.Queue)
     events: queue.Queue[Any] = field(default_factory=queue.Queue)
     ticks: queue.Queue[Any] = field(default_factory=queue.Queue)
+    due_webhooks: queue.Queue[Any] = field(default_factory=queue.Queue)
     failures_left: int = 0
     is_poison: Callable[[Any], bool] = lambda _: False
 
@@ -60,6 +61,12 @@ class ToyApp:
 
     def resolve_graphql(self, event: Any, context: Any) -> Any:
         return {"data": event["arguments"].get("event")}
+
+    def on_webhook_due(self, event: Any, context: Any) -> None:
+        self.due_webhooks.put(event)
+
+    def wake_webhooks(self, event: Any, context: Any) -> None:
+        """Nothing is due."""
 
     def reconcile(self, event: Any, context: Any) -> None:
         self.ticks.put(event)

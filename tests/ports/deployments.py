@@ -29,6 +29,7 @@ from chalicelib.adapters.table import Table
 from chalicelib.adapters.take_over_store import DynamoTakeOverStore
 from chalicelib.adapters.unit_store import DynamoUnitStore
 from chalicelib.adapters.video_store import DynamoVideoStore
+from chalicelib.adapters.webhook_store import DynamoWebhookStore
 from chalicelib.contracts import table_keys
 from chalicelib.contracts.job_index import IndexEntry
 from chalicelib.contracts.model_items import digest_to_item, place_to_item, trial_to_map
@@ -195,6 +196,7 @@ def aws_deployment(wrap: Callable[[Any], Any] = lambda client: client) -> Deploy
         campaigns=DynamoCampaignStore(meta),
         idempotency=DynamoIdempotencyStore(meta),
         events=DynamoEventStore(meta),
+        webhooks=DynamoWebhookStore(meta),
         ledgers=DynamoLedgerStore(meta),
         rates=DynamoRateStore(meta),
     )

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from chalicelib.adapters.batch import SHARES, share_of
 from chalicelib.domain.ids import TenantId
 from chalicelib.domain.units import Lane
 from chalicelib.services.ports import ChildState, Owner, Ports
+from infra.local.batch_api import SHARE
 from tests.fakes.makers import make_submission
 from tests.local.toys import wait_until
 
@@ -66,3 +68,12 @@ def test_more_children_than_batch_describes_at_once_are_described(ports: Ports, 
     states = ports.batch.describe(job, 130)
     ports.batch.terminate(job, "the test is over")
     assert (len(states), ChildState.UNKNOWN in states) == (130, False)
+
+
+def test_tenants_are_spread_over_shares_that_batch_accepts() -> None:
+    shares = {share_of(f"tenant-{number}_x") for number in range(2000)}
+    assert (len(shares), all(SHARE.fullmatch(share) for share in shares)) == (SHARES, True)
+
+
+def test_a_tenant_keeps_its_share() -> None:
+    assert share_of("acme") == share_of("acme") != share_of("globex")

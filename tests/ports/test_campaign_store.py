@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 from fractions import Fraction
@@ -90,20 +91,20 @@ def test_a_campaign_comes_back_as_it_was_added(ports: Ports, tenant: TenantId, s
         current=NOW - timedelta(days=2),
         queued=(NOW - timedelta(days=1),),
     )
-    ports.campaigns.add(campaign, NOW)
+    ports.campaigns.add(campaign, NOW, max_open=100)
     assert ports.campaigns.get(tenant, campaign.campaign_id) == campaign
 
 
 def test_a_campaign_without_anything_optional_comes_back_too(ports: Ports, tenant: TenantId) -> None:
     campaign = a_campaign(ports, tenant)
-    ports.campaigns.add(campaign, None)
+    ports.campaigns.add(campaign, None, max_open=100)
     assert ports.campaigns.get(tenant, campaign.campaign_id) == campaign
 
 
 def test_another_tenants_campaign_run_and_target_are_none(ports: Ports, tenant: TenantId) -> None:
     campaign, run = a_campaign(ports, tenant), a_run(ports, tenant)
     target = make_target(run)
-    ports.campaigns.add(campaign, None)
+    ports.campaigns.add(campaign, None, max_open=100)
     ports.campaigns.add_run(run, None)
     ports.campaigns.add_targets([target])
     assert ports.campaigns.get(STRANGER, campaign.campaign_id) is None
@@ -112,9 +113,34 @@ def test_another_tenants_campaign_run_and_target_are_none(ports: Ports, tenant: 
     assert list(ports.campaigns.list_targets(STRANGER, run.run_id, None, 10)) == []
 
 
+def test_open_campaigns_are_counted_and_those_that_are_over_make_room(ports: Ports, tenant: TenantId) -> None:
+    first, second, third, fourth = (a_campaign(ports, tenant) for _ in range(4))
+    assert ports.campaigns.add(first, None, max_open=2)
+    assert ports.campaigns.add(replace(second, state=CampaignState.PAUSED), None, max_open=2)
+    assert not ports.campaigns.add(third, None, max_open=2)
+    assert ports.campaigns.get(tenant, third.campaign_id) is None
+    assert ports.campaigns.add(a_campaign(ports, TenantId(f"{tenant}-2")), None, max_open=2)
+    ports.campaigns.save(replace(first, state=CampaignState.ENDED), None)
+    assert ports.campaigns.add(third, None, max_open=2)
+    assert not ports.campaigns.add(fourth, None, max_open=2)
+    stored = ports.campaigns.get(tenant, third.campaign_id)
+    assert stored is not None
+    ports.campaigns.save(replace(stored, state=CampaignState.DELETING), None)
+    ports.campaigns.delete(stored)
+    assert ports.campaigns.add(fourth, None, max_open=2)
+
+
+def test_of_campaigns_that_are_added_at_once_no_more_get_in_than_may(ports: Ports, tenant: TenantId) -> None:
+    made = [a_campaign(ports, tenant) for _ in range(6)]
+    with ThreadPoolExecutor(6) as pool:
+        added = list(pool.map(lambda campaign: ports.campaigns.add(campaign, None, max_open=3), made))
+    assert added.count(True) == 3
+    assert len(ports.campaigns.list(tenant, None, 10)) == 3
+
+
 def test_of_two_saves_of_one_version_the_second_conflicts_and_changes_nothing(ports: Ports, tenant: TenantId) -> None:
     campaign, run = a_campaign(ports, tenant), a_run(ports, tenant)
-    ports.campaigns.add(campaign, None)
+    ports.campaigns.add(campaign, None, max_open=100)
     ports.campaigns.add_run(run, None)
     ports.campaigns.add_targets([make_target(run)])
     (target,) = ports.campaigns.list_targets(tenant, run.run_id, None, 10)
@@ -138,7 +164,7 @@ def test_campaigns_are_listed_newest_first_page_by_page_without_those_being_dele
 ) -> None:
     made = [a_campaign(ports, tenant) for _ in range(5)]
     for campaign in made:
-        ports.campaigns.add(campaign, None)
+        ports.campaigns.add(campaign, None, max_open=100)
     newest_first = sorted(made, key=lambda campaign: campaign.campaign_id, reverse=True)
     ports.campaigns.save(replace(newest_first[1], state=CampaignState.DELETING), None)
     left = [newest_first[0], *newest_first[2:]]
@@ -251,7 +277,7 @@ def test_targets_are_deleted_in_pages(ports: Ports, tenant: TenantId) -> None:
 def test_a_run_and_a_campaign_that_were_deleted_are_gone(ports: Ports, tenant: TenantId) -> None:
     campaign = a_campaign(ports, tenant)
     run = make_run(tenant=tenant, campaign_id=campaign.campaign_id)
-    ports.campaigns.add(campaign, NOW)
+    ports.campaigns.add(campaign, NOW, max_open=100)
     ports.campaigns.add_run(run, NOW)
     ports.campaigns.delete_run(run)
     assert ports.campaigns.get_run(tenant, run.run_id) is None
@@ -265,7 +291,7 @@ def test_a_run_and_a_campaign_that_were_deleted_are_gone(ports: Ports, tenant: T
 def test_campaigns_and_runs_are_due_and_put_off_like_everything_else(ports: Ports, tenant: TenantId) -> None:
     campaign = a_campaign(ports, tenant)
     run = make_run(tenant=tenant, campaign_id=campaign.campaign_id)
-    ports.campaigns.add(campaign, NOW)
+    ports.campaigns.add(campaign, NOW, max_open=100)
     ports.campaigns.add_run(run, NOW)
     owners = {Owner(tenant, campaign.campaign_id), Owner(tenant, run.run_id)}
 

@@ -13,8 +13,15 @@ from tests.fakes.makers import NOW, make_job, make_video
 
 
 @pytest.fixture
-def video_id(ports: Ports) -> VideoId:
-    return VideoId(ports.ids.make("vid"))
+def video_id(ports: Ports, tenant: TenantId) -> VideoId:
+    return a_video(ports, tenant)
+
+
+def a_video(ports: Ports, tenant: TenantId) -> VideoId:
+    """One that is there."""
+    video_id = VideoId(ports.ids.make("vid"))
+    ports.videos.add(make_video(tenant=tenant, video_id=video_id), None)
+    return video_id
 
 
 def a_job(ports: Ports, tenant: TenantId, video_id: VideoId) -> Job:
@@ -89,7 +96,7 @@ def test_aliases_are_listed_by_pipeline_and_name(ports: Ports, tenant: TenantId,
 def test_dropped_aliases_are_gone_and_those_of_other_videos_stay(
     ports: Ports, tenant: TenantId, video_id: VideoId
 ) -> None:
-    other_id = VideoId(ports.ids.make("vid"))
+    other_id = a_video(ports, tenant)
     ports.versions.save(moved_to(a_job(ports, tenant, video_id)))
     kept = ports.versions.save(moved_to(a_job(ports, tenant, other_id)))
     ports.versions.drop(tenant, video_id)
@@ -98,10 +105,22 @@ def test_dropped_aliases_are_gone_and_those_of_other_videos_stay(
 
 
 def test_aliases_go_with_their_video(ports: Ports, tenant: TenantId, video_id: VideoId) -> None:
-    video = make_video(tenant=tenant, video_id=video_id)
-    ports.videos.add(video, None)
-    ports.versions.save(moved_to(a_job(ports, tenant, video_id)))
-    ports.videos.delete(video)
+    job = a_job(ports, tenant, video_id)
+    ports.versions.save(moved_to(job))
+    ports.videos.delete(make_video(tenant=tenant, video_id=video_id))
+    assert list(ports.versions.list(tenant, video_id, None, None, 9)) == []
+    with pytest.raises(NotFound, match="is being deleted"):
+        ports.versions.save(moved_to(job))
+
+
+def test_once_they_were_dropped_no_alias_is_saved_any_more(ports: Ports, tenant: TenantId, video_id: VideoId) -> None:
+    first, second = a_job(ports, tenant, video_id), a_job(ports, tenant, video_id)
+    seen = ports.versions.save(moved_to(first))
+    ports.versions.drop(tenant, video_id)
+    for version in (moved_to(first), promote(seen, second, cause="a", by="b", at=NOW)):
+        with pytest.raises(NotFound, match="is being deleted"):
+            ports.versions.save(version)
+    ports.versions.drop(tenant, video_id)
     assert list(ports.versions.list(tenant, video_id, None, None, 9)) == []
 
 

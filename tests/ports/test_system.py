@@ -65,7 +65,7 @@ def sign(stack: LocalStack, claims: dict[str, Any], **header: Any) -> str:
 def test_a_good_token_says_tenant_subject_and_scopes(stack: LocalStack, verifier: TokenVerifier) -> None:
     claims = verifier.verify(stack.token("acme"))
     assert (claims.tenant, claims.subject) == ("acme", "local-acme")
-    assert claims.scopes == {"reelscan/budget", "reelscan/read", "reelscan/write"}
+    assert claims.scopes == {"reelscan/budget", "reelscan/read", "reelscan/webhooks", "reelscan/write"}
 
 
 @pytest.mark.parametrize(

@@ -247,10 +247,16 @@ def test_a_job_that_found_nothing_to_take_over_pays_for_its_workers() -> None:
     world = World()
     video = world.ready()
     quote = quote_job(world.ports, video, make_request())
-    job = start_job(world.ports, video, make_request())
+    # Not alike, or the second would wait for the first.
+    job = start_job(world.ports, video, make_request(score_min=0.9))
     promised = replace(quote, children=0, price=replace(quote.price, child_nano_usd=0, units_nano_usd=0))
     waiting = replace(
-        world.job(job), job_id=JobId(world.ports.ids.make("job")), state=JobState.PENDING, plan=None, quote=promised
+        world.job(job),
+        job_id=JobId(world.ports.ids.make("job")),
+        state=JobState.PENDING,
+        request=make_request(),
+        plan=None,
+        quote=promised,
     )
     world.ports.jobs.add(waiting, None)
     world.changed(waiting)

@@ -249,19 +249,27 @@ def test_a_pipeline_that_is_named_without_a_version_is_the_newest_one_of_that_mo
     assert (run.pipeline_name, run.pipeline_version) == ("people", 3)
 
 
-def test_a_selection_of_many_pages_is_many_steps() -> None:
+@pytest.mark.parametrize(
+    ("selection", "pages", "estimated"),
+    [(Selection(size_min_bytes=1), 3, 251), (Selection(pipeline_older_than=PipelineAge("people", 2)), 11, 125)],
+    ids=["by their records", "by their results"],
+)
+def test_a_selection_of_many_pages_is_many_steps(selection: Selection, pages: int, estimated: int) -> None:
     world = CampaignWorld(1)
     video = world.videos[0]
     for number in range(250):
         video_id = VideoId(f"vid_0000000000000000000000{number:04d}")
         world.ports.videos.add(replace(video, video_id=video_id), None)
-    campaign = world.campaign(pipeline="people@2", selection=Selection(size_min_bytes=1))
-    versions = set()
+    estimate = estimate_campaign(world.ports, TENANT, make_plan(selection=selection))
+    assert (estimate.looked_at, estimate.has_more) == (estimated, estimated < 251)
+    campaign = world.campaign(pipeline="people@2", selection=selection)
+    cursors = set()
     while (run := only_run(world, campaign)).state is RunState.SELECTING:
-        versions.add(run.version)
+        cursors.add(run.select_after)
         world.stream()
     assert run.counts.selected == 251
-    assert len(versions) >= 3
+    # All pages but the first one begin after a video.
+    assert len(cursors - {None}) == pages - 1
 
 
 def selected(world: CampaignWorld, **selection: object) -> list[int]:
@@ -348,6 +356,7 @@ def ended(world: CampaignWorld, campaign: Campaign) -> tuple[object, ...]:
     )
 
 
+@pytest.mark.timeout(1200)
 @pytest.mark.parametrize("every", [pytest.param(1, marks=pytest.mark.slow), 9], ids=["any call", "some calls"])
 @pytest.mark.parametrize("pipeline", ["people@2", "people@3"], ids=["that goes well", "whose canary stops it"])
 def test_a_campaign_killed_ends_the_same_and_analyses_nothing_twice(pipeline: str, every: int) -> None:

@@ -5,10 +5,12 @@ from dataclasses import replace
 import pytest
 
 from chalicelib.contracts.work_order import OrderKind, WorkOrder
+from chalicelib.domain.costs import BOOT_SECONDS
 from chalicelib.domain.errors import Conflict, DependencyFailed, ErrorCode, InvalidRequest
 from chalicelib.domain.jobs import JobState, Progress
 from chalicelib.domain.media import WholeReason
 from chalicelib.domain.models import ModelTask
+from chalicelib.domain.units import Lane
 from chalicelib.services.dispatch import order_key, owner_of
 from chalicelib.services.jobs import get_progress, retry_job, start_job
 from chalicelib.services.ports import Submission, SubmissionState
@@ -98,7 +100,8 @@ def test_the_deadline_of_a_job_that_waits_starts_after_the_wait() -> None:
 def test_every_job_that_waits_is_started_by_the_probe() -> None:
     world = World()
     video, _ = world.create()
-    jobs = [start_job(world.ports, video, make_request()) for _ in range(3)]
+    # Not alike, or they would wait for the first.
+    jobs = [start_job(world.ports, video, make_request(score_min=score)) for score in (0.5, 0.6, 0.7)]
     world.fakes.objects.place(video.source.key, b"the bytes of a video")
     world.object_created(video)
     world.run_worker(world.last_batch_job())
@@ -110,6 +113,24 @@ def test_segments_are_dealt_out_to_at_most_so_many_children() -> None:
     world = World()
     world.running(cells=6)
     assert world.last_batch_job().submission.children == ((0, 4), (1, 5), (2,), (3,))
+
+
+@pytest.mark.parametrize("lane", [Lane.CPU, Lane.GPU])
+def test_a_short_video_boots_one_machine(lane: Lane) -> None:
+    world = World(replace(LIMITS, boot_seconds=BOOT_SECONDS, analyze_lane=lane))
+    job = world.running(cells=6)
+    assert world.last_batch_job().submission.children == ((0, 1, 2, 3, 4, 5),)
+    assert [world.unit(job, index).child for index in range(6)] == [0] * 6
+    assert job.quote is not None
+    assert job.quote.children == 1
+
+
+def test_segments_that_are_done_again_boot_one_machine() -> None:
+    world = World(replace(LIMITS, boot_seconds=BOOT_SECONDS))
+    job = world.running(cells=6)
+    world.child_ended(world.last_batch_job(), exit_code=1)
+    assert world.last_batch_job().submission.children == ((0, 1, 2, 3, 4, 5),)
+    assert world.job(job).state is JobState.RUNNING
 
 
 def test_every_segment_knows_its_child() -> None:

@@ -85,7 +85,7 @@ def check(archive: QueryArchive, query: ast.Query, limit: int, budget: int) -> N
 
 @pytest.mark.parametrize("operator", OPERATORS)
 def test_an_operator_equals_the_oracle_whatever_the_pages(operator: str) -> None:
-    @settings(max_examples=40)
+    @settings(max_examples=20)
     @given(
         query=by_operator[operator],
         seed=st.integers(0, 6),

@@ -13,15 +13,20 @@ from hypothesis import strategies as st
 
 from chalicelib.domain.errors import InvalidRequest
 from chalicelib.domain.ids import JobId, TenantId, VideoId
-from chalicelib.domain.jobs import JobState
+from chalicelib.domain.jobs import Job, JobState, PipelineRef
 from chalicelib.domain.query import ast
 from chalicelib.domain.query.format import format_query
+from chalicelib.domain.result_versions import ResultVersion
 from chalicelib.services.ports import Ports
 from chalicelib.services.query import VIDEOS_PER_PAGE, QueryHit, search
+from chalicelib.services.result_versions import promote, roll_back
+from chalicelib.services.videos import get_video
 from tests.domain.query_oracle import answer
 from tests.domain.query_trees import queries
+from tests.fakes.finish import write_finish
 from tests.fakes.make import make_fakes
 from tests.fakes.makers import TENANT, make_job, make_video
+from tests.fakes.versions import FakeResultVersionStore
 from tests.services.query_archive import QueryArchive
 from tests.services.test_query import told
 
@@ -91,6 +96,66 @@ def test_a_search_is_the_answers_of_the_videos_newest_first(
     assert sorted(found, key=lambda one: (one[0], repr(one))) == sorted(expected, key=lambda one: (one[0], repr(one)))
     assert [one[0] for one in found] == sorted((one[0] for one in found), reverse=True)
     assert walk(ports, text, limit=limit, budget=budget) == whole
+
+
+def version(archive: QueryArchive, number: int, *, pipeline: str | None = None, is_canary: bool = False) -> Job:
+    """One more job of an archive's video with the same detections; it succeeded, and nobody was told."""
+    request = replace(
+        archive.job.request, pipeline=PipelineRef(pipeline, 1) if pipeline else None, promote=not is_canary
+    )
+    job = replace(archive.job, job_id=job_id(number), state=JobState.SUCCEEDED, request=request)
+    archive.ports.jobs.add(job, None)
+    results, entries = archive.fakes.results, archive.ports.results.list_index(TENANT, archive.job.job_id, 0, 100)
+    for entry in entries:
+        results.write_index(TENANT, job.job_id, entry)
+    write_finish(results, job, [None] * (max(entry.segment for entry in entries) + 1), [], {})
+    return job
+
+
+def asked(ports: Ports) -> set[JobId]:
+    """The jobs that a search has its items from."""
+    return {hit.job_id for hit in walk(ports, "detections where score > 0", limit=1000)}
+
+
+def test_a_canary_answers_no_search_until_it_is_promoted() -> None:
+    archive = QueryArchive(4)
+    canary = version(archive, 6, is_canary=True)
+    assert asked(archive.ports) == {archive.job.job_id}
+    video = get_video(archive.ports, TENANT, archive.job.video_id)
+    promote(archive.ports, video, canary, cause="as good", by="somebody")
+    assert asked(archive.ports) == {canary.job_id}
+    roll_back(archive.ports, video, "default", cause="it was not", by="somebody")
+    assert asked(archive.ports) == {archive.job.job_id}
+
+
+def test_a_search_asks_the_newest_of_what_the_pipelines_have() -> None:
+    archive = QueryArchive(4)
+    people = version(archive, 6, pipeline="people")
+    assert asked(archive.ports) == {people.job_id}
+    plain = version(archive, 7)
+    version(archive, 8, pipeline="people", is_canary=True)
+    assert asked(archive.ports) == {plain.job_id}
+
+
+def test_a_latest_that_is_retried_is_not_asked_for_tracks() -> None:
+    archive = QueryArchive(4)
+    assert walk(archive.ports, "tracks", limit=100) != []
+    detections = len(walk(archive.ports, "detections", limit=1000))
+    archive.ports.jobs.save(replace(archive.job, state=JobState.RUNNING), None)
+    assert walk(archive.ports, "tracks", limit=100) == []
+    assert len(walk(archive.ports, "detections", limit=1000)) == detections
+
+
+def test_a_video_that_is_deleted_while_its_latest_is_looked_for_is_passed_over() -> None:
+    archive = QueryArchive(4)
+
+    class Deleted(FakeResultVersionStore):
+        def save(self, version: ResultVersion) -> ResultVersion:
+            archive.ports.jobs.delete(archive.job)
+            return super().save(version)
+
+    ports = replace(archive.ports, versions=Deleted(archive.fakes.memory))
+    assert search(ports, TENANT, "detections", limit=10, cursor=None).items == []
 
 
 def test_a_search_sees_nothing_of_another_tenant() -> None:

@@ -123,6 +123,25 @@ def test_a_probe_whose_event_was_lost_is_found() -> None:
     assert world.job(job).state is JobState.RUNNING
 
 
+def test_a_pass_says_how_long_the_child_waits_that_waits_longest() -> None:
+    world = World()
+    world.running(cells=4)
+    world.fakes.clock.advance(100)
+    world.running(cells=4)
+    world.fakes.clock.advance(50)
+
+    assert reconcile(world.ports).longest_wait_seconds == 150
+
+
+def test_a_pass_sees_no_wait_where_every_child_runs() -> None:
+    world = World()
+    world.running(cells=1)
+    world.claim(world.last_batch_job(), 0, 0)
+    world.fakes.clock.advance(LIMITS.reconcile_seconds)
+
+    assert reconcile(world.ports).longest_wait_seconds == 0
+
+
 def test_a_job_that_no_machine_takes_ends_as_no_capacity() -> None:
     world = World()
     job = world.running(cells=4)
@@ -192,7 +211,7 @@ def test_an_owner_that_fails_does_not_keep_the_others_waiting() -> None:
 def test_a_pass_looks_at_what_is_due_and_at_nothing_else() -> None:
     world = World()
     world.running(cells=4)
-    looked_at = [reconcile(world.ports), world.tick(LIMITS.reconcile_seconds), world.tick(1)]
+    looked_at = [reconcile(world.ports).looked_at, world.tick(LIMITS.reconcile_seconds), world.tick(1)]
     assert looked_at == [0, 1, 0]
 
 

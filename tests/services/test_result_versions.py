@@ -10,26 +10,29 @@ import pytest
 
 from chalicelib.domain.errors import Conflict, DependencyFailed, InvalidRequest, LimitExceeded, NotFound
 from chalicelib.domain.ids import JobId, TenantId, VideoId
-from chalicelib.domain.jobs import Job, JobState
+from chalicelib.domain.jobs import Job, JobState, PipelineRef
 from chalicelib.domain.result_versions import LATEST, ResultVersion
 from chalicelib.domain.videos import Video
+from chalicelib.services.advance import conclude_job
+from chalicelib.services.budgets import SETTLE_SECONDS, get_budget
 from chalicelib.services.jobs import retry_job, start_job
 from chalicelib.services.pipelines import make_pipeline
 from chalicelib.services.ports import VersionConflict
 from chalicelib.services.result_versions import (
     JOBS_LOOKED_AT,
     MAX_ALIASES,
+    find_newest_latest,
     find_version,
-    follow_end,
     get_version,
     list_versions,
     promote,
     roll_back,
 )
+from chalicelib.services.version_moves import follow_end
 from chalicelib.services.videos import delete_video, get_video
-from tests.fakes.makers import TENANT
+from tests.fakes.makers import TENANT, make_job
 from tests.fakes.versions import FakeResultVersionStore
-from tests.services.failures import partial
+from tests.services.failures import finishing, partial
 from tests.services.test_job_events import Stream, deliver, run_undisturbed
 from tests.services.world import World, make_request
 
@@ -38,10 +41,10 @@ WHY: dict[str, Any] = {"cause": "it is better", "by": "somebody"}
 
 def ended(world: World, video: Video, state: JobState = JobState.SUCCEEDED, **request: Any) -> Job:
     """A job of the video that ended, and of which nobody was told."""
-    job = start_job(world.ports, video, make_request(**request))
-    world.drain()
-    stored = world.job(job)
-    return world.ports.jobs.save(replace(stored, state=state), None)
+    job_id = JobId(world.ports.ids.make("job"))
+    job = make_job(job_id=job_id, video_id=video.video_id, state=state, request=make_request(**request))
+    world.ports.jobs.add(job, None)
+    return job
 
 
 def named(world: World, video: Video, alias: str = LATEST, pipeline: str = "default") -> JobId | None:
@@ -77,15 +80,18 @@ def test_the_stream_tells_of_an_end_and_may_tell_it_again() -> None:
     assert [move.to_job for move in stored(world, video).moves] == [job.job_id, second.job_id]
 
 
+class Down(FakeResultVersionStore):
+    """No alias can be moved."""
+
+    def save(self, version: ResultVersion) -> ResultVersion:
+        raise DependencyFailed("told to fail")
+
+
 def test_an_end_that_could_not_be_followed_is_told_again() -> None:
     """The stream's function must fail, or nobody would bring the record once more."""
     world = World()
     video = world.ready(2)
     ended(world, video)
-
-    class Down(FakeResultVersionStore):
-        def save(self, version: ResultVersion) -> ResultVersion:
-            raise DependencyFailed("told to fail")
 
     records = Stream(world).read()
     down = replace(world.ports, versions=Down(world.fakes.memory))
@@ -150,6 +156,35 @@ def test_each_pipeline_has_a_latest_of_its_own() -> None:
     assert (named(world, video), named(world, video, pipeline="people")) == (plain.job_id, job.job_id)
     listed = [(one.pipeline_name, one.alias) for one in list_versions(world.ports, video, None, None, 9)]
     assert listed == [("default", "latest"), ("people", "latest")]
+
+
+def newest(world: World, video: Video) -> JobId | None:
+    found = find_newest_latest(world.ports, video)
+    return found.job_id if found else None
+
+
+def test_the_newest_latest_is_of_whatever_pipeline_and_never_a_canary() -> None:
+    world = World()
+    video = world.ready(2)
+    assert newest(world, video) is None
+    plain = ended(world, video)
+    ended(world, video, promote=False)
+    assert newest(world, video) == plain.job_id
+    people = ended(world, video, pipeline=PipelineRef("people", 1))
+    assert newest(world, video) == people.job_id
+    second = ended(world, video)
+    assert newest(world, video) == second.job_id
+    roll_back(world.ports, video, "default", **WHY)
+    assert newest(world, video) == people.job_id
+
+
+def test_the_newest_latest_of_a_video_whose_jobs_are_just_deleted_is_none() -> None:
+    world = World()
+    video = world.ready(2)
+    job = ended(world, video)
+    assert newest(world, video) == job.job_id
+    world.ports.jobs.delete(job)
+    assert newest(world, video) is None
 
 
 def test_a_partial_job_that_is_retried_stays_the_latest() -> None:
@@ -351,6 +386,52 @@ def test_a_lost_end_is_found_behind_jobs_that_came_to_nothing() -> None:
     for _ in range(JOBS_LOOKED_AT // 2):
         ended(world, video, JobState.FAILED)
     assert named(world, video) == second.job_id
+
+
+def finished_unheard(world: World) -> Job:
+    """A job whose worker has just ended it; no event tells of it."""
+    job = finishing(world)
+    world.run_worker(*world.waiting()[0])
+    assert world.job(job).state is JobState.SUCCEEDED
+    return world.job(job)
+
+
+def test_a_lost_end_that_lies_behind_many_newer_jobs_is_found_by_the_schedule() -> None:
+    """It was never found: whoever asks looks at the newest jobs only."""
+    world = World()
+    job = finished_unheard(world)
+    video = get_video(world.ports, TENANT, job.video_id)
+    for _ in range(JOBS_LOOKED_AT):
+        ended(world, video, JobState.FAILED)
+    assert named(world, video) is None
+    world.tick(SETTLE_SECONDS)
+    assert named(world, video) == job.job_id
+
+
+def test_the_schedule_comes_again_when_an_end_could_not_be_followed() -> None:
+    world = World()
+    job = finished_unheard(world)
+    ports = world.ports
+    world.ports = replace(ports, versions=Down(world.fakes.memory))
+    world.tick(SETTLE_SECONDS)
+    world.ports = ports
+    assert world.fakes.memory.versions == {}
+    world.tick(SETTLE_SECONDS)
+    assert stored(world, get_video(world.ports, TENANT, job.video_id)).job_id == job.job_id
+
+
+def test_the_end_of_a_job_that_is_just_deleted_is_settled_all_the_same() -> None:
+    world = World()
+    job = finished_unheard(world)
+    world.changed(get_video(world.ports, TENANT, job.video_id))
+
+    class Deleted(FakeResultVersionStore):
+        def save(self, version: ResultVersion) -> ResultVersion:
+            world.ports.jobs.delete(job)
+            return super().save(version)
+
+    conclude_job(replace(world.ports, versions=Deleted(world.fakes.memory)), job)
+    assert get_budget(world.ports, TENANT).ledger.reserved_nano_usd == 0
 
 
 def test_another_tenant_finds_nothing() -> None:

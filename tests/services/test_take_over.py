@@ -142,6 +142,54 @@ def test_a_job_that_differs_in_anything_needs_workers(request_: dict[str, Any]) 
     assert again(world, world.done(CELLS), **request_).state is JobState.RUNNING
 
 
+def summed_up(world: World, **request: Any) -> Job:
+    """A job that succeeded, with a summary as the finish makes it."""
+    job = world.running(CELLS, **request)
+    world.drain()
+    frames = {"frames_shown": 300, "frames_analyzed": 300, "frames_inferred": 300}
+    summary = {**frames, "detections": 0, "tracks": 0, "labels": []}
+    return world.ports.jobs.save(replace(world.job(job), summary=summary), None)
+
+
+@pytest.mark.parametrize("view", [{"score_min": 0.9}, {"labels": ("dog",)}, {"score_min": 0.5, "labels": ("dog",)}])
+def test_a_job_that_shows_less_is_over_at_once(view: dict[str, Any]) -> None:
+    world = World()
+    first = summed_up(world)
+    sent = len(world.fakes.batch.jobs)
+    second = again(world, first, **view)
+    assert (second.state, second.reused and second.reused.job_id) == (JobState.SUCCEEDED, first.job_id)
+    assert (second.quote and second.quote.children, len(world.fakes.batch.jobs)) == (0, sent)
+    assert (second.request.score_min, second.request.labels) == (view.get("score_min"), view.get("labels", ()))
+    assert again(world, first, **view).made == second.made
+    assert second.made != first.made
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ({}, {"score_min": 0.01}),
+        ({"score_min": 0.9}, {}),
+        ({"labels": ("dog",)}, {}),
+        ({"labels": ("dog",)}, {"labels": ("person",)}),
+        ({}, {"score_min": 0.9, "tracking": False}),
+        ({}, {"labels": ("dog",), "segment_seconds": Fraction(4)}),
+    ],
+    ids=str,
+)
+def test_a_job_that_shows_more_or_differs_in_more_needs_workers(first: dict[str, Any], second: dict[str, Any]) -> None:
+    world = World()
+    assert again(world, summed_up(world, **first), **second).state is JobState.RUNNING
+
+
+def test_a_job_of_another_tenant_that_shows_more_is_not_found() -> None:
+    world = World()
+    first = summed_up(world)
+    video = video_of(world, first)
+    stranger = replace(video, tenant=TenantId("stranger"))
+    world.ports.videos.add(stranger, None)
+    assert start_job(world.ports, stranger, make_request(labels=("dog",))).state is JobState.RUNNING
+
+
 @pytest.mark.parametrize(
     "change", [{"score_default": 0.5}, {"sha256": "b" * 64}, {"labels": ("cat", "bicycle", "dog")}]
 )

@@ -115,7 +115,7 @@ class World:
     def tick(self, seconds: float = LIMITS.reconcile_seconds) -> int:
         """Time passes, and the schedule reconciles; the number of owners looked at."""
         self.fakes.clock.advance(seconds)
-        return reconcile(self.ports)
+        return reconcile(self.ports).looked_at
 
     # --- workers -----------------------------------------------------------------------------------------------------
 

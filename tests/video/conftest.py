@@ -1,4 +1,4 @@
-"""The corpus of odd videos, made once for all tests of this folder."""
+"""The corpus of odd videos, for all tests of this folder."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.video.corpus import make_corpus
+from tests.video.kept_corpus import kept_corpus
 
 
 @pytest.fixture(scope="session")
-def corpus(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    return make_corpus(tmp_path_factory.mktemp("corpus"))
+def corpus() -> dict[str, Path]:
+    return kept_corpus()

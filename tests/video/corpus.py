@@ -49,9 +49,15 @@ class Recipe:
     encoder_timebase: Fraction = TIMEBASE
 
 
+SAME_264 = "threads=1:mbtree=0"
+"""The same bytes each time: macroblock trees differ now and then, for reasons of libx264."""
+SAME_FILE = {"fflags": "+bitexact"}
+"""Matroska draws the numbers of its tracks at random otherwise."""
+
+
 def x264(params: str) -> dict[str, str]:
     """Options of libx264 with `params` on top of a fixed, scene-cut-free B-frame set-up."""
-    return {"preset": "veryfast", "x264-params": f"scenecut=0:bframes=3:threads=1:{params}"}
+    return {"preset": "veryfast", "x264-params": f"scenecut=0:bframes=3:{SAME_264}:{params}"}
 
 
 def x265(params: str) -> dict[str, str]:
@@ -88,7 +94,7 @@ RECIPES = {
     "h264_mov": Recipe("h264_mov.mov", options=x264("keyint=24:min-keyint=24")),
     "h264_interlaced": Recipe("h264_interlaced.mp4", options=x264("keyint=24:min-keyint=24:tff=1")),
     "h264_one_keyframe": Recipe("h264_one_keyframe.mp4", frames=40, options=x264("keyint=250:min-keyint=250")),
-    "h264_one_frame": Recipe("h264_one_frame.mp4", frames=1),
+    "h264_one_frame": Recipe("h264_one_frame.mp4", frames=1, options=x264("keyint=24:min-keyint=24")),
     "h264_negative_cts": Recipe(
         "h264_negative_cts.mp4",
         options=x264("keyint=24:min-keyint=24"),
@@ -107,7 +113,7 @@ RECIPES = {
         options={
             "preset": "veryfast",
             "profile": "main",
-            "x264-params": "scenecut=0:bframes=1:b-pyramid=none:threads=1:keyint=24:min-keyint=24",
+            "x264-params": f"scenecut=0:bframes=1:b-pyramid=none:{SAME_264}:keyint=24:min-keyint=24",
         },
     ),
     "h264_intra_refresh": Recipe("h264_intra_refresh.mp4", options=x264("keyint=24:intra-refresh=1:bframes=0")),
@@ -270,7 +276,7 @@ def picture(index: int) -> np.ndarray:
 
 
 def _encode(recipe: Recipe, path: Path) -> None:
-    with av.open(str(path), "w", options=recipe.container_options) as output:
+    with av.open(str(path), "w", options=SAME_FILE | recipe.container_options) as output:
         audio = _add_noise(output) if recipe.audio_is_first else None
         stream = cast("av.VideoStream", output.add_stream(recipe.codec, rate=25))
         stream.width, stream.height, stream.pix_fmt = recipe.width, HEIGHT, recipe.pixel_format
@@ -323,7 +329,7 @@ def _remux(shift: int, container: str = "mp4", **container_options: str) -> Call
     def derive(source: Path, target: Path) -> None:
         with (
             av.open(str(source)) as opened,
-            av.open(str(target), "w", format=container, options=container_options) as output,
+            av.open(str(target), "w", format=container, options=SAME_FILE | container_options) as output,
         ):
             stream = output.add_stream_from_template(opened.streams.video[0])
             for packet in _packets(opened):
@@ -358,7 +364,7 @@ def _join(second: str, container: str, *, sets_once: bool = False) -> Callable[[
     """
 
     def derive(source: Path, target: Path) -> None:
-        with av.open(str(source)) as opened, av.open(str(target), "w", format=container) as output:
+        with av.open(str(source)) as opened, av.open(str(target), "w", format=container, options=SAME_FILE) as output:
             stream = output.add_stream_from_template(opened.streams.video[0])
             end = 0
             for path in (source, source.with_name(RECIPES[second].file_name)):

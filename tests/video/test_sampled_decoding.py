@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from fractions import Fraction
 from functools import cache
 from pathlib import Path
@@ -52,8 +53,16 @@ def keyframes_of(video: Path) -> frozenset[int]:
     return frozenset(frame.pts for frame in frames if frame.is_key)
 
 
-@pytest.mark.parametrize("sampling", SAMPLINGS, ids=name_of)
-@pytest.mark.parametrize("name", [*MANY_CELLS, *REASON_BY_ONE_CELL])
+def every_pair() -> Iterator[object]:
+    """Every file in every sampling; a run of the tests takes two of a file, so that of a codec it has all of them."""
+    for number, name in enumerate([*MANY_CELLS, *REASON_BY_ONE_CELL]):
+        for place, sampling in enumerate(SAMPLINGS):
+            is_slow = place % 3 != number % 3
+            marks = [pytest.mark.slow] * is_slow
+            yield pytest.param(name, sampling, id=f"{name}-{name_of(sampling)}", marks=marks)
+
+
+@pytest.mark.parametrize(("name", "sampling"), list(every_pair()))
 def test_sampled_frames_are_those_of_a_single_pass(corpus: dict[str, Path], name: str, sampling: Sampling) -> None:
     table, source = table_of(corpus[name]), FileSource(corpus[name])
     keys = keyframes_of(corpus[name])

@@ -77,6 +77,21 @@ def test_decoding_stays_a_bounded_number_of_frames_ahead() -> None:
     assert most <= THREADS * FRAMES_AHEAD_PER_THREAD + 1
 
 
+def test_the_first_frame_is_inferred_before_another_is_decoded() -> None:
+    decoded_at_run: list[int] = []
+    decoded: list[int] = []
+
+    def frames() -> Iterator[SampledFrame]:
+        for number in range(20):
+            decoded.append(number)
+            yield a_frame(number)
+
+    list(run(frames(), ToySession(before=lambda: decoded_at_run.append(len(decoded))), threads=1))
+    assert decoded_at_run[0] == 1
+    # Later turns are long ones.
+    assert decoded_at_run[1:5] == [5, 5, 5, 5]
+
+
 def test_an_error_of_the_decoder_ends_the_run_with_itself() -> None:
     def frames() -> Iterator[SampledFrame]:
         yield a_frame(0)

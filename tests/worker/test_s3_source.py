@@ -14,6 +14,7 @@ from chalicelib.contracts.work_order import OrderedSource
 from chalicelib.domain.errors import ErrorCode
 from gpu_batch.aws import Cloud, S3Source
 from gpu_batch.errors import BadInput, Passing
+from tests.fakes.pauses import no_pauses
 
 CONTENT = bytes(range(256)) * 400
 ETAG = "0123456789abcdef"
@@ -79,7 +80,8 @@ def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[ScriptedS3]:
         monkeypatch.setenv(name, value)
     # boto3's own session keeps the first credentials that it saw: those of this test are for nobody else.
     monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
-    yield server
+    with no_pauses():
+        yield server
     server.shutdown()
     server.server_close()
     thread.join()

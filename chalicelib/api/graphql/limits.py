@@ -41,6 +41,8 @@ PAGE_LIMITS_BY_FIELD: dict[tuple[str, str], PageLimits] = {
     ("Query", "videos"): RECORDS,
     ("Query", "models"): RECORDS,
     ("Query", "pipelines"): RECORDS,
+    ("Query", "webhooks"): PageLimits(10, 10),
+    ("Webhook", "deliveries"): FACTS,
     ("Query", "jobEvents"): FACTS,
     ("Query", "jobQuery"): FACTS,
     ("Query", "search"): FACTS,

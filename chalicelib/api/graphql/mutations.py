@@ -90,6 +90,19 @@ def move_model_alias(call: Call, asked: Asked) -> Fields:
     return once(call, asked, lambda: to_graphql(model_views.move_alias(call, name, alias, form).alias))
 
 
+def delete_model(call: Call, asked: Asked) -> Fields:
+    """Mutation.deleteModel: the model as it was."""
+    name, version = asked.arguments["name"], asked.arguments.get("version")
+    query = read_form(model_schemas.ModelVersionQuery, {} if version is None else {"version": version})
+
+    def delete() -> Fields:
+        was = to_graphql(model_views.get_model(call, name).model)
+        model_views.delete_model(call, name, query)
+        return was
+
+    return once(call, asked, delete)
+
+
 def make_pipeline(call: Call, asked: Asked) -> Fields:
     """Mutation.makePipeline."""
     form = read_form(PipelineIn, asked.arguments["input"])
@@ -133,6 +146,18 @@ def cancel_campaign(call: Call, asked: Asked) -> Fields:
     """Mutation.cancelCampaign."""
     name = asked.arguments["campaignId"]
     return once(call, asked, lambda: to_graphql(campaigns.cancel_campaign(call, name, schemas.Nothing()).campaign))
+
+
+def delete_campaign(call: Call, asked: Asked) -> Fields:
+    """Mutation.deleteCampaign: the campaign as it was."""
+    name = asked.arguments["campaignId"]
+
+    def delete() -> Fields:
+        was = to_graphql(campaigns.get_campaign(call, name).campaign)
+        campaigns.delete_campaign(call, name)
+        return was
+
+    return once(call, asked, delete)
 
 
 def pass_event_on(_call: Call, asked: Asked) -> Fields:

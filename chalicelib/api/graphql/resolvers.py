@@ -26,7 +26,7 @@ from chalicelib.api import models as model_views
 from chalicelib.api import query as query_views
 from chalicelib.api import videos as video_views
 from chalicelib.api.diff_schemas import DiffChangesQuery, DiffQuery
-from chalicelib.api.graphql import mutations
+from chalicelib.api.graphql import mutations, webhook_resolvers
 from chalicelib.api.graphql.asking import Answers, Asked, Fields, Resolver, read_form, read_page
 from chalicelib.api.graphql.words import to_graphql
 from chalicelib.api.pages import listed_after, next_cursor
@@ -250,6 +250,9 @@ RESOLVERS: dict[tuple[str, str], Resolver] = {
     ("Query", "search"): Resolver(search),
     ("Query", "quote"): Resolver(quote_job),
     ("Query", "budget"): Resolver(get_budget),
+    ("Query", "webhook"): Resolver(webhook_resolvers.get_webhook),
+    ("Query", "webhooks"): Resolver(webhook_resolvers.list_webhooks),
+    ("Webhook", "deliveries"): Resolver(webhook_resolvers.list_deliveries),
     ("Query", "jobDiff"): Resolver(diff_jobs),
     ("Query", "jobChanges"): Resolver(list_changes),
     ("Query", "campaign"): Resolver(get_campaign),
@@ -277,8 +280,15 @@ RESOLVERS: dict[tuple[str, str], Resolver] = {
     ("Mutation", "retryJob"): Resolver(mutations.retry_job),
     ("Mutation", "retrack"): Resolver(mutations.retrack),
     ("Mutation", "setBudget"): Resolver(mutations.set_budget),
+    ("Mutation", "createWebhook"): Resolver(webhook_resolvers.create_webhook),
+    ("Mutation", "changeWebhook"): Resolver(webhook_resolvers.change_webhook),
+    ("Mutation", "deleteWebhook"): Resolver(webhook_resolvers.delete_webhook),
+    ("Mutation", "rotateWebhookSecret"): Resolver(webhook_resolvers.rotate_secret),
+    ("Mutation", "replayWebhook"): Resolver(webhook_resolvers.replay),
+    ("Mutation", "testWebhook"): Resolver(webhook_resolvers.test_webhook),
     ("Mutation", "createModel"): Resolver(mutations.create_model),
     ("Mutation", "moveModelAlias"): Resolver(mutations.move_model_alias),
+    ("Mutation", "deleteModel"): Resolver(mutations.delete_model),
     ("Mutation", "makePipeline"): Resolver(mutations.make_pipeline),
     ("Mutation", "promote"): Resolver(mutations.promote),
     ("Mutation", "rollBack"): Resolver(mutations.roll_back),
@@ -286,6 +296,7 @@ RESOLVERS: dict[tuple[str, str], Resolver] = {
     ("Mutation", "pauseCampaign"): Resolver(mutations.pause_campaign),
     ("Mutation", "resumeCampaign"): Resolver(mutations.resume_campaign),
     ("Mutation", "cancelCampaign"): Resolver(mutations.cancel_campaign),
+    ("Mutation", "deleteCampaign"): Resolver(mutations.delete_campaign),
     ("Mutation", "publishJobEvent"): Resolver(mutations.pass_event_on, is_internal=True),
     ("Mutation", "publishDetections"): Resolver(mutations.pass_event_on, is_internal=True),
     ("Subscription", "onJobEvent"): Resolver(authorize_subscriber),

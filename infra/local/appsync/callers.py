@@ -6,6 +6,7 @@ import hashlib
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 from infra.local.appsync.execution import Caller, Refusal
 from infra.local.appsync.sdl import COGNITO, IAM
@@ -70,7 +71,10 @@ class Callers:
         except S3Refusal as error:
             raise _refusal(error.message, "InvalidSignatureException") from error
         arn = f"arn:aws:sts::{ACCOUNT}:assumed-role/reelscan/local"
-        identity = {"accountId": ACCOUNT, "userArn": arn, "username": key, "sourceIp": [address]}
+        # Of who came through a Cognito identity pool; a role of its own did not.
+        names = ("cognitoIdentityPoolId", "cognitoIdentityId", "cognitoIdentityAuthType", "cognitoIdentityAuthProvider")
+        role = {"accountId": ACCOUNT, "userArn": arn, "username": key, "sourceIp": [address]}
+        identity: dict[str, Any] = dict.fromkeys(names) | role
         return Caller(IAM, identity)
 
 

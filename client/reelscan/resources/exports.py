@@ -1,0 +1,125 @@
+"""`client.exports`."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from os import PathLike, fspath
+from pathlib import Path
+from typing import TypeVar, Unpack
+
+import httpx
+
+from reelscan.errors import Conflict, StorageRefused, problem_of
+from reelscan.pages import Pages
+from reelscan.records import Export, ExportForm, ExportOptionsForm, Job
+from reelscan.resources.base import Part
+from reelscan.upload import refusal
+from reelscan.waiting import ended, id_of, wait_until
+from reelscan.worlds import World, operation
+
+W_co = TypeVar("W_co", bound=World, covariant=True)
+
+MADE = frozenset({"SUCCEEDED", "FAILED", "CANCELLED"})
+
+
+class Exports(Part[W_co]):
+    """Results of a job as a file in the format that another tool reads."""
+
+    @operation
+    async def start(self, job: Job | str, format: str, **options: Unpack[ExportOptionsForm]) -> Export:  # noqa: A002 - the API's word
+        """Have it made; what was made already is found."""
+        body: ExportForm = {"format": format, "options": options}  # type: ignore[typeddict-item]  # the service knows which there are
+        return await self._connection.post(f"/jobs/{id_of(job, 'job_id')}/exports", dict(body), Export, "export")
+
+    @operation
+    async def get(self, job: Job | str, export: Export | str) -> Export:
+        """The export as it is now, with a fresh URL when it is made."""
+        return await self._connection.get(_path(job, export), Export, "export")
+
+    def list(self, job: Job | str) -> Pages[W_co, Export]:
+        """All that were asked for."""
+        return self._pages(f"/jobs/{id_of(job, 'job_id')}/exports", Export)
+
+    @operation
+    async def wait(
+        self,
+        job: Job | str,
+        export: Export | str,
+        *,
+        timeout_seconds: float | None = None,
+        on_progress: Callable[[Export], None] | None = None,
+        poll_seconds: float | None = None,
+    ) -> Export:
+        """The export, once it is made.
+
+        Raises:
+            Problem: it could not be made.
+            WaitTimeout: not within the time.
+        """
+        made = await wait_until(
+            self._connection,
+            _path(job, export),
+            Export,
+            "export",
+            is_over=ended(MADE),
+            timeout_seconds=timeout_seconds,
+            on_progress=on_progress,
+            poll_seconds=poll_seconds,
+        )
+        if made.error is not None:
+            raise problem_of(made.error)
+        return made
+
+    @operation
+    async def download(
+        self, export: Export, to: str | PathLike[str], *, on_progress: Callable[[int], None] | None = None
+    ) -> Path:
+        """Write the file, whole or not at all, and check it against its digest; `to` is a folder, or the file.
+
+        Raises:
+            StorageRefused: S3 does not give it, or gives other bytes.
+            Conflict: it is not made yet.
+        """
+        if export.url is None or export.file_name is None:
+            raise Conflict(f"export {export.export_id} is {export.state}", "Wait for it first")
+        target = Path(fspath(to))
+        target = target / export.file_name if target.is_dir() else target
+        unfinished = target.with_name(target.name + ".part")
+        digest, count = hashlib.sha256(), 0
+        try:
+            with unfinished.open("wb") as file:
+
+                def take(piece: bytes) -> None:
+                    nonlocal count
+                    file.write(piece)
+                    digest.update(piece)
+                    count += len(piece)
+                    if on_progress is not None:
+                        on_progress(count)
+
+                await self._fetch(export.url, take)
+            if digest.hexdigest() != export.sha256:
+                raise StorageRefused(
+                    f"expected SHA-256 {export.sha256} but the download has {digest.hexdigest()}", "Download it again"
+                )
+            unfinished.replace(target)
+        finally:
+            unfinished.unlink(missing_ok=True)
+        return target
+
+    async def _fetch(self, url: str, take: Callable[[bytes], None]) -> None:
+        try:
+            response = await self._world.store(httpx.Request("GET", url))
+            if response.is_error:
+                body = bytearray()
+                await self._world.pieces(response, body.extend)
+                raise refusal(response.status_code, body.decode(errors="replace"))
+            await self._world.pieces(response, take)
+        except httpx.TransportError as error:
+            detail = f"the download broke off: {str(error) or type(error).__name__}"
+            raise StorageRefused(detail, "Read the export again: its URL is new then") from error
+
+
+def _path(job: Job | str, export: Export | str) -> str:
+    return f"/jobs/{id_of(job, 'job_id')}/exports/{id_of(export, 'export_id')}"

@@ -1,0 +1,1 @@
+"""A real account, once around: deploy, upload, analyse, query, subscribe, destroy."""

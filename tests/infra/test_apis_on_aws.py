@@ -1,0 +1,154 @@
+"""REST and GraphQL on AWS are those of the app, and go through the aliases that a canary shifts."""
+
+from __future__ import annotations
+
+import json
+
+from graphql import build_schema, print_schema
+
+import app as service
+from chalicelib.api.graphql import limits
+from chalicelib.api.graphql.resolvers import RESOLVERS
+from chalicelib.api.openapi import openapi_document
+from infra.local.appsync.sdl import PRELUDE
+from infra.wiring import UNKNOWN_ROUTE_PROBLEM, UNKNOWN_ROUTE_STATUS, WIRING
+from tests.infra.templates import Template, every_stage, text_of
+
+
+def alias_of(template: Template, handler: str) -> str:
+    """The text of the alias's ARN."""
+    (name,) = (name for name, found in template.aliases().items() if found == handler)
+    return f"${{{name}}}"
+
+
+@every_stage
+def test_the_routes_are_those_of_the_app(template: Template) -> None:
+    paths = template.only("AWS::ApiGateway::RestApi")["Body"]["paths"]
+    found = {(method.upper(), path) for path, methods in paths.items() for method in methods if method != "parameters"}
+    expected = {(method, path) for path, methods in service.app.routes.items() for method in methods}
+
+    assert found == expected
+
+
+@every_stage
+def test_the_routes_are_those_of_the_openapi_document(template: Template) -> None:
+    paths = template.only("AWS::ApiGateway::RestApi")["Body"]["paths"]
+    documented = openapi_document()["paths"]
+
+    assert set(paths) == set(documented)
+
+
+@every_stage
+def test_every_route_calls_the_alias_and_none_the_function_itself(template: Template) -> None:
+    paths = template.only("AWS::ApiGateway::RestApi")["Body"]["paths"]
+    called = {
+        text_of(operation["x-amazon-apigateway-integration"]["uri"]).partition("/functions/")[2]
+        for methods in paths.values()
+        for method, operation in methods.items()
+        if method != "parameters"
+    }
+
+    assert called == {f"{alias_of(template, 'app.app')}/invocations"}
+
+
+@every_stage
+def test_api_gateway_may_call_the_alias_and_nothing_else(template: Template) -> None:
+    allowed = [
+        text_of(one["FunctionName"])
+        for one in template.of_type("AWS::Lambda::Permission").values()
+        if one["Principal"] == "apigateway.amazonaws.com"
+    ]
+
+    assert allowed == [alias_of(template, "app.app")]
+
+
+@every_stage
+def test_an_unknown_route_is_answered_in_our_words(template: Template) -> None:
+    body = template.only("AWS::ApiGateway::RestApi")["Body"]
+    answer = body["x-amazon-apigateway-gateway-responses"]["MISSING_AUTHENTICATION_TOKEN"]
+
+    assert int(answer["statusCode"]) == UNKNOWN_ROUTE_STATUS
+    assert json.loads(answer["responseTemplates"]["application/json"]) == UNKNOWN_ROUTE_PROBLEM
+
+
+@every_stage
+def test_requests_are_throttled_logged_and_traced(template: Template) -> None:
+    stage = template.only("AWS::ApiGateway::Stage")
+    (settings,) = stage["MethodSettings"]
+
+    assert settings["ThrottlingRateLimit"] > 0
+    assert settings["DataTraceEnabled"] is False, "bodies hold what tenants own"
+    assert stage["TracingEnabled"] is True
+    assert "$context.requestId" in stage["AccessLogSetting"]["Format"]
+    assert "authorizer" not in stage["AccessLogSetting"]["Format"]
+
+
+@every_stage
+def test_the_schema_is_that_of_the_app(template: Template) -> None:
+    found = template.only("AWS::AppSync::GraphQLSchema")["Definition"]
+
+    assert found == WIRING.graphql.schema_path.read_text(encoding="utf-8")
+    assert "Subscription" in print_schema(build_schema(PRELUDE + found))
+
+
+@every_stage
+def test_every_field_with_a_resolver_has_one_on_aws_and_no_other_has(template: Template) -> None:
+    found = template.of_type("AWS::AppSync::Resolver").values()
+
+    assert {(one["TypeName"], one["FieldName"]) for one in found} == RESOLVERS.keys()
+
+
+@every_stage
+def test_fields_of_several_objects_are_asked_for_in_batches(template: Template) -> None:
+    found = {(one["TypeName"], one["FieldName"]): one for one in template.of_type("AWS::AppSync::Resolver").values()}
+    batched = {name for name, one in found.items() if one.get("MaxBatchSize")}
+
+    assert batched == WIRING.graphql.batched_fields
+    assert {found[name]["MaxBatchSize"] for name in batched} == {limits.BATCH_MAX}
+    for name, one in found.items():
+        assert f"operation: '{'BatchInvoke' if name in batched else 'Invoke'}'" in one["Code"]
+        assert "@OPERATION@" not in one["Code"]
+
+
+@every_stage
+def test_resolvers_call_the_alias(template: Template) -> None:
+    source = template.only("AWS::AppSync::DataSource")
+
+    assert text_of(source["LambdaConfig"]["LambdaFunctionArn"]) == alias_of(template, "app.resolve_graphql")
+
+
+@every_stage
+def test_a_query_has_the_limits_of_the_wiring(template: Template) -> None:
+    api = template.only("AWS::AppSync::GraphQLApi")
+
+    assert (api["QueryDepthLimit"], api["ResolverCountLimit"]) == (limits.DEPTH_MAX, limits.RESOLVERS_MAX)
+
+
+@every_stage
+def test_people_come_in_by_token_and_the_service_by_its_role(template: Template) -> None:
+    api = template.only("AWS::AppSync::GraphQLApi")
+    (pool,) = template.of_type("AWS::Cognito::UserPool")
+
+    assert api["AuthenticationType"] == "AMAZON_COGNITO_USER_POOLS"
+    assert text_of(api["UserPoolConfig"]["UserPoolId"]) == f"${{{pool}}}"
+    assert [one["AuthenticationType"] for one in api["AdditionalAuthenticationProviders"]] == ["AWS_IAM"]
+
+
+@every_stage
+def test_the_log_of_graphql_holds_no_headers(template: Template) -> None:
+    assert template.only("AWS::AppSync::GraphQLApi")["LogConfig"]["ExcludeVerboseContent"] is True
+
+
+@every_stage
+def test_only_the_publisher_may_publish(template: Template) -> None:
+    publishers = {
+        handler: text_of(statement["Resource"])
+        for handler in template.aliases().values()
+        for statement in template.statements(
+            template.resources[template.function(handler)]["Properties"]["Role"]["Fn::GetAtt"][0]
+        )
+        if "appsync:GraphQL" in statement["Action"]
+    }
+
+    assert publishers.keys() == {"app.on_job_event"}
+    assert publishers["app.on_job_event"].count("/types/Mutation/fields/publish") == 2

@@ -1,0 +1,39 @@
+"""The viewer's files get where CloudFront looks for them, as what browsers take."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from infra.cdk.seed import upload_viewer
+
+
+class Bucket:
+    """S3, as far as it is written to."""
+
+    def __init__(self) -> None:
+        self.objects: dict[str, dict[str, Any]] = {}
+
+    def put_object(self, *, Bucket: str, Key: str, **rest: Any) -> None:  # noqa: N803  as boto3 has it
+        self.objects[Key] = rest
+
+
+def test_every_file_lies_below_the_path_of_the_viewer_with_its_type(tmp_path: Path) -> None:
+    (tmp_path / "js").mkdir()
+    (tmp_path / "index.html").write_text("<p>")
+    (tmp_path / "js" / "player.js").write_text("1")
+    bucket: Any = Bucket()
+
+    keys = upload_viewer(bucket, "site", tmp_path)
+
+    assert keys == ["viewer/index.html", "viewer/js/player.js"]
+    assert {key: found["ContentType"] for key, found in bucket.objects.items()} == {
+        "viewer/index.html": "text/html",
+        "viewer/js/player.js": "text/javascript",
+    }
+
+
+def test_no_viewer_is_no_error(tmp_path: Path) -> None:
+    bucket: Any = Bucket()
+
+    assert upload_viewer(bucket, "site", tmp_path / "none") == []

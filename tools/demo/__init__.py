@@ -1,0 +1,1 @@
+"""The demo: what `make demo` runs, over the SDK alone."""
