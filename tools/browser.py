@@ -137,6 +137,9 @@ def _take(name: str, package: Path) -> None:
             _unpack(target, FOLDER)
             target.unlink()
     (FOLDER / "chromium").chmod(0o755)
+    # Its fonts are said to lie where another system unpacks them.
+    fonts = FOLDER / "fonts.conf"
+    fonts.write_text(fonts.read_text().replace("<dir>/opt/fonts</dir>", f"<dir>{FOLDER / 'fonts'}</dir>"))
 
 
 if __name__ == "__main__":

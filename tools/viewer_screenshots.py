@@ -25,8 +25,9 @@ REGION = """{
   points: [[330, 30], [560, 18], [610, 268], [345, 268]].map(([x, y]) => ({ x, y })),
 }"""
 IS_COMPARED = """
-(({ pane, stage, timeline, diffPanel }) =>
-  pane.drawn?.length && stage.drawn?.length && timeline.labels.length && diffPanel.querySelector(".sum")
+(({ comparison, stage, timeline }) =>
+  comparison.pane.drawn?.length && stage.drawn?.length && timeline.labels.length
+  && comparison.panel.querySelector(".sum")
 )(reelscan.view.results)
 """
 UPLOAD_BYTES = 160 << 20

@@ -188,7 +188,7 @@ def test_two_jobs_are_beside_each_other_with_what_the_service_counts(shared: Vie
     a, b = analysed.jobs
     page = shared.open(analysed.place(query=f"&with={b}&score=0.5"))
     page.wait("document.querySelectorAll('.sum strong').length === 4")
-    page.wait("reelscan.view.results.diffPanel.querySelector('.spinner') === null")
+    page.wait("reelscan.view.results.comparison.panel.querySelector('.spinner') === null")
     diff = shared.tenant.get(f"/jobs/{a}/diff/{b}", score_min=0.5)
     total = diff["total"]
     shown = page.run(
@@ -199,7 +199,7 @@ def test_two_jobs_are_beside_each_other_with_what_the_service_counts(shared: Vie
     moment = next(change["time_seconds"] for change in changes)
     page.run(f"reelscan.view.results.go({moment})")
     page.wait(f"Math.abs(reelscan.view.results.seconds - {moment}) < 0.0006")
-    counts = page.wait("reelscan.view.results.compared(reelscan.view.results.stage.player.shown)?.counts")
+    counts = page.wait("(({ comparison, stage }) => comparison.at(stage.player.shown)?.counts)(reelscan.view.results)")
     here = [change["kind"] for change in changes if change["time_seconds"] == moment]
     assert {kind: counts[kind] for kind in ("added", "removed", "moved")} == {
         kind: here.count(kind) for kind in ("added", "removed", "moved")

@@ -20,11 +20,17 @@ export function analysisForm(models) {
   const kept = JSON.parse(localStorage.getItem(KEY) ?? "{}");
   const names = [...new Set(models.map((model) => model.name))];
   const chosen = names.includes(kept.model) ? kept.model : names[0];
-  const model = h("select", { name: "model" }, names.map((name) => h("option", { value: name, selected: name === chosen }, name)));
+  const model = h(
+    "select",
+    { name: "model" },
+    names.map((name) => h("option", { value: name, selected: name === chosen }, name)),
+  );
   const sampling = h(
     "select",
     { name: "sampling" },
-    Object.entries(SAMPLINGS).map(([value, { label }]) => h("option", { value, selected: value === (kept.sampling ?? "every") }, label)),
+    Object.entries(SAMPLINGS).map(([value, { label }]) =>
+      h("option", { value, selected: value === (kept.sampling ?? "every") }, label),
+    ),
   );
   const element = h(
     "div",

@@ -124,7 +124,11 @@ export class Api {
         continue;
       }
       if (response.status === 401) this.session.signOut();
-      throw new Problem({ ...value, status: response.status, title: value?.title ?? `The service answered ${response.status}` });
+      throw new Problem({
+        ...value,
+        status: response.status,
+        title: value?.title ?? `The service answered ${response.status}`,
+      });
     }
   }
 

@@ -1,8 +1,34 @@
 /** One colour for each label, the same wherever it is shown. */
 
 /** Bright ones on video and dark pages; darker ones of the same hue on light pages. */
-const BRIGHT = ["#38bdf8", "#fb923c", "#a3e635", "#f472b6", "#c084fc", "#facc15", "#2dd4bf", "#f87171", "#93a4ff", "#4ade80", "#e879f9", "#fcd9a4"];
-const DEEP = ["#0369a1", "#c2410c", "#4d7c0f", "#be185d", "#7e22ce", "#a16207", "#0f766e", "#b91c1c", "#4338ca", "#15803d", "#a21caf", "#92400e"];
+const BRIGHT = [
+  "#38bdf8",
+  "#fb923c",
+  "#a3e635",
+  "#f472b6",
+  "#c084fc",
+  "#facc15",
+  "#2dd4bf",
+  "#f87171",
+  "#93a4ff",
+  "#4ade80",
+  "#e879f9",
+  "#fcd9a4",
+];
+const DEEP = [
+  "#0369a1",
+  "#c2410c",
+  "#4d7c0f",
+  "#be185d",
+  "#7e22ce",
+  "#a16207",
+  "#0f766e",
+  "#b91c1c",
+  "#4338ca",
+  "#15803d",
+  "#a21caf",
+  "#92400e",
+];
 
 export class LabelColors {
   constructor() {

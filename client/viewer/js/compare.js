@@ -38,11 +38,17 @@ export function matchBoxes(a, b) {
     taken.b.add(j);
     kindsA[i] = kindsB[j] = iou < IOU_MOVED ? "moved" : "same";
   }
-  const count = (/** @type {any[]} */ kinds, /** @type {string} */ kind) => kinds.filter((each) => each === kind).length;
+  const count = (/** @type {any[]} */ kinds, /** @type {string} */ kind) =>
+    kinds.filter((each) => each === kind).length;
   return {
     a: a.map((box, at) => ({ ...box, color: COLORS[kindsA[at]] })),
     b: b.map((box, at) => ({ ...box, color: COLORS[kindsB[at]] })),
-    counts: { added: count(kindsB, "added"), removed: count(kindsA, "removed"), moved: count(kindsA, "moved"), same: count(kindsA, "same") },
+    counts: {
+      added: count(kindsB, "added"),
+      removed: count(kindsA, "removed"),
+      moved: count(kindsA, "moved"),
+      same: count(kindsA, "same"),
+    },
   };
 }
 
@@ -71,14 +77,20 @@ export async function loadDiff(api, a, b, scoreMin, signal, onPart) {
   const sum = { total: zero(), labels: new Map(), buckets: new Map(), isComplete: false, scoreMin };
   const add = (/** @type {any} */ to, /** @type {any} */ part) => counted.forEach((name) => (to[name] += part[name]));
   for (let cursor = null, isFirst = true; isFirst || cursor; isFirst = false) {
-    const part = /** @type {any} */ (await api.get(`/jobs/${a}/diff/${b}`, { buckets: BUCKETS, score_min: scoreMin, cursor }, signal));
+    const part = /** @type {any} */ (
+      await api.get(`/jobs/${a}/diff/${b}`, { buckets: BUCKETS, score_min: scoreMin, cursor }, signal)
+    );
     add(sum.total, part.total);
     for (const each of part.labels) {
       if (!sum.labels.has(each.label)) sum.labels.set(each.label, zero());
       add(sum.labels.get(each.label), each);
     }
     for (const each of part.over_time) {
-      const known = sum.buckets.get(each.start_seconds) ?? { start: each.start_seconds, end: each.end_seconds, ...zero() };
+      const known = sum.buckets.get(each.start_seconds) ?? {
+        start: each.start_seconds,
+        end: each.end_seconds,
+        ...zero(),
+      };
       add(known, each);
       sum.buckets.set(each.start_seconds, known);
     }
@@ -109,7 +121,12 @@ export function showDiff(panel, sum) {
     h("div", { class: `sum sum-${kind}` }, h("strong", {}, formatCount(count)), h("span", {}, name));
   fill(
     panel,
-    h("div", { class: "agreement" }, h("strong", {}, `${(agreement * 100).toFixed(1)} %`), h("span", { class: "soft" }, `agreement at a score of ${sum.scoreMin.toFixed(2)} or more`)),
+    h(
+      "div",
+      { class: "agreement" },
+      h("strong", {}, `${(agreement * 100).toFixed(1)} %`),
+      h("span", { class: "soft" }, `agreement at a score of ${sum.scoreMin.toFixed(2)} or more`),
+    ),
     h(
       "div",
       { class: "sums" },
@@ -122,12 +139,25 @@ export function showDiff(panel, sum) {
       "table",
       { class: "diff-labels" },
       h("caption", { class: "visually-hidden" }, "Differences by label"),
-      h("thead", {}, h("tr", {}, ["Label", "Both", "Only A", "Only B"].map((name) => h("th", { scope: "col" }, name)))),
+      h(
+        "thead",
+        {},
+        h(
+          "tr",
+          {},
+          ["Label", "Both", "Only A", "Only B"].map((name) => h("th", { scope: "col" }, name)),
+        ),
+      ),
       h(
         "tbody",
         {},
         [...sum.labels].map(([label, each]) =>
-          h("tr", {}, h("th", { scope: "row" }, label), [each.matched, each.removed, each.added].map((count) => h("td", {}, formatCount(count)))),
+          h(
+            "tr",
+            {},
+            h("th", { scope: "row" }, label),
+            [each.matched, each.removed, each.added].map((count) => h("td", {}, formatCount(count))),
+          ),
         ),
       ),
     ),

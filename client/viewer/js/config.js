@@ -14,5 +14,11 @@ export async function loadConfig() {
   const response = await fetch("config.json", { cache: "no-cache" });
   if (!response.ok) throw new Error(`config.json must lie beside the page but the answer is ${response.status}`);
   const config = await response.json();
-  return { graphql_url: null, realtime_url: null, login: { kind: "token" }, ...config, api_url: config.api_url.replace(/\/$/, "") };
+  return {
+    graphql_url: null,
+    realtime_url: null,
+    login: { kind: "token" },
+    ...config,
+    api_url: config.api_url.replace(/\/$/, ""),
+  };
 }

@@ -12,7 +12,12 @@ export function openDialog(title, ...children) {
   const dialog = h(
     "dialog",
     { "aria-labelledby": "dialog-title" },
-    h("header", {}, h("h2", { id: "dialog-title" }, title), iconButton("close", "Close", () => dialog.close())),
+    h(
+      "header",
+      {},
+      h("h2", { id: "dialog-title" }, title),
+      iconButton("close", "Close", () => dialog.close()),
+    ),
     ...children,
   );
   dialog.addEventListener("close", () => dialog.remove());
@@ -32,7 +37,17 @@ export function openDialog(title, ...children) {
  */
 export function menuButton(label, content, attributes = {}) {
   const panel = h("div", { class: "menu-panel", hidden: true });
-  const button = h("button", { type: "button", class: "button", "aria-expanded": "false", ...attributes, onclick: () => (panel.hidden ? open() : close()) }, label);
+  const button = h(
+    "button",
+    {
+      type: "button",
+      class: "button",
+      "aria-expanded": "false",
+      ...attributes,
+      onclick: () => (panel.hidden ? open() : close()),
+    },
+    label,
+  );
   const element = h("div", { class: "menu" }, button, panel);
   function open() {
     panel.replaceChildren(content());

@@ -31,7 +31,11 @@ export function exportMenu(api, jobId, filters) {
   const buttons = FORMATS.map(([format, name, use]) =>
     h(
       "button",
-      { type: "button", class: "menu-item", onclick: (/** @type {any} */ event) => make(format, name, event.currentTarget) },
+      {
+        type: "button",
+        class: "menu-item",
+        onclick: (/** @type {any} */ event) => make(format, name, event.currentTarget),
+      },
       h("span", {}, name),
       h("span", { class: "soft" }, use),
     ),
@@ -54,7 +58,13 @@ export function exportMenu(api, jobId, filters) {
     }
   }
 
-  return h("div", { class: "exports" }, h("label", { class: "check" }, isFiltered, "Only what is shown now"), buttons, message);
+  return h(
+    "div",
+    { class: "exports" },
+    h("label", { class: "check" }, isFiltered, "Only what is shown now"),
+    buttons,
+    message,
+  );
 }
 
 /**

@@ -26,11 +26,17 @@ export function bindKeys(bindings) {
   const listen = (/** @type {KeyboardEvent} */ event) => {
     const target = /** @type {HTMLElement} */ (event.target);
     if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
-    const isText = target.matches?.("input:not([type=range]):not([type=checkbox]), textarea, select, [contenteditable]");
+    const isText = target.matches?.(
+      "input:not([type=range]):not([type=checkbox]), textarea, select, [contenteditable]",
+    );
     if (isText) return;
     if (event.key === " " && target.matches?.("button, summary, input, a")) return;
     if (event.key.startsWith("Arrow") && target.matches?.("input[type=range], [role=tab]")) return;
-    const act = bindings[(event.shiftKey && event.key.startsWith("Arrow") ? "Shift+" : "") + (event.key.length === 1 ? event.key.toLowerCase() : event.key)];
+    const act =
+      bindings[
+        (event.shiftKey && event.key.startsWith("Arrow") ? "Shift+" : "") +
+          (event.key.length === 1 ? event.key.toLowerCase() : event.key)
+      ];
     if (!act) return;
     event.preventDefault();
     act(event);
@@ -41,7 +47,16 @@ export function bindKeys(bindings) {
 
 export function showKeys() {
   const rows = HELP.map(([keys, what]) =>
-    h("tr", {}, h("th", { scope: "row" }, keys.split("  ").map((key) => h("kbd", {}, key))), h("td", {}, what)),
+    h(
+      "tr",
+      {},
+      h(
+        "th",
+        { scope: "row" },
+        keys.split("  ").map((key) => h("kbd", {}, key)),
+      ),
+      h("td", {}, what),
+    ),
   );
   openDialog("Keyboard", h("table", { class: "keys" }, h("tbody", {}, rows)));
 }

@@ -33,18 +33,35 @@ export function libraryView(app) {
       /** @type {any} */ (entry.target).load();
     }
   });
-  const element = h("main", { class: "library", id: "main" }, drop.element, uploads, heading, found, status, grid, more);
+  const element = h(
+    "main",
+    { class: "library", id: "main" },
+    drop.element,
+    uploads,
+    heading,
+    found,
+    status,
+    grid,
+    more,
+  );
 
   load(null);
-  app.models().then((models) => {
-    const analysis = analysisForm(models);
-    app.analysis = analysis.read;
-    fill(form, analysis.element);
-  }, (error) => fill(status, problemBox(error)));
+  app.models().then(
+    (models) => {
+      const analysis = analysisForm(models);
+      app.analysis = analysis.read;
+      fill(form, analysis.element);
+    },
+    (error) => fill(status, problemBox(error)),
+  );
 
   /** @param {string | null} cursor */
   async function load(cursor) {
-    if (!cursor) fill(grid, Array.from({ length: 3 }, () => h("li", { class: "card card-empty", "aria-hidden": "true" })));
+    if (!cursor)
+      fill(
+        grid,
+        Array.from({ length: 3 }, () => h("li", { class: "card card-empty", "aria-hidden": "true" })),
+      );
     try {
       const page = await app.api.get("/videos", { limit: PAGE, cursor }, abort.signal);
       if (!cursor) fill(grid);
@@ -56,11 +73,22 @@ export function libraryView(app) {
       const hasAny = grid.children.length > 0;
       heading.hidden = !hasAny;
       drop.element.classList.toggle("is-large", !hasAny);
-      fill(more, page.next_cursor ? h("button", { type: "button", class: "button", onclick: () => load(page.next_cursor) }, "Show more") : null);
+      fill(
+        more,
+        page.next_cursor
+          ? h("button", { type: "button", class: "button", onclick: () => load(page.next_cursor) }, "Show more")
+          : null,
+      );
     } catch (error) {
       if (abort.signal.aborted) return;
       fill(grid);
-      fill(status, problemBox(error, h("button", { type: "button", class: "button", onclick: () => location.reload() }, "Try again")));
+      fill(
+        status,
+        problemBox(
+          error,
+          h("button", { type: "button", class: "button", onclick: () => location.reload() }, "Try again"),
+        ),
+      );
     }
   }
 
@@ -142,7 +170,8 @@ function dropZone(app, form) {
   return {
     element,
     dispose() {
-      for (const [name, listen] of Object.entries(listeners)) document.removeEventListener(name, /** @type {any} */ (listen));
+      for (const [name, listen] of Object.entries(listeners))
+        document.removeEventListener(name, /** @type {any} */ (listen));
     },
   };
 }
@@ -171,14 +200,33 @@ function card(app, video, signal, onDeleted) {
   const picture = h("div", { class: "card-picture" }, icon("film"));
   const state = h("div", { class: "card-state" }, video.state === "READY" ? null : statePill(video.state));
   const media = video.media;
-  const facts = [media ? formatTime(media.duration_seconds, 0) : null, formatBytes(video.size_bytes), formatAge(video.created_at, Date.now())];
+  const facts = [
+    media ? formatTime(media.duration_seconds, 0) : null,
+    formatBytes(video.size_bytes),
+    formatAge(video.created_at, Date.now()),
+  ];
   const element = h(
     "li",
     { class: "card" },
-    h("a", { href: writePlace({ videoId: video.video_id }), class: "card-link" }, picture, h("span", { class: "card-name" }, video.filename)),
+    h(
+      "a",
+      { href: writePlace({ videoId: video.video_id }), class: "card-link" },
+      picture,
+      h("span", { class: "card-name" }, video.filename),
+    ),
     h("div", { class: "card-facts soft" }, facts.filter(Boolean).join(" · ")),
     state,
-    h("button", { type: "button", class: "icon-button card-delete", "aria-label": `Delete ${video.filename}`, title: "Delete", onclick: remove }, icon("trash")),
+    h(
+      "button",
+      {
+        type: "button",
+        class: "icon-button card-delete",
+        "aria-label": `Delete ${video.filename}`,
+        title: "Delete",
+        onclick: remove,
+      },
+      icon("trash"),
+    ),
   );
 
   async function remove() {
@@ -201,7 +249,20 @@ function card(app, video, signal, onDeleted) {
     if (signal.aborted) return;
     if (jobs.items[0]) {
       const { summary } = jobs.items[0];
-      fill(state, statePill(jobs.items[0].state), summary ? h("span", { class: "soft" }, summary.labels.slice(0, 3).map((/** @type {any} */ each) => each.label).join(", ")) : null);
+      fill(
+        state,
+        statePill(jobs.items[0].state),
+        summary
+          ? h(
+              "span",
+              { class: "soft" },
+              summary.labels
+                .slice(0, 3)
+                .map((/** @type {any} */ each) => each.label)
+                .join(", "),
+            )
+          : null,
+      );
     }
     if (source && media) element.release = preview(picture, source.url, media);
   };
@@ -253,7 +314,10 @@ function searchForm(app, found, signal) {
   async function ask(text) {
     if (!text) return fill(found);
     // A bare word is a label; anything longer is the query language.
-    const q = /^[\w -]+$/.test(text) && !/^(detections|tracks|appearances|count|best|largest|first|last|dwell)\b/i.test(text) ? `appearances where label = "${text}"` : text;
+    const q =
+      /^[\w -]+$/.test(text) && !/^(detections|tracks|appearances|count|best|largest|first|last|dwell)\b/i.test(text)
+        ? `appearances where label = "${text}"`
+        : text;
     fill(found, h("p", { class: "soft" }, h("span", { class: "spinner" }), " Searching all videos …"));
     try {
       const items = [];
@@ -268,14 +332,29 @@ function searchForm(app, found, signal) {
           {},
           h(
             "a",
-            { class: "found-item", href: writePlace({ videoId: item.video_id, job: item.job_id, t, q, track: item.track_id }) },
+            {
+              class: "found-item",
+              href: writePlace({ videoId: item.video_id, job: item.job_id, t, q, track: item.track_id }),
+            },
             h("span", { class: "found-time" }, formatTime(t)),
             h("span", {}, item.label ?? item.relation ?? "all"),
             h("span", { class: "soft" }, item.count !== undefined ? plural(item.count, "time") : item.video_id),
           ),
         );
       });
-      fill(found, h("div", { class: "panel" }, h("p", { class: "soft", role: "status" }, rows.length ? `${plural(rows.length, "moment")} found` : "Nothing found"), h("ol", { class: "found" }, rows)));
+      fill(
+        found,
+        h(
+          "div",
+          { class: "panel" },
+          h(
+            "p",
+            { class: "soft", role: "status" },
+            rows.length ? `${plural(rows.length, "moment")} found` : "Nothing found",
+          ),
+          h("ol", { class: "found" }, rows),
+        ),
+      );
     } catch (error) {
       if (!signal.aborted) fill(found, problemBox(error));
     }

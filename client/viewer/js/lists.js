@@ -19,9 +19,18 @@ export class LabelList {
     this.colors = colors;
     /** @type {{label: string, count: number}[]} */
     this.labels = [];
-    this.search = h("input", { type: "search", placeholder: "Find a label", "aria-label": "Find a label", oninput: () => this.draw() });
+    this.search = h("input", {
+      type: "search",
+      placeholder: "Find a label",
+      "aria-label": "Find a label",
+      oninput: () => this.draw(),
+    });
     this.list = h("ul", { class: "labels" });
-    this.all = h("button", { type: "button", class: "link-button", onclick: () => filter.set({ labels: filter.labels ? null : new Set() }) });
+    this.all = h("button", {
+      type: "button",
+      class: "link-button",
+      onclick: () => filter.set({ labels: filter.labels ? null : new Set() }),
+    });
     this.element = h("div", {}, h("div", { class: "row" }, this.search, this.all), this.list);
   }
 
@@ -60,7 +69,16 @@ export class LabelList {
             h("span", { class: "label-name" }, label),
           ),
           h("span", { class: "soft count" }, formatCount(count)),
-          h("button", { type: "button", class: "link-button", "aria-label": `Show only ${label}`, onclick: () => this.filter.set({ labels: new Set([label]) }) }, "only"),
+          h(
+            "button",
+            {
+              type: "button",
+              class: "link-button",
+              "aria-label": `Show only ${label}`,
+              onclick: () => this.filter.set({ labels: new Set([label]) }),
+            },
+            "only",
+          ),
         ),
       ),
       found.length ? null : h("li", { class: "soft" }, this.labels.length ? "No such label" : "Nothing found yet"),
@@ -81,7 +99,12 @@ export class TrackList {
     this.timer = undefined;
     this.isOver = false;
     this.isTracking = true;
-    this.search = h("input", { type: "search", placeholder: "Label or number", "aria-label": "Find a track", oninput: () => this.draw() });
+    this.search = h("input", {
+      type: "search",
+      placeholder: "Label or number",
+      "aria-label": "Find a track",
+      oninput: () => this.draw(),
+    });
     this.list = h("ul", { class: "tracks" });
     this.count = h("p", { class: "soft", role: "status" });
     this.element = h("div", {}, h("div", { class: "row" }, this.search), this.count, this.list);
@@ -128,7 +151,12 @@ export class TrackList {
           { class: isChosen ? "track-row is-chosen" : "track-row" },
           h(
             "button",
-            { type: "button", class: "track-button", "aria-pressed": String(isChosen), onclick: () => this.onTrack(isChosen ? null : track) },
+            {
+              type: "button",
+              class: "track-button",
+              "aria-pressed": String(isChosen),
+              onclick: () => this.onTrack(isChosen ? null : track),
+            },
             h("span", { class: "dot", style: `background:${this.colors.onPage(track.label)}` }),
             h("span", { class: "label-name" }, `${track.label} #${track.id}`),
             h("span", { class: "soft" }, `${formatTime(track.start)} – ${formatTime(track.end)}`),
@@ -136,7 +164,13 @@ export class TrackList {
           ),
         );
       }),
-      found.length > TRACKS_LISTED ? h("li", { class: "soft" }, `and ${formatCount(found.length - TRACKS_LISTED)} more: search, or zoom the timeline`) : null,
+      found.length > TRACKS_LISTED
+        ? h(
+            "li",
+            { class: "soft" },
+            `and ${formatCount(found.length - TRACKS_LISTED)} more: search, or zoom the timeline`,
+          )
+        : null,
     );
   }
 }
@@ -144,9 +178,15 @@ export class TrackList {
 /** Tabs with their panels. @param {[string, any][]} tabs @param {(name: string) => void} [onChange] */
 export function tabs(tabs, onChange) {
   const buttons = tabs.map(([name], at) =>
-    h("button", { type: "button", role: "tab", id: `tab-${at}`, "aria-controls": `panel-${at}`, onclick: () => choose(at) }, name),
+    h(
+      "button",
+      { type: "button", role: "tab", id: `tab-${at}`, "aria-controls": `panel-${at}`, onclick: () => choose(at) },
+      name,
+    ),
   );
-  const panels = tabs.map(([, content], at) => h("div", { role: "tabpanel", id: `panel-${at}`, "aria-labelledby": `tab-${at}`, tabindex: "0" }, content));
+  const panels = tabs.map(([, content], at) =>
+    h("div", { role: "tabpanel", id: `panel-${at}`, "aria-labelledby": `tab-${at}`, tabindex: "0" }, content),
+  );
   const list = h("div", { role: "tablist", class: "tabs", "aria-label": "Results" }, buttons);
   list.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => {
     const move = event.key === "ArrowRight" ? 1 : event.key === "ArrowLeft" ? -1 : 0;

@@ -98,7 +98,11 @@ function setView(root, next) {
 
 /** @param {Session} session */
 function topTools(session) {
-  const themes = /** @type {[import("./theme.js").Theme, string, string][]} */ ([["system", "As the system", "system"], ["light", "Light", "sun"], ["dark", "Dark", "moon"]]);
+  const themes = /** @type {[import("./theme.js").Theme, string, string][]} */ ([
+    ["system", "As the system", "system"],
+    ["light", "Light", "sun"],
+    ["dark", "Dark", "moon"],
+  ]);
   const menu = menuButton(
     icon("sun"),
     () =>
@@ -146,7 +150,12 @@ function signInView(session) {
           },
           h("label", { class: "field", for: "token" }, h("span", {}, "Access token")),
           token,
-          h("p", { class: "soft" }, h("code", {}, "make local"), " prints one, and a link that signs you in by itself."),
+          h(
+            "p",
+            { class: "soft" },
+            h("code", {}, "make local"),
+            " prints one, and a link that signs you in by itself.",
+          ),
           h("button", { class: "button primary" }, "Sign in"),
         );
   return { element: h("main", { class: "sign-in panel", id: "main" }, h("h1", {}, "Sign in"), ways), dispose() {} };

@@ -66,7 +66,8 @@ export function fitFrame(width, height, frameWidth, frameHeight) {
 /** @type {WeakMap<Element, {width: number, height: number}>} */
 const sizes = new WeakMap();
 const observer = new ResizeObserver((entries) => {
-  for (const { target, contentRect } of entries) sizes.set(target, { width: contentRect.width, height: contentRect.height });
+  for (const { target, contentRect } of entries)
+    sizes.set(target, { width: contentRect.width, height: contentRect.height });
 });
 
 /** @param {HTMLCanvasElement} canvas */

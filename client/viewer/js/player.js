@@ -78,7 +78,10 @@ export class Player extends EventTarget {
   /** The media time of the next frame that is shown; null when none is. @returns {Promise<number | null>} */
   nextFrame() {
     return new Promise((resolve) => {
-      const timer = setTimeout(() => resolve(this.isExact ? null : this.video.currentTime), this.isReady ? SEEK_PATIENCE_MS : 20_000);
+      const timer = setTimeout(
+        () => resolve(this.isExact ? null : this.video.currentTime),
+        this.isReady ? SEEK_PATIENCE_MS : 20_000,
+      );
       if (!this.isExact) return;
       this.video.requestVideoFrameCallback((_, about) => {
         clearTimeout(timer);

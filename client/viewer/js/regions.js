@@ -21,7 +21,11 @@ export function shapeText(shape) {
  * @param {"detections" | "tracks" | "dwell" | "count"} kind
  */
 export function shapeQuery(shape, labels, kind) {
-  const names = labels ? (labels.length === 1 ? `label = ${quote(labels[0])}` : `label in (${labels.map(quote).join(", ")})`) : "";
+  const names = labels
+    ? labels.length === 1
+      ? `label = ${quote(labels[0])}`
+      : `label in (${labels.map(quote).join(", ")})`
+    : "";
   if (shape.kind === "line") {
     return `${kind === "count" ? "count tracks" : "tracks"} where ${[names, `crosses ${shapeText(shape)}`].filter(Boolean).join(" and ")}`;
   }
@@ -34,7 +38,10 @@ export function shapeQuery(shape, labels, kind) {
 export function readShape(q) {
   const match = /(polygon|line)\s*\(((?:\s*\([^()]*\)\s*,?)+)\)/i.exec(q);
   if (!match) return null;
-  const points = [...match[2].matchAll(/\(\s*(-?[\d.]+)\s*,\s*(-?[\d.]+)\s*\)/g)].map(([, x, y]) => ({ x: Number(x), y: Number(y) }));
+  const points = [...match[2].matchAll(/\(\s*(-?[\d.]+)\s*,\s*(-?[\d.]+)\s*\)/g)].map(([, x, y]) => ({
+    x: Number(x),
+    y: Number(y),
+  }));
   return { kind: /** @type {"polygon" | "line"} */ (match[1].toLowerCase()), points };
 }
 
@@ -95,7 +102,9 @@ export class RegionEditor extends EventTarget {
   /** End a polygon; fewer than three points are none. */
   finish() {
     if (!this.drawing || !this.shape) return;
-    const points = this.shape.points.filter((point, at, all) => !at || Math.hypot(point.x - all[at - 1].x, point.y - all[at - 1].y) > 2);
+    const points = this.shape.points.filter(
+      (point, at, all) => !at || Math.hypot(point.x - all[at - 1].x, point.y - all[at - 1].y) > 2,
+    );
     const isShape = points.length >= (this.drawing === "line" ? 2 : 3);
     this.set(isShape ? { kind: this.drawing, points } : null);
     if (isShape) this.dispatchEvent(new Event("drawn"));
@@ -161,7 +170,10 @@ export class RegionEditor extends EventTarget {
       context.fillStyle = "rgb(139 139 255 / 0.18)";
       context.fill();
     }
-    for (const [width, color] of /** @type {[number, string][]} */ ([[5, "rgb(0 0 0 / 0.5)"], [2.5, "#b4b4ff"]])) {
+    for (const [width, color] of /** @type {[number, string][]} */ ([
+      [5, "rgb(0 0 0 / 0.5)"],
+      [2.5, "#b4b4ff"],
+    ])) {
       context.lineWidth = width;
       context.strokeStyle = color;
       context.stroke();

@@ -1,22 +1,22 @@
 /** The results of a job on its video: picture, timeline and lists, and what ties them together. */
 
 import { LabelColors } from "./colors.js";
-import { changeLane, loadDiff, matchBoxes, showDiff } from "./compare.js";
+import { Comparison } from "./comparison.js";
 import { Counts } from "./counts.js";
-import { fill, h, iconButton } from "./dom.js";
+import { h, iconButton } from "./dom.js";
 import { Filter } from "./filter.js";
 import { formatTime, tickSeconds } from "./format.js";
-import { bindKeys, showKeys } from "./keys.js";
+import { bindKeys } from "./keys.js";
 import { toTrack } from "./lanes.js";
 import { replacePlace } from "./links.js";
 import { LabelList, TrackList, tabs } from "./lists.js";
 import { boxesAt } from "./overlay.js";
-import { problemBox } from "./problems.js";
 import { ENDED } from "./events.js";
 import { Problem } from "./api.js";
 import { readShape } from "./regions.js";
+import { keysOf } from "./results_keys.js";
 import { SearchPanel } from "./search.js";
-import { Pane, Stage } from "./stage.js";
+import { Stage } from "./stage.js";
 import { Store } from "./store.js";
 import { Thumbnails } from "./thumbnails.js";
 import { Timeline } from "./timeline.js";
@@ -70,7 +70,6 @@ export class Results {
     this.filter.track = place.track;
     this.counts = new Counts();
     this.store = this.makeStore(job);
-    this.otherStore = other ? this.makeStore(other) : null;
     /** @type {any[]} */
     this.tracks = [];
     this.stage = new Stage(video.media, this.tick, (shown) => this.boxesOf(shown));
@@ -85,6 +84,7 @@ export class Results {
       onTrack: (track) => this.chooseTrack(track, false),
     });
     this.timeline.frameSeconds = this.stage.frameSeconds;
+    this.comparison = other ? new Comparison(this, other, this.makeStore(other)) : null;
     this.build();
     this.listen();
   }
@@ -118,10 +118,13 @@ export class Results {
         this.go(seconds);
       },
     );
-    this.diffPanel = h("div", { class: "diff" });
     /** @type {[string, any][]} */
-    const panels = [["Labels", this.labelList.element], ["Tracks", this.trackList.element], ["Search", this.search.element]];
-    if (this.other) panels.unshift(["Difference", this.diffPanel]);
+    const panels = [
+      ["Labels", this.labelList.element],
+      ["Tracks", this.trackList.element],
+      ["Search", this.search.element],
+    ];
+    if (this.comparison) panels.unshift(["Difference", this.comparison.panel]);
     this.tabs = tabs(panels, (name) => name === "Tracks" && this.trackList.draw());
     this.searchTab = panels.length - 1;
     this.thumbnail = h("div", { class: "thumbnail", hidden: true });
@@ -133,32 +136,42 @@ export class Results {
     this.element = h(
       "div",
       { class: this.other ? "results-layout is-comparing" : "results-layout" },
-      h("div", { class: "results-main" }, this.stage.element, h("div", { class: "timeline-wrap" }, this.thumbnail, this.timeline.element)),
+      h(
+        "div",
+        { class: "results-main" },
+        this.stage.element,
+        h("div", { class: "timeline-wrap" }, this.thumbnail, this.timeline.element),
+      ),
       this.side,
     );
-    if (this.other) this.addPane();
-  }
-
-  addPane() {
-    const nameOf = (/** @type {any} */ job) => job.models.map((/** @type {any} */ model) => model.name).join(" + ");
-    this.pane = new Pane(`B · ${nameOf(this.other)}`, this.video.media, (shown) => this.compared(shown)?.b ?? null);
-    this.stage.frameElement.append(h("div", { class: "pane-name" }, `A · ${nameOf(this.job)}`));
-    this.frameCounts = h("div", { class: "frame-counts" });
-    const frames = h("div", { class: "stage-pair" });
-    this.stage.frameElement.replaceWith(frames);
-    frames.append(this.stage.frameElement, this.pane.element);
-    frames.after(this.frameCounts);
-    this.stage.panes.push(this.pane);
-    this.otherStore?.addEventListener("change", () => this.stage.draw());
+    this.comparison?.addPane();
   }
 
   scoreSlider() {
-    this.scoreInput = h("input", { type: "range", id: "score", min: "0", max: "1", step: "0.01", value: this.filter.scoreMin });
+    this.scoreInput = h("input", {
+      type: "range",
+      id: "score",
+      min: "0",
+      max: "1",
+      step: "0.01",
+      value: this.filter.scoreMin,
+    });
     this.scoreText = h("output", { for: "score" }, this.filter.scoreMin.toFixed(2));
-    this.scoreInput.addEventListener("change", () => this.other && this.compare());
+    this.scoreInput.addEventListener("change", () => this.comparison?.count());
     this.scoreInput.addEventListener("input", () => this.filter.set({ scoreMin: Number(this.scoreInput.value) }));
-    const reset = h("button", { type: "button", class: "link-button", onclick: () => this.filter.set({ scoreMin: this.scoreDefault }) }, "default");
-    return h("div", { class: "score" }, h("label", { for: "score" }, "Score at least"), this.scoreText, reset, this.scoreInput);
+    const reset = h(
+      "button",
+      { type: "button", class: "link-button", onclick: () => this.filter.set({ scoreMin: this.scoreDefault }) },
+      "default",
+    );
+    return h(
+      "div",
+      { class: "score" },
+      h("label", { for: "score" }, "Score at least"),
+      this.scoreText,
+      reset,
+      this.scoreInput,
+    );
   }
 
   listen() {
@@ -169,30 +182,19 @@ export class Results {
     this.store.addEventListener("change", () => this.onRows());
     this.store.addEventListener("error", () => this.stage.setNotice(this.store.error));
     this.search.addEventListener("change", () => this.onFound());
-    this.unbindKeys = bindKeys(this.keys());
+    this.unbindKeys = bindKeys(keysOf(this));
   }
 
   async start() {
     this.setJob(this.job);
     this.loadSource();
     this.loadSegments();
-    if (this.other) this.compare();
+    this.comparison?.count();
     if (this.place.t) this.stage.player.seek(this.place.t);
     if (this.place.q) {
       this.tabs.choose(this.searchTab);
       this.stage.regions.set(readShape(this.place.q));
       this.search.ask(this.place.q);
-    }
-  }
-
-  /** Count the differences at the score of the slider; again when it has moved. */
-  async compare() {
-    this.diffAbort?.abort();
-    const abort = (this.diffAbort = new AbortController());
-    try {
-      await loadDiff(this.app.api, this.job.job_id, this.other.job_id, this.filter.scoreMin, abort.signal, (sum) => this.onDiff(sum));
-    } catch (error) {
-      if (!abort.signal.aborted) fill(this.diffPanel, problemBox(error));
     }
   }
 
@@ -237,7 +239,11 @@ export class Results {
   async loadSource() {
     const { video } = this;
     try {
-      const { url, expires_at: expires } = await this.app.api.get(`/videos/${video.video_id}/source`, {}, this.abort.signal);
+      const { url, expires_at: expires } = await this.app.api.get(
+        `/videos/${video.video_id}/source`,
+        {},
+        this.abort.signal,
+      );
       this.sourceExpires = Date.parse(expires);
       this.thumbnails?.dispose();
       this.thumbnails = new Thumbnails(url, video.media.width / video.media.height);
@@ -268,11 +274,15 @@ export class Results {
   }
 
   async loadSegments() {
-    const segments = await this.app.api.all(`/jobs/${this.job.job_id}/segments`, { limit: 1000 }, this.abort.signal).catch(() => []);
+    const segments = await this.app.api
+      .all(`/jobs/${this.job.job_id}/segments`, { limit: 1000 }, this.abort.signal)
+      .catch(() => []);
     if (!segments.length) return;
     this.stage.clock.setFirstPts(segments[0].start_pts);
     const spans = (/** @type {string} */ state) =>
-      segments.filter((each) => each.state === state).map((each) => ({ start: each.start_pts * this.tick, end: each.end_pts * this.tick }));
+      segments
+        .filter((each) => each.state === state)
+        .map((each) => ({ start: each.start_pts * this.tick, end: each.end_pts * this.tick }));
     this.timeline.coverage = { done: spans("DONE"), failed: spans("FAILED") };
     this.timeline.redraw();
   }
@@ -280,7 +290,11 @@ export class Results {
   async loadTracks() {
     if (!this.job.tracking) return;
     try {
-      for await (const page of this.app.api.pages(`/jobs/${this.job.job_id}/tracks`, { limit: 1000 }, this.abort.signal)) {
+      for await (const page of this.app.api.pages(
+        `/jobs/${this.job.job_id}/tracks`,
+        { limit: 1000 },
+        this.abort.signal,
+      )) {
         this.tracks.push(...page.items.map(toTrack));
         this.timeline.tracks = this.tracks;
         this.timeline.redraw();
@@ -304,47 +318,43 @@ export class Results {
       // Not all was fetched: what the job counted, at its own threshold.
       for (const each of this.job.summary?.labels ?? []) counts.set(each.label, each.detections);
     }
-    const labels = [...counts].map(([label, count]) => ({ label, count })).sort((a, b) => b.count - a.count || a.label.localeCompare(b.label));
+    const labels = [...counts]
+      .map(([label, count]) => ({ label, count }))
+      .sort((a, b) => b.count - a.count || a.label.localeCompare(b.label));
     for (const { label } of labels) this.colors.slot(label);
     this.labelList.set(labels);
-    this.timeline.setLabels(labels.filter(({ label, count }) => count || this.filter.labels?.has(label)).map(({ label }) => label));
+    this.timeline.setLabels(
+      labels.filter(({ label, count }) => count || this.filter.labels?.has(label)).map(({ label }) => label),
+    );
   }
 
   /** @param {import("./player.js").Shown} shown @returns {import("./overlay.js").Box[] | null} */
   boxesOf(shown) {
-    if (this.other) return this.compared(shown)?.a ?? null;
-    return boxesAt(this.store, this.filter, this.colors, this.stage.clock, shown, this.heldSeconds);
+    return this.comparison ? (this.comparison.at(shown)?.a ?? null) : this.boxesIn(this.store, shown);
   }
 
-  /** @param {import("./player.js").Shown} shown @returns {ReturnType<typeof matchBoxes> | null} */
-  compared(shown) {
-    if (!this.otherStore) return null;
-    const [a, b] = [this.store, this.otherStore].map((store) => boxesAt(store, this.filter, this.colors, this.stage.clock, shown, this.heldSeconds));
-    return a && b ? matchBoxes(a, b) : null;
+  /** @param {Store} store @param {import("./player.js").Shown} shown */
+  boxesIn(store, shown) {
+    return boxesAt(store, this.filter, this.colors, this.stage.clock, shown, this.heldSeconds);
   }
 
   onFrame() {
     const { shown, isPlaying, reverse } = this.stage.player;
     this.timeline.setTime(shown.seconds, isPlaying || Boolean(reverse));
     const reach = this.store.tileSeconds * 2;
-    const [start, end] = [Math.max(0, shown.seconds - reach / 2), Math.min(this.video.media.duration_seconds, shown.seconds + reach)];
+    const [start, end] = [
+      Math.max(0, shown.seconds - reach / 2),
+      Math.min(this.video.media.duration_seconds, shown.seconds + reach),
+    ];
     this.store.want("player", start, end, shown.seconds);
-    this.otherStore?.want("player", start, end, shown.seconds);
+    this.comparison?.store.want("player", start, end, shown.seconds);
     const found = this.store.frameAt(shown.seconds, shown.pts + 1);
     const isExact = found && this.stage.clock.isSame(found.tile.framePts[found.frame], shown.pts);
-    this.stage.frameNumber.textContent = this.stage.drawn?.length ? `${this.stage.drawn.length} here${isExact ? "" : ", held"}` : "";
-    if (this.frameCounts) this.showFrameCounts(shown);
+    this.stage.frameNumber.textContent = this.stage.drawn?.length
+      ? `${this.stage.drawn.length} here${isExact ? "" : ", held"}`
+      : "";
+    this.comparison?.showCounts(shown);
     if (!isPlaying) this.writeLinkSoon();
-  }
-
-  /** @param {import("./player.js").Shown} shown */
-  showFrameCounts(shown) {
-    const counts = this.compared(shown)?.counts;
-    const names = /** @type {[string, string][]} */ ([["same", "unmoved"], ["moved", "moved"], ["removed", "only in A"], ["added", "only in B"]]);
-    fill(
-      this.frameCounts,
-      names.map(([kind, name]) => h("span", { class: `sum-mark sum-${kind}` }, `${/** @type {any} */ (counts)?.[kind] ?? "…"} ${name}`)),
-    );
   }
 
   onRows() {
@@ -362,17 +372,17 @@ export class Results {
   }
 
   onFound() {
-    const lane = { name: "Found", color: "--accent", spans: this.search.found.map(({ start, end }) => ({ start, end })) };
-    this.timeline.extraLanes = [...this.timeline.extraLanes.filter(({ name }) => name !== "Found"), ...(this.search.q ? [lane] : [])];
+    const lane = {
+      name: "Found",
+      color: "--accent",
+      spans: this.search.found.map(({ start, end }) => ({ start, end })),
+    };
+    this.timeline.extraLanes = [
+      ...this.timeline.extraLanes.filter(({ name }) => name !== "Found"),
+      ...(this.search.q ? [lane] : []),
+    ];
     this.timeline.redraw();
     this.writeLinkSoon();
-  }
-
-  /** @param {any} sum */
-  onDiff(sum) {
-    showDiff(this.diffPanel, sum);
-    this.timeline.extraLanes = [changeLane(sum, "removed"), changeLane(sum, "added")];
-    this.timeline.redraw();
   }
 
   /** @param {import("./lanes.js").Track | null} track @param {boolean} goes */
@@ -409,56 +419,6 @@ export class Results {
     this.thumbnail.style.transform = `translateX(calc(${left}px - 50%))`;
   }
 
-  /** The nearest frame with something to see, before or after. @param {1 | -1} direction */
-  jump(direction) {
-    const { shown } = this.stage.player;
-    const passes = this.filter.test(this.store);
-    const numbers = [...this.store.tiles.keys()].sort((a, b) => (a - b) * direction);
-    for (const number of numbers) {
-      const tile = /** @type {import("./tile.js").Tile} */ (this.store.tiles.get(number));
-      for (let step = 0; step < tile.frames; step++) {
-        const frame = direction > 0 ? step : tile.frames - 1 - step;
-        const pts = tile.framePts[frame];
-        if ((pts - shown.pts) * direction <= 0 || this.stage.clock.isSame(pts, shown.pts)) continue;
-        const [from, to] = tile.rowsOf(frame);
-        for (let row = from; row < to; row++) {
-          if (passes(tile, row)) return this.go(pts * this.tick);
-        }
-      }
-    }
-  }
-
-  keys() {
-    const { player } = this.stage;
-    const by = (/** @type {number} */ seconds) => () => this.go(Math.min(this.video.media.duration_seconds, Math.max(0, this.seconds + seconds)));
-    const around = () => this.seconds;
-    return {
-      " ": () => player.toggle(),
-      k: () => player.pause(),
-      j: () => player.backwards(),
-      l: () => player.faster(),
-      ArrowLeft: () => player.step(-1),
-      ArrowRight: () => player.step(1),
-      "Shift+ArrowLeft": by(-1),
-      "Shift+ArrowRight": by(1),
-      Home: () => this.go(0),
-      End: () => this.go(this.video.media.duration_seconds - this.stage.frameSeconds / 2),
-      "[": () => this.jump(-1),
-      "]": () => this.jump(1),
-      "+": () => this.timeline.zoom(1 / 1.6, around()),
-      "=": () => this.timeline.zoom(1 / 1.6, around()),
-      "-": () => this.timeline.zoom(1.6, around()),
-      0: () => this.timeline.setView(0, this.video.media.duration_seconds),
-      r: () => this.drawRegion("polygon"),
-      Escape: () => this.stage.regions.drawing && this.stage.regions.set(null),
-      "/": () => {
-        this.tabs.choose(this.searchTab);
-        this.search.input.focus();
-      },
-      "?": showKeys,
-    };
-  }
-
   /** What the page shows, as an export takes it. */
   filters() {
     return { score_min: this.filter.scoreMin, labels: this.filter.labels ? [...this.filter.labels] : null };
@@ -485,11 +445,10 @@ export class Results {
 
   dispose() {
     this.abort.abort();
-    this.diffAbort?.abort();
     clearTimeout(this.linkTimer);
     this.unbindKeys?.();
     this.store.close();
-    this.otherStore?.close();
+    this.comparison?.dispose();
     this.timeline.dispose();
     this.thumbnails?.dispose();
     this.stage.dispose();

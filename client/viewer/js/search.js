@@ -38,7 +38,12 @@ export class SearchPanel extends EventTarget {
   }
 
   build() {
-    this.input = h("textarea", { rows: "2", id: "query", spellcheck: "false", placeholder: 'appearances where label = "person"' });
+    this.input = h("textarea", {
+      rows: "2",
+      id: "query",
+      spellcheck: "false",
+      placeholder: 'appearances where label = "person"',
+    });
     this.input.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => {
       if (event.key === "Enter" && !event.shiftKey) {
         event.preventDefault();
@@ -62,7 +67,12 @@ export class SearchPanel extends EventTarget {
       h(
         "div",
         { class: "row" },
-        h("button", { type: "button", class: "button primary", onclick: () => this.ask(this.input.value) }, icon("search"), "Search"),
+        h(
+          "button",
+          { type: "button", class: "button primary", onclick: () => this.ask(this.input.value) },
+          icon("search"),
+          "Search",
+        ),
         iconButton("polygon", "Draw a region on the picture (R)", () => this.regions.begin("polygon")),
         iconButton("line", "Draw a line that is crossed", () => this.regions.begin("line")),
       ),
@@ -92,7 +102,10 @@ export class SearchPanel extends EventTarget {
     const { drawing, shape } = this.regions;
     const clear = iconButton("close", "Remove the shape", () => this.clear());
     if (drawing) {
-      const text = drawing === "line" ? "Click the two ends of the line." : "Click the corners; double-click, or the first corner, ends it.";
+      const text =
+        drawing === "line"
+          ? "Click the two ends of the line."
+          : "Click the corners; double-click, or the first corner, ends it.";
       fill(this.shapeTools, h("p", { class: "drawing-note" }, text), clear);
     } else if (shape) {
       const text = shape.kind === "line" ? "Who crosses the line: the arrow is left to right." : null;
@@ -141,23 +154,29 @@ export class SearchPanel extends EventTarget {
     const count = `${formatCount(this.found.length)}${isMore ? "+" : ""} found`;
     fill(
       this.results,
-      h("p", { class: "soft", role: "status" }, this.found.length || isMore ? count : "Nothing found. Lower the score, or ask for another label."),
+      h(
+        "p",
+        { class: "soft", role: "status" },
+        this.found.length || isMore ? count : "Nothing found. Lower the score, or ask for another label.",
+      ),
       h(
         "ol",
         { class: "found" },
-        this.found.slice(0, LISTED_MAX).map((item) =>
-          h(
-            "li",
-            {},
+        this.found
+          .slice(0, LISTED_MAX)
+          .map((item) =>
             h(
-              "button",
-              { type: "button", class: "found-item", onclick: () => this.onGo(item.start, item.track) },
-              h("span", { class: "found-time" }, formatTime(item.start)),
-              h("span", {}, item.text),
-              h("span", { class: "soft" }, item.detail),
+              "li",
+              {},
+              h(
+                "button",
+                { type: "button", class: "found-item", onclick: () => this.onGo(item.start, item.track) },
+                h("span", { class: "found-time" }, formatTime(item.start)),
+                h("span", {}, item.text),
+                h("span", { class: "soft" }, item.detail),
+              ),
             ),
           ),
-        ),
       ),
     );
   }
@@ -171,16 +190,35 @@ function toFound(kind, item) {
     case "detections":
       return { start: item.time_seconds, end: item.time_seconds, text: name, detail: item.score.toFixed(2), track };
     case "buckets":
-      return { start: item.start_seconds ?? 0, end: item.end_seconds ?? 0, text: item.label ?? "all", detail: formatCount(item.count), track };
+      return {
+        start: item.start_seconds ?? 0,
+        end: item.end_seconds ?? 0,
+        text: item.label ?? "all",
+        detail: formatCount(item.count),
+        track,
+      };
     case "dwells":
-      return { start: item.first_seconds, end: item.last_seconds, text: name, detail: `${item.dwell_seconds.toFixed(1)} s inside`, track };
+      return {
+        start: item.first_seconds,
+        end: item.last_seconds,
+        text: name,
+        detail: `${item.dwell_seconds.toFixed(1)} s inside`,
+        track,
+      };
     case "pairs": {
       const sides = [item.left, item.right].map((side) => side.label + (side.track_id ? ` #${side.track_id}` : ""));
-      return { start: item.first_seconds, end: item.last_seconds, text: `${sides[0]} ${item.relation} ${sides[1]}`, detail: "", track: item.left.track_id ?? null };
+      return {
+        start: item.first_seconds,
+        end: item.last_seconds,
+        text: `${sides[0]} ${item.relation} ${sides[1]}`,
+        detail: "",
+        track: item.left.track_id ?? null,
+      };
     }
     default: {
       const crossed = item.crossings?.[0]?.time_seconds;
-      const detail = crossed === undefined ? `until ${formatTime(item.last_seconds)}` : `crosses at ${formatTime(crossed)}`;
+      const detail =
+        crossed === undefined ? `until ${formatTime(item.last_seconds)}` : `crosses at ${formatTime(crossed)}`;
       return { start: crossed ?? item.first_seconds, end: item.last_seconds, text: name, detail, track };
     }
   }

@@ -150,7 +150,13 @@ export class Pane {
     this.picture = h("canvas", { class: "pane-picture", "aria-hidden": "true" });
     this.overlay = h("canvas", { class: "stage-boxes", "aria-hidden": "true" });
     this.label = h("div", { class: "pane-name" }, name);
-    this.element = h("div", { class: "stage-frame", style: `--aspect:${media.width} / ${media.height}` }, this.picture, this.overlay, this.label);
+    this.element = h(
+      "div",
+      { class: "stage-frame", style: `--aspect:${media.width} / ${media.height}` },
+      this.picture,
+      this.overlay,
+      this.label,
+    );
   }
 
   /** @param {HTMLVideoElement} video @param {any} media @param {import("./player.js").Shown} shown */

@@ -258,7 +258,8 @@ export class Timeline {
   draw() {
     const { store, filter, counts } = this.parts;
     // Further out the counts of the service are fine enough.
-    if ((this.end - this.start) / store.tileSeconds <= TILES_IN_VIEW_MAX) store.want("timeline", this.start, this.end, this.seconds);
+    if ((this.end - this.start) / store.tileSeconds <= TILES_IN_VIEW_MAX)
+      store.want("timeline", this.start, this.end, this.seconds);
     else store.unwant("timeline");
     const columns = Math.max(1, Math.floor(this.width / COLUMN_WIDTH));
     const density = measureDensity(store, filter, counts, this.start, this.end, columns);
@@ -305,7 +306,9 @@ export class Timeline {
   /** @param {{rows: any[]}} layout */
   drawGutter({ rows }) {
     const { filter, colors } = this.parts;
-    const names = rows.map((row) => `${row.kind}:${row.label ?? row.lane?.name}:${row.left ?? ""}`).join("|") + [...this.opened].join("|");
+    const names =
+      rows.map((row) => `${row.kind}:${row.label ?? row.lane?.name}:${row.left ?? ""}`).join("|") +
+      [...this.opened].join("|");
     const key = names + document.documentElement.dataset.theme + filter.track + this.tracks.length;
     if (key === this.gutterKey) return;
     this.gutterKey = key;
@@ -361,7 +364,11 @@ export class Timeline {
     const color = this.parts.colors.onPage(row.label);
     const frameWidth = this.frameSeconds ? (this.frameSeconds / density.columnSeconds) * COLUMN_WIDTH : 0;
     // Frames that are wide enough to be told apart have a gap between them; narrower ones join to one bar.
-    const width = !density.isByFrame ? COLUMN_WIDTH : frameWidth > 8 ? frameWidth - 1.5 : Math.ceil(frameWidth / COLUMN_WIDTH) * COLUMN_WIDTH || COLUMN_WIDTH;
+    const width = !density.isByFrame
+      ? COLUMN_WIDTH
+      : frameWidth > 8
+        ? frameWidth - 1.5
+        : Math.ceil(frameWidth / COLUMN_WIDTH) * COLUMN_WIDTH || COLUMN_WIDTH;
     context.fillStyle = color;
     for (let column = 0; column < counts.length; column++) {
       if (!counts[column]) continue;
@@ -429,7 +436,10 @@ export class Timeline {
     const { context, height } = prepare(this.ruler);
     context.fillStyle = themeColor("--coverage-none");
     context.fillRect(0, height - 4, this.width, 4);
-    for (const [spans, color] of /** @type {[Span[], string][]} */ ([[this.coverage.done, "--coverage-done"], [this.coverage.failed, "--danger"]])) {
+    for (const [spans, color] of /** @type {[Span[], string][]} */ ([
+      [this.coverage.done, "--coverage-done"],
+      [this.coverage.failed, "--danger"],
+    ])) {
       context.fillStyle = themeColor(color);
       for (const span of spans) {
         const left = this.xOf(span.start);

@@ -87,7 +87,9 @@ export class Uploads extends EventTarget {
    * @returns {Promise<Upload>}
    */
   async add(file, analyze, handle) {
-    const interrupted = [...this.byVideoId.values()].find((upload) => upload.state === "needs-file" && isSame(upload.entry, file));
+    const interrupted = [...this.byVideoId.values()].find(
+      (upload) => upload.state === "needs-file" && isSame(upload.entry, file),
+    );
     if (interrupted) {
       this.resume(interrupted, file);
       return interrupted;
@@ -111,7 +113,9 @@ export class Uploads extends EventTarget {
     });
     upload.file = file;
     this.byVideoId.set(upload.entry.videoId, upload);
-    await keepUpload(upload.entry).catch(() => keepUpload({ ...upload.entry, handle: undefined })).catch(() => {});
+    await keepUpload(upload.entry)
+      .catch(() => keepUpload({ ...upload.entry, handle: undefined }))
+      .catch(() => {});
     this.send(upload);
     return upload;
   }
@@ -162,7 +166,8 @@ export class Uploads extends EventTarget {
     } catch (error) {
       if (upload.abort.signal.aborted) return;
       upload.state = "failed";
-      upload.problem = error instanceof Problem ? error : new Problem({ title: "The upload broke off", detail: `${error}` });
+      upload.problem =
+        error instanceof Problem ? error : new Problem({ title: "The upload broke off", detail: `${error}` });
     }
     this.tell();
   }
@@ -215,7 +220,8 @@ class Meter {
 /** @param {Upload} upload @param {Meter} meter */
 async function sendForm(upload, meter) {
   const form = new FormData();
-  for (const [name, value] of Object.entries(upload.entry.ticket.fields)) form.append(name, /** @type {string} */ (value));
+  for (const [name, value] of Object.entries(upload.entry.ticket.fields))
+    form.append(name, /** @type {string} */ (value));
   // S3 ignores fields that come after the file.
   form.append("file", /** @type {File} */ (upload.file));
   await request("POST", upload.entry.ticket.url, {}, form, upload.abort.signal, (sent) => meter.set(1, sent));
@@ -251,7 +257,10 @@ async function sendParts(api, upload, meter) {
       }
       return signed;
     });
-    signing = taken.then((signed) => signed.slice(1), () => []);
+    signing = taken.then(
+      (signed) => signed.slice(1),
+      () => [],
+    );
     return (await taken)[0];
   }
 
@@ -259,7 +268,10 @@ async function sendParts(api, upload, meter) {
     for (let part = await nextPart(); part; part = await nextPart()) {
       const { start, end } = rangeOf(part.part_number);
       const content = file.slice(start, end);
-      etagByPart.set(part.part_number, await sendPart(api, videoId, part, content, signal, (sent) => meter.set(part.part_number, sent)));
+      etagByPart.set(
+        part.part_number,
+        await sendPart(api, videoId, part, content, signal, (sent) => meter.set(part.part_number, sent)),
+      );
     }
   }
 
@@ -322,7 +334,8 @@ function request(method, url, headers, body, signal, onProgress) {
     sender.upload.onprogress = (event) => onProgress(event.loaded);
     sender.onload = () => (sender.status < 300 ? resolve(sender) : reject(refusal(sender)));
     const hint = "Check the connection; what has arrived is kept";
-    sender.onerror = () => reject(new Problem({ code: "UPLOAD_FAILED", title: "The upload broke off", detail: "S3 does not answer", hint }));
+    sender.onerror = () =>
+      reject(new Problem({ code: "UPLOAD_FAILED", title: "The upload broke off", detail: "S3 does not answer", hint }));
     sender.onabort = () => reject(new DOMException("The upload was given up", "AbortError"));
     signal.addEventListener("abort", () => sender.abort(), { once: true });
     sender.send(body);

@@ -19,7 +19,10 @@ export function showUploads(element, uploads, isShown = () => true) {
     frame = 0;
     const shown = [...uploads.byVideoId.values()].filter(isShown);
     element.hidden = !shown.length;
-    fill(element, shown.map((upload) => row(uploads, upload)));
+    fill(
+      element,
+      shown.map((upload) => row(uploads, upload)),
+    );
   };
   const redraw = () => {
     frame ||= requestAnimationFrame(draw);
@@ -44,10 +47,19 @@ function row(uploads, upload) {
       { class: "upload-head" },
       h("a", { class: "upload-name", href: writePlace({ videoId: entry.videoId }) }, entry.filename),
       h("span", { class: "soft" }, describe(upload)),
-      state === "done" ? null : iconButton("close", `Discard the upload of ${entry.filename}`, () => uploads.discard(upload)),
+      state === "done"
+        ? null
+        : iconButton("close", `Discard the upload of ${entry.filename}`, () => uploads.discard(upload)),
     ),
     h("progress", { class: "bar", max: "100", value: percent, "aria-label": `Upload of ${entry.filename}` }),
-    upload.problem ? problemBox(upload.problem, state === "failed" ? h("button", { type: "button", class: "button", onclick: () => uploads.retry(upload) }, "Try again") : null) : null,
+    upload.problem
+      ? problemBox(
+          upload.problem,
+          state === "failed"
+            ? h("button", { type: "button", class: "button", onclick: () => uploads.retry(upload) }, "Try again")
+            : null,
+        )
+      : null,
     state === "needs-file" ? fileAgain(uploads, upload) : null,
   );
 }
@@ -74,5 +86,10 @@ function fileAgain(uploads, upload) {
   const choose = upload.entry.handle
     ? h("button", { type: "button", class: "button primary", onclick: () => uploads.resumeByHandle(upload) }, "Resume")
     : h("label", { class: "button primary" }, input, "Choose the file again");
-  return h("div", { class: "row upload-again" }, h("span", {}, "The page was closed meanwhile. What has arrived is kept."), choose);
+  return h(
+    "div",
+    { class: "row upload-again" },
+    h("span", {}, "The page was closed meanwhile. What has arrived is kept."),
+    choose,
+  );
 }

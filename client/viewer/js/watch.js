@@ -47,17 +47,33 @@ class WatchView {
     this.element = h(
       "main",
       { class: "watch", id: "main" },
-      h("div", { class: "watch-head" }, h("a", { class: "icon-button", href: "#/", "aria-label": "All videos", title: "All videos" }, icon("back")), h("div", { class: "watch-names" }, this.title, this.facts), this.actions),
+      h(
+        "div",
+        { class: "watch-head" },
+        h("a", { class: "icon-button", href: "#/", "aria-label": "All videos", title: "All videos" }, icon("back")),
+        h("div", { class: "watch-names" }, this.title, this.facts),
+        this.actions,
+      ),
       this.uploads,
       this.status,
       this.content,
     );
-    this.stopUploads = showUploads(this.uploads, app.uploads, (upload) => upload.entry.videoId === place.videoId && upload.state !== "done");
+    this.stopUploads = showUploads(
+      this.uploads,
+      app.uploads,
+      (upload) => upload.entry.videoId === place.videoId && upload.state !== "done",
+    );
   }
 
   /** The same page at another moment: no need to build it anew. @param {Place} place */
   go(place) {
-    if (place.videoId !== this.place.videoId || (place.job && place.job !== this.job?.job_id) || place.other !== this.place.other || !this.results) return false;
+    if (
+      place.videoId !== this.place.videoId ||
+      (place.job && place.job !== this.job?.job_id) ||
+      place.other !== this.place.other ||
+      !this.results
+    )
+      return false;
     this.place = place;
     this.results.apply(place);
     return true;
@@ -135,7 +151,9 @@ class WatchView {
     this.isOpening = true;
     try {
       const models = await this.app.models().catch(() => []);
-      const other = this.place.other ? (await this.app.api.get(`/jobs/${this.place.other}`, {}, this.abort.signal)).job : null;
+      const other = this.place.other
+        ? (await this.app.api.get(`/jobs/${this.place.other}`, {}, this.abort.signal)).job
+        : null;
       this.results = new Results(this.app, this.video, this.job, models, other, this.place);
       fill(this.content, this.results.element);
       await this.results.start();
@@ -150,24 +168,46 @@ class WatchView {
     document.title = `${video.filename} · reelscan`;
     this.title.textContent = video.filename;
     const { media } = video;
-    this.facts.textContent = media ? `${media.width} × ${media.height} · ${media.codec} · ${formatTime(media.duration_seconds)}` : "";
-    fill(this.actions, this.jobPicker(), this.compareButton(), this.againButton(), this.exportButton(), this.linkButton());
+    this.facts.textContent = media
+      ? `${media.width} × ${media.height} · ${media.codec} · ${formatTime(media.duration_seconds)}`
+      : "";
+    fill(
+      this.actions,
+      this.jobPicker(),
+      this.compareButton(),
+      this.againButton(),
+      this.exportButton(),
+      this.linkButton(),
+    );
   }
 
   jobPicker() {
     if (!this.job && !this.jobs.length) return null;
     const name = (/** @type {any} */ job) =>
       `${job.models.map((/** @type {any} */ model) => model.name).join(" + ")}, ${formatSampling(job.sampling)}, ${formatAge(job.created_at, Date.now())}`;
-    const options = this.jobs.map((job) => h("option", { value: job.job_id, selected: job.job_id === this.job?.job_id }, name(job)));
+    const options = this.jobs.map((job) =>
+      h("option", { value: job.job_id, selected: job.job_id === this.job?.job_id }, name(job)),
+    );
     return h(
       "select",
-      { class: "job-picker", "aria-label": "Analysis", onchange: (/** @type {any} */ event) => (location.hash = writePlace({ videoId: this.video.video_id, job: event.target.value, t: this.results?.seconds })) },
+      {
+        class: "job-picker",
+        "aria-label": "Analysis",
+        onchange: (/** @type {any} */ event) =>
+          (location.hash = writePlace({
+            videoId: this.video.video_id,
+            job: event.target.value,
+            t: this.results?.seconds,
+          })),
+      },
       options,
     );
   }
 
   compareButton() {
-    const others = this.jobs.filter((job) => job.job_id !== this.job?.job_id && (job.state === "SUCCEEDED" || job.state === "PARTIAL"));
+    const others = this.jobs.filter(
+      (job) => job.job_id !== this.job?.job_id && (job.state === "SUCCEEDED" || job.state === "PARTIAL"),
+    );
     if (!others.length || !this.job) return null;
     if (this.place.other) {
       const leave = { videoId: this.video.video_id, job: this.job.job_id, t: this.results?.seconds };
@@ -181,7 +221,15 @@ class WatchView {
         others.map((job) =>
           h(
             "a",
-            { class: "menu-item", href: writePlace({ videoId: this.video.video_id, job: this.job.job_id, other: job.job_id, t: this.results?.seconds }) },
+            {
+              class: "menu-item",
+              href: writePlace({
+                videoId: this.video.video_id,
+                job: this.job.job_id,
+                other: job.job_id,
+                t: this.results?.seconds,
+              }),
+            },
             h("span", {}, job.models.map((/** @type {any} */ model) => model.name).join(" + ")),
             h("span", { class: "soft" }, `${formatSampling(job.sampling)}, ${formatAge(job.created_at, Date.now())}`),
           ),
@@ -232,7 +280,11 @@ class WatchView {
       h("p", { class: "soft" }, "Earlier results stay. What is stored is never computed twice."),
       form.element,
       problem,
-      h("div", { class: "dialog-foot" }, h("button", { type: "button", class: "button primary", onclick: begin }, "Analyse")),
+      h(
+        "div",
+        { class: "dialog-foot" },
+        h("button", { type: "button", class: "button primary", onclick: begin }, "Analyse"),
+      ),
     );
   }
 
@@ -244,14 +296,30 @@ class WatchView {
     const { segments_total: total, segments_done: done, segments_failed: failed } = job.progress;
     if (job.error) return fill(this.status, problemBox(job.error, this.retryButton(failed)));
     if (job.state === "PARTIAL") {
-      const missing = (job.missing ?? []).map((/** @type {any} */ each) => `${formatTime(each.start_seconds, 1)} – ${formatTime(each.end_seconds, 1)}`);
-      const error = { ...job.missing?.[0]?.error, title: "Parts of the video are missing", detail: `No results of ${missing.slice(0, 5).join(", ")}${missing.length > 5 ? " …" : ""}: ${job.missing?.[0]?.error.detail ?? ""}` };
+      const missing = (job.missing ?? []).map(
+        (/** @type {any} */ each) => `${formatTime(each.start_seconds, 1)} – ${formatTime(each.end_seconds, 1)}`,
+      );
+      const error = {
+        ...job.missing?.[0]?.error,
+        title: "Parts of the video are missing",
+        detail: `No results of ${missing.slice(0, 5).join(", ")}${missing.length > 5 ? " …" : ""}: ${job.missing?.[0]?.error.detail ?? ""}`,
+      };
       return fill(this.status, problemBox(error, this.retryButton(failed || missing.length)));
     }
-    if (ENDED.has(job.state)) return fill(this.status, job.state === "CANCELLED" ? h("div", { class: "progress-box" }, statePill(job.state), h("span", {}, "What was found until then stays.")) : null);
+    if (ENDED.has(job.state))
+      return fill(
+        this.status,
+        job.state === "CANCELLED"
+          ? h("div", { class: "progress-box" }, statePill(job.state), h("span", {}, "What was found until then stays."))
+          : null,
+      );
     if (video.state === "AWAITING_UPLOAD") return fill(this.status);
     const percent = total ? Math.round((done / total) * 100) : null;
-    const text = !total ? "Reading the file" : done < total ? `${done} of ${plural(total, "segment")}` : "Numbering tracks";
+    const text = !total
+      ? "Reading the file"
+      : done < total
+        ? `${done} of ${plural(total, "segment")}`
+        : "Numbering tracks";
     fill(
       this.status,
       h(
@@ -261,7 +329,9 @@ class WatchView {
         h("progress", { class: "bar", max: "100", value: percent, "aria-label": "Analysis" }),
         h("span", { class: "progress-text" }, text),
         done && done < total ? h("span", { class: "soft partial-note" }, "Partial results: the rest follows") : null,
-        job.state === "CANCELLING" ? null : h("button", { type: "button", class: "button", onclick: () => this.act("cancel") }, icon("stop"), "Cancel"),
+        job.state === "CANCELLING"
+          ? null
+          : h("button", { type: "button", class: "button", onclick: () => this.act("cancel") }, icon("stop"), "Cancel"),
       ),
     );
   }
@@ -269,7 +339,12 @@ class WatchView {
   /** @param {number} failed */
   retryButton(failed) {
     if (!failed && this.job.state !== "FAILED") return null;
-    return h("button", { type: "button", class: "button", onclick: () => this.act("retry") }, icon("redo"), "Try again");
+    return h(
+      "button",
+      { type: "button", class: "button", onclick: () => this.act("retry") },
+      icon("redo"),
+      "Try again",
+    );
   }
 
   /** @param {"cancel" | "retry"} what */
@@ -292,7 +367,9 @@ class WatchView {
         icon("film"),
         h("h2", {}, "Not analysed yet"),
         h("p", { class: "soft" }, "Choose a model, and see what is in this video."),
-        this.video.state === "READY" ? h("button", { type: "button", class: "button primary", onclick: () => this.askAgain() }, "Analyse") : null,
+        this.video.state === "READY"
+          ? h("button", { type: "button", class: "button primary", onclick: () => this.askAgain() }, "Analyse")
+          : null,
       ),
     );
   }
@@ -306,7 +383,14 @@ class WatchView {
   failed(error) {
     if (this.abort.signal.aborted || error?.name === "AbortError") return;
     const isGone = error.status === 404;
-    fill(this.status, problemBox(error, h("a", { class: "button", href: "#/" }, "All videos"), isGone ? null : h("button", { type: "button", class: "button", onclick: () => location.reload() }, "Try again")));
+    fill(
+      this.status,
+      problemBox(
+        error,
+        h("a", { class: "button", href: "#/" }, "All videos"),
+        isGone ? null : h("button", { type: "button", class: "button", onclick: () => location.reload() }, "Try again"),
+      ),
+    );
     if (!this.results) fill(this.content);
     if (isGone) this.title.textContent = "Not found";
   }
@@ -325,7 +409,12 @@ function skeleton() {
   return h(
     "div",
     { class: "results-layout skeleton", "aria-hidden": "true" },
-    h("div", { class: "results-main" }, h("div", { class: "skeleton-stage" }, icon("film")), h("div", { class: "skeleton-timeline" })),
+    h(
+      "div",
+      { class: "results-main" },
+      h("div", { class: "skeleton-stage" }, icon("film")),
+      h("div", { class: "skeleton-timeline" }),
+    ),
     h("div", { class: "skeleton-side" }),
   );
 }
