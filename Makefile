@@ -17,6 +17,7 @@ CLIP := .cache/videos/bikes.mp4
 VIDEO ?= $(CLIP)
 MODEL ?= nanodet-g
 ARGS ?=
+BROWSER := .cache/browser/.fetched
 LOAD ?=
 
 .PHONY: help
@@ -68,6 +69,18 @@ test-slow: $(INSTALLED) $(CLIP) ## Run the long matrices that the tests leave ou
 .PHONY: test-image
 test-image: $(INSTALLED) $(CLIP) ## Assemble the worker's image without Docker, and run it against the local stack
 	$(BIN)/python -m pytest -m image tests/image $(ARGS)
+
+.PHONY: test-browser
+test-browser: $(INSTALLED) $(CLIP) $(BROWSER) ## Run the tests of the viewer in a real Chromium [ARGS="-k name"]
+	$(BIN)/python -m pytest -m browser tests/browser $(ARGS)
+
+$(BROWSER): tools/browser.txt tools/browser.py | $(INSTALLED)
+	@$(BIN)/python -m tools.browser
+	@touch $@
+
+.PHONY: viewer-screenshots
+viewer-screenshots: $(INSTALLED) $(CLIP) $(BROWSER) ## Take the pictures of docs/viewer.md
+	@$(BIN)/python -m tools.viewer_screenshots
 
 .PHONY: check
 check: $(INSTALLED) ## Lint, format, types, import rules, generated files
