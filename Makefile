@@ -17,6 +17,7 @@ CLIP := .cache/videos/bikes.mp4
 VIDEO ?= $(CLIP)
 MODEL ?= nanodet-g
 ARGS ?=
+BROWSER := .cache/browser/.fetched
 LOAD ?=
 
 .PHONY: help
@@ -64,6 +65,22 @@ test: $(INSTALLED) $(CLIP) ## Run the tests [ARGS="-k name"]
 .PHONY: test-slow
 test-slow: $(INSTALLED) $(CLIP) ## Run the long matrices that the tests leave out [ARGS="-k name"]
 	$(BIN)/python -m pytest -m slow $(ARGS)
+
+.PHONY: test-image
+test-image: $(INSTALLED) $(CLIP) ## Assemble the worker's image without Docker, and run it against the local stack
+	$(BIN)/python -m pytest -m image tests/image $(ARGS)
+
+.PHONY: test-browser
+test-browser: $(INSTALLED) $(CLIP) $(BROWSER) ## Run the tests of the viewer in a real Chromium [ARGS="-k name"]
+	$(BIN)/python -m pytest -m browser tests/browser $(ARGS)
+
+$(BROWSER): tools/browser.txt tools/browser.py | $(INSTALLED)
+	@$(BIN)/python -m tools.browser
+	@touch $@
+
+.PHONY: viewer-screenshots
+viewer-screenshots: $(INSTALLED) $(CLIP) $(BROWSER) ## Take the pictures of docs/viewer.md
+	@$(BIN)/python -m tools.viewer_screenshots
 
 .PHONY: check
 check: $(INSTALLED) ## Lint, format, types, import rules, generated files
@@ -149,6 +166,20 @@ $(DOCS)/.installed: requirements/docs.txt tools/install_docs.sh $(INSTALLED)
 .PHONY: package
 package: $(INSTALLED) ## Build the Lambda zip and print its size
 	@$(BIN)/python -m tools.package_lambda
+
+TARGET ?= cpu
+
+.PHONY: image
+image: ## Build the worker's image with Docker [TARGET=cpu]
+	@sh tools/build_image.sh "$(TARGET)"
+
+.PHONY: rootfs
+rootfs: $(INSTALLED) ## Assemble the file system of the image in out/rootfs, without Docker [TARGET=cpu]
+	@$(BIN)/python -m tools.rootfs "$(TARGET)" "out/rootfs/$(TARGET)"
+
+.PHONY: image-size
+image-size: $(INSTALLED) ## Print what the packages of the images weigh as wheels
+	@$(BIN)/python -m tools.image_size
 
 # ---- put it on AWS --------------------------------------------------------------------------------------------------
 

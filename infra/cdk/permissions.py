@@ -93,6 +93,7 @@ FUNCTIONS: Mapping[str, tuple[Grant, ...]] = {
     "resolve_graphql": (*_STEPS, _LISTS, _UPLOADS, _IMPORTS, _WAKE),
     "on_object_created": (*_STEPS, _UPLOADS),
     "on_batch_state_change": _STEPS,
+    "on_invocation_ended": _STEPS,
     "on_meta_stream": (
         *_STEPS,
         _LISTS,
