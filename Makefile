@@ -17,6 +17,7 @@ CLIP := .cache/videos/bikes.mp4
 VIDEO ?= $(CLIP)
 MODEL ?= nanodet-g
 ARGS ?=
+BROWSER := .cache/browser/.fetched
 LOAD ?=
 
 .PHONY: help
@@ -69,6 +70,18 @@ test-slow: $(INSTALLED) $(CLIP) ## Run the long matrices that the tests leave ou
 test-image: $(INSTALLED) $(CLIP) ## Assemble the worker's image without Docker, and run it against the local stack
 	$(BIN)/python -m pytest -m image tests/image $(ARGS)
 
+.PHONY: test-browser
+test-browser: $(INSTALLED) $(CLIP) $(BROWSER) ## Run the tests of the viewer in a real Chromium [ARGS="-k name"]
+	$(BIN)/python -m pytest -m browser tests/browser $(ARGS)
+
+$(BROWSER): tools/browser.txt tools/browser.py | $(INSTALLED)
+	@$(BIN)/python -m tools.browser
+	@touch $@
+
+.PHONY: viewer-screenshots
+viewer-screenshots: $(INSTALLED) $(CLIP) $(BROWSER) ## Take the pictures of docs/viewer.md
+	@$(BIN)/python -m tools.viewer_screenshots
+
 .PHONY: check
 check: $(INSTALLED) ## Lint, format, types, import rules, generated files
 	$(BIN)/ruff check .
@@ -79,6 +92,7 @@ check: $(INSTALLED) ## Lint, format, types, import rules, generated files
 		echo "Types are not checked: that needs the stubs of PyAV 19, and so Python 3.12 (make clean check PYTHON=python3.13)"; \
 	fi
 	$(BIN)/lint-imports
+	$(BIN)/python -m chalicelib.api.error_pages --check docs/errors.md
 	$(BIN)/python -m chalicelib.api.openapi --check docs/openapi.json
 	$(BIN)/python -m tools.write_sdk_records --check
 
@@ -89,6 +103,8 @@ format: $(INSTALLED) ## Put the code into the one format, and fix what can be fi
 
 .PHONY: openapi
 openapi: $(INSTALLED) ## Write docs/openapi.json from the typed routes, and the SDK's records from it
+	$(BIN)/python -m chalicelib.api.error_pages --write docs/errors.md
+	$(BIN)/python -m tests.api.record_examples
 	$(BIN)/python -m chalicelib.api.openapi --write docs/openapi.json
 	$(BIN)/python -m tools.write_sdk_records --write
 
@@ -135,6 +151,17 @@ bench-report: $(INSTALLED) $(PEERS)/.installed ## Write the last `make bench` in
 
 $(PEERS)/.installed: requirements/bench.txt tools/install_bench.sh
 $(ULTRALYTICS)/.installed: requirements/bench-ultralytics.txt tools/install_bench.sh
+
+DOCS := .cache/docs/venv
+
+.PHONY: docs
+docs: $(DOCS)/.installed ## Build the site of docs/ into out/site; a link that leads nowhere is an error
+	@$(DOCS)/bin/zensical build --strict --config-file zensical.toml
+	@echo "Built: out/site/index.html"
+
+$(DOCS)/.installed: requirements/docs.txt tools/install_docs.sh $(INSTALLED)
+	@sh tools/install_docs.sh
+	@touch $@
 
 .PHONY: package
 package: $(INSTALLED) ## Build the Lambda zip and print its size

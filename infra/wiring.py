@@ -251,7 +251,7 @@ IMAGE_ENVIRONMENT: Mapping[str, str] = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=
 
 UNKNOWN_ROUTE_STATUS = 404
 UNKNOWN_ROUTE_PROBLEM: Mapping[str, object] = {
-    "type": "urn:reelscan:problem:NOT_FOUND",
+    "type": "/docs/errors/NOT_FOUND",
     "title": "There is no such thing here",
     "status": UNKNOWN_ROUTE_STATUS,
     "detail": "No route of this API has this method and path",

@@ -11,6 +11,7 @@ import argparse
 import json
 import mimetypes
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,6 +44,22 @@ def upload_viewer(s3: S3Client, bucket: str, folder: Path = VIEWER) -> list[str]
     return keys
 
 
+def viewer_config(outputs: Mapping[str, str]) -> dict[str, object]:
+    """What the viewer reads beside its page: where everything is, and how one signs in.
+
+    Subscriptions go straight to AppSync: what signs a connection in names AppSync's own host.
+    Source: https://docs.aws.amazon.com/appsync/latest/devguide/real-time-websocket-client.html
+    """
+    graphql_url = outputs["GraphQlUrl"]
+    realtime_url = graphql_url.replace("https://", "wss://").replace(".appsync-api.", ".appsync-realtime-api.")
+    return {
+        "api_url": outputs["Address"],
+        "graphql_url": graphql_url,
+        "realtime_url": realtime_url,
+        "login": {"kind": "token"},
+    }
+
+
 def main() -> int:
     """Seed the stack whose outputs the CDK CLI has written."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
@@ -54,6 +71,13 @@ def main() -> int:
     registry = DynamoModelRegistry(Table(boto3.client("dynamodb"), outputs["MetaTable"]))
     register_models(s3, outputs["Bucket"], registry)
     files = upload_viewer(s3, outputs["ViewerBucket"])
+    s3.put_object(
+        Bucket=outputs["ViewerBucket"],
+        Key=f"{VIEWER_PREFIX}config.json",
+        Body=json.dumps(viewer_config(outputs)).encode(),
+        ContentType="application/json",
+        CacheControl=CACHE_CONTROL,
+    )
     print(f"Registered the models that ship with reelscan, and put {len(files)} files of the viewer in place")
     print(f"The address of everything: {outputs['Address']}")
     return 0

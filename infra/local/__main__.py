@@ -107,6 +107,8 @@ def _announce(stack: LocalStack, out: Path) -> None:
     _say(f"Worker logs: {stack.log_folder}    For scripts: {file}")
     _say("A token of tenant a, good for a day:")
     _say(f"  export TOKEN={description['token']}")
+    _say("The viewer, signed in with it: drop a video there")
+    _say(f"  {description['viewer_url']}#token={description['token']}")
     _say("Three lines to try:")
     _say(f"  curl {stack.base_url}/health")
     _say(f'  curl -H "Authorization: Bearer $TOKEN" {stack.base_url}/models')

@@ -10,6 +10,8 @@ from werkzeug.wrappers import Request, Response
 
 from infra.local.appsync.endpoint import PATH, REALTIME_PATHS, AppSync
 from infra.local.issuer import JWKS_PATH, Issuer
+from infra.local.viewer import PATH as VIEWER_PATH
+from infra.local.viewer import Viewer
 from infra.local.websocket import Upgrade
 
 Handle = Callable[[Request], Response]
@@ -19,7 +21,7 @@ class FrontDoor:
     """The WSGI application of the stack.
 
     A request is AWS's when it is signed (header or query) or goes to the bucket's name; `/.well-known/jwks.json` is
-    the issuer's; `/graphql` is AppSync's; the rest is the REST API's.
+    the issuer's; `/graphql` is AppSync's; `/viewer/` is the viewer's; the rest is the REST API's.
     """
 
     def __init__(
@@ -30,6 +32,7 @@ class FrontDoor:
         bucket: str,
         issuer: Issuer,
         graphql: AppSync,
+        viewer: Viewer,
     ) -> None:
         """`handle_by_service` by the service's name in a signature's scope; it must have "s3"."""
         self._gateway = gateway
@@ -38,6 +41,7 @@ class FrontDoor:
         self._bucket = bucket
         self._issuer = issuer
         self._graphql = graphql
+        self._viewer = viewer
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         """Serve one request."""
@@ -55,6 +59,8 @@ class FrontDoor:
             return self._publish_key
         if request.path == PATH:
             return self._graphql.handle
+        if first_segment == VIEWER_PATH.strip("/"):
+            return self._viewer.handle
         return self._gateway
 
     def upgrade(self, upgrade: Upgrade) -> bool:

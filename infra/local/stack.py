@@ -35,6 +35,8 @@ from infra.local.schedules import ScheduleRunner
 from infra.local.server import LocalServer
 from infra.local.state import Snapshot, StateFolder, StateSaver
 from infra.local.stream import SharedStream, StreamPump
+from infra.local.viewer import PATH as VIEWER_PATH
+from infra.local.viewer import Viewer
 from infra.local.warm_workers import WarmWorkers
 from infra.wiring import WIRING, Wiring
 
@@ -141,7 +143,7 @@ class LocalStack:
             "tokens": tokens,
             "aws_endpoint_url": self.base_url,
             "graphql_url": f"{self.base_url}{GRAPHQL_PATH}",
-            "viewer_url": None,
+            "viewer_url": f"{self.base_url}{VIEWER_PATH}",
         }
 
     def _start(self) -> None:
@@ -199,7 +201,8 @@ class LocalStack:
         }
         api = Gateway(app.app).handle
         snapshot = self._restore(state)
-        door = FrontDoor(api, handle_by_service, gate.handle, wiring.bucket.name, self.issuer, self.graphql)
+        viewer = Viewer(GRAPHQL_PATH)
+        door = FrontDoor(api, handle_by_service, gate.handle, wiring.bucket.name, self.issuer, self.graphql, viewer)
         server.start(door, door.upgrade)
         bootstrap.create_resources(wiring)
         options.register_models(self)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from infra.cdk.seed import upload_viewer
+from infra.cdk.seed import upload_viewer, viewer_config
 
 
 class Bucket:
@@ -37,3 +37,17 @@ def test_no_viewer_is_no_error(tmp_path: Path) -> None:
     bucket: Any = Bucket()
 
     assert upload_viewer(bucket, "site", tmp_path / "none") == []
+
+
+def test_the_viewer_is_told_where_everything_is() -> None:
+    outputs = {
+        "Address": "https://d1.cloudfront.net",
+        "GraphQlUrl": "https://abc.appsync-api.eu-central-1.amazonaws.com/graphql",
+    }
+
+    assert viewer_config(outputs) == {
+        "api_url": "https://d1.cloudfront.net",
+        "graphql_url": "https://abc.appsync-api.eu-central-1.amazonaws.com/graphql",
+        "realtime_url": "wss://abc.appsync-realtime-api.eu-central-1.amazonaws.com/graphql",
+        "login": {"kind": "token"},
+    }
