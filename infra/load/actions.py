@@ -173,10 +173,29 @@ def keep_budget(client: Recorder, _stage: Stage) -> None:
     client.ask("PUT /budget", body={"monthly_usd": told.get("monthly_usd")}, expect=(200, 403))
 
 
+def keep_webhook(client: Recorder, stage: Stage) -> None:
+    """One that is made, paused and deleted: nothing is sent but the one message that is asked for. 403 as above."""
+    client.ask("GET /webhooks")
+    body = {"url": f"{client.http.base_url.copy_with(path='/health')}", "kinds": ["JOB_STATE_CHANGED"]}
+    made = client.ask("POST /webhooks", body=body, expect=(201, 403, 413))
+    if "webhook" not in made:
+        return
+    ids = {"webhook_id": made["webhook"]["webhook_id"]}
+    client.ask("PATCH /webhooks/{webhook_id}", ids=ids, body={"state": "PAUSED"})
+    client.ask("GET /webhooks/{webhook_id}", ids=ids)
+    client.ask("POST /webhooks/{webhook_id}/rotate", ids=ids, body={})
+    client.ask("POST /webhooks/{webhook_id}/test", ids=ids, body={}, expect=(200, 409))
+    replay = {"job_id": stage.ids["job_id"]}
+    client.ask("POST /webhooks/{webhook_id}/replay", ids=ids, body=replay, expect=(202, 409))
+    client.ask("GET /webhooks/{webhook_id}/deliveries", ids=ids)
+    client.ask("DELETE /webhooks/{webhook_id}", ids=ids, expect=(204,))
+
+
 def read_public(client: Recorder, _stage: Stage) -> None:
     """What needs no token."""
-    for route in ("GET /health", "GET /openapi.json", "GET /docs"):
+    for route in ("GET /health", "GET /openapi.json", "GET /docs", "GET /docs/rapidoc.js"):
         client.ask(route)
+    client.ask("GET /docs/errors/{code}", ids={"code": "NOT_FOUND"})
 
 
 ACTIONS: Mapping[str, Action] = {
@@ -198,6 +217,7 @@ ACTIONS: Mapping[str, Action] = {
         Action(0.5, run_campaigns),
         Action(0.5, manage_models),
         Action(0.5, keep_budget),
+        Action(0.5, keep_webhook),
         Action(0.5, read_public),
     )
 }
