@@ -66,6 +66,10 @@ test: $(INSTALLED) $(CLIP) ## Run the tests [ARGS="-k name"]
 test-slow: $(INSTALLED) $(CLIP) ## Run the long matrices that the tests leave out [ARGS="-k name"]
 	$(BIN)/python -m pytest -m slow $(ARGS)
 
+.PHONY: test-image
+test-image: $(INSTALLED) $(CLIP) ## Assemble the worker's image without Docker, and run it against the local stack
+	$(BIN)/python -m pytest -m image tests/image $(ARGS)
+
 .PHONY: test-browser
 test-browser: $(INSTALLED) $(CLIP) $(BROWSER) ## Run the tests of the viewer in a real Chromium [ARGS="-k name"]
 	$(BIN)/python -m pytest -m browser tests/browser $(ARGS)
@@ -88,6 +92,7 @@ check: $(INSTALLED) ## Lint, format, types, import rules, generated files
 		echo "Types are not checked: that needs the stubs of PyAV 19, and so Python 3.12 (make clean check PYTHON=python3.13)"; \
 	fi
 	$(BIN)/lint-imports
+	$(BIN)/python -m chalicelib.api.error_pages --check docs/errors.md
 	$(BIN)/python -m chalicelib.api.openapi --check docs/openapi.json
 	$(BIN)/python -m tools.write_sdk_records --check
 
@@ -98,6 +103,8 @@ format: $(INSTALLED) ## Put the code into the one format, and fix what can be fi
 
 .PHONY: openapi
 openapi: $(INSTALLED) ## Write docs/openapi.json from the typed routes, and the SDK's records from it
+	$(BIN)/python -m chalicelib.api.error_pages --write docs/errors.md
+	$(BIN)/python -m tests.api.record_examples
 	$(BIN)/python -m chalicelib.api.openapi --write docs/openapi.json
 	$(BIN)/python -m tools.write_sdk_records --write
 
@@ -145,9 +152,34 @@ bench-report: $(INSTALLED) $(PEERS)/.installed ## Write the last `make bench` in
 $(PEERS)/.installed: requirements/bench.txt tools/install_bench.sh
 $(ULTRALYTICS)/.installed: requirements/bench-ultralytics.txt tools/install_bench.sh
 
+DOCS := .cache/docs/venv
+
+.PHONY: docs
+docs: $(DOCS)/.installed ## Build the site of docs/ into out/site; a link that leads nowhere is an error
+	@$(DOCS)/bin/zensical build --strict --config-file zensical.toml
+	@echo "Built: out/site/index.html"
+
+$(DOCS)/.installed: requirements/docs.txt tools/install_docs.sh $(INSTALLED)
+	@sh tools/install_docs.sh
+	@touch $@
+
 .PHONY: package
 package: $(INSTALLED) ## Build the Lambda zip and print its size
 	@$(BIN)/python -m tools.package_lambda
+
+TARGET ?= cpu
+
+.PHONY: image
+image: ## Build the worker's image with Docker [TARGET=cpu]
+	@sh tools/build_image.sh "$(TARGET)"
+
+.PHONY: rootfs
+rootfs: $(INSTALLED) ## Assemble the file system of the image in out/rootfs, without Docker [TARGET=cpu]
+	@$(BIN)/python -m tools.rootfs "$(TARGET)" "out/rootfs/$(TARGET)"
+
+.PHONY: image-size
+image-size: $(INSTALLED) ## Print what the packages of the images weigh as wheels
+	@$(BIN)/python -m tools.image_size
 
 # ---- put it on AWS --------------------------------------------------------------------------------------------------
 

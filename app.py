@@ -62,6 +62,12 @@ def on_batch_state_change(event: CloudWatchEvent) -> None:
     events.settle_batch_child(event.to_dict())
 
 
+@app.on_cw_event(events.INVOCATION_ENDED, name="on_invocation_ended")
+def on_invocation_ended(event: CloudWatchEvent) -> None:
+    """A worker of the fast lane ended."""
+    events.settle_invocation(event.to_dict())
+
+
 @app.lambda_function(name="on_meta_stream")
 def on_meta_stream(event: dict[str, Any], _context: object) -> None:
     """A video, job or segment changed in the table.

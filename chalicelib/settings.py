@@ -28,6 +28,8 @@ class Settings:
     bucket: str
     queue_by_lane: dict[Lane, str]
     job_definition_by_lane: dict[Lane, str]
+    fast_function: str
+    """Name of the Lambda function of the fast lane; empty: there is none, and its work goes to Batch."""
     token_issuer: str
     token_client_ids: tuple[str, ...]
     jwks_url: str
@@ -65,6 +67,7 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         bucket=text("BUCKET"),
         queue_by_lane={Lane.CPU: text("CPU_QUEUE"), Lane.GPU: text("GPU_QUEUE")},
         job_definition_by_lane={Lane.CPU: text("CPU_JOB_DEFINITION"), Lane.GPU: text("GPU_JOB_DEFINITION")},
+        fast_function=text("FAST_FUNCTION", ""),
         token_issuer=text("TOKEN_ISSUER"),
         token_client_ids=names("TOKEN_CLIENT_IDS"),
         jwks_url=text("JWKS_URL"),
@@ -88,6 +91,7 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
             analyze_lane=Lane(text("ANALYZE_LANE", "gpu")),
             import_buckets=names("IMPORT_BUCKETS"),
             cursor_key=bytes.fromhex(text("CURSOR_KEY")),
+            has_fast_lane=bool(text("FAST_FUNCTION", "")),
             boot_seconds={
                 lane: float(text(f"{lane.name}_BOOT_SECONDS", str(seconds))) for lane, seconds in BOOT_SECONDS.items()
             },

@@ -13,6 +13,7 @@ from chalicelib.adapters.due_index import DynamoDueIndex
 from chalicelib.adapters.event_bus import EventBridgeWaker
 from chalicelib.adapters.event_publisher import AppSyncPublisher, SilentPublisher
 from chalicelib.adapters.event_store import DynamoEventStore
+from chalicelib.adapters.fast_lane import WithFastLane
 from chalicelib.adapters.idempotency_store import DynamoIdempotencyStore
 from chalicelib.adapters.job_store import DynamoJobStore
 from chalicelib.adapters.ledger_store import DynamoLedgerStore
@@ -31,7 +32,7 @@ from chalicelib.adapters.unit_store import DynamoUnitStore
 from chalicelib.adapters.video_store import DynamoVideoStore
 from chalicelib.adapters.webhook_store import DynamoWebhookStore
 from chalicelib.adapters.webhooks import HttpNotifier
-from chalicelib.services.ports import Ports
+from chalicelib.services.ports import Batch, Ports
 from chalicelib.services.shared_reads import SharedReads
 from chalicelib.settings import Settings, read_settings
 
@@ -63,6 +64,9 @@ def make_ports(settings: Settings) -> Ports:
     meta = Table(clients.dynamodb(), settings.meta_table)
     results = Table(clients.dynamodb(), settings.results_table)
     clock = SystemClock()
+    batch: Batch = AwsBatch(clients.batch(), settings.queue_by_lane, settings.job_definition_by_lane)
+    if settings.fast_function:
+        batch = WithFastLane(batch, clients.functions(), settings.fast_function)
     return Ports(
         clock=clock,
         ids=RandomIds(clock),
@@ -77,7 +81,7 @@ def make_ports(settings: Settings) -> Ports:
         results=DynamoResultStore(results),
         take_overs=DynamoTakeOverStore(meta, results),
         objects=S3ObjectStore(clients.s3(), settings.bucket),
-        batch=AwsBatch(clients.batch(), settings.queue_by_lane, settings.job_definition_by_lane),
+        batch=batch,
         campaigns=DynamoCampaignStore(meta),
         idempotency=DynamoIdempotencyStore(meta),
         events=DynamoEventStore(meta),
@@ -99,5 +103,12 @@ def make_ports(settings: Settings) -> Ports:
 
 def forget_ports() -> None:
     """Drop ports and clients, when the environment that they were made from has changed."""
-    for cached in (_ports_of_environment, clients.dynamodb, clients.s3, clients.batch, clients.events):
+    for cached in (
+        _ports_of_environment,
+        clients.dynamodb,
+        clients.s3,
+        clients.batch,
+        clients.events,
+        clients.functions,
+    ):
         cached.cache_clear()

@@ -8,7 +8,9 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable, Mapping
+from typing import NoReturn
 
+from chalicelib.contracts.invocations import WORKER_NAME
 from chalicelib.contracts.work_order import ENVIRONMENT_NAME, OrderKind, WorkOrder
 from chalicelib.domain.errors import DomainError, ErrorCode, InvalidRequest
 from gpu_batch.aws import Cloud, Superseded
@@ -46,7 +48,7 @@ def exit_code_of(work: Callable[[], None]) -> int:
 
 
 def follow_order(cloud: Cloud, environment: Mapping[str, str], stop: Stop) -> None:
-    """Read the order that the environment of a Batch job names, and do this child's share of it.
+    """Read the order that the environment names, of a Batch job or of the fast lane, and do this child's share of it.
 
     Raises:
         BadOrder: the order was written by another release.
@@ -54,7 +56,7 @@ def follow_order(cloud: Cloud, environment: Mapping[str, str], stop: Stop) -> No
     key = environment[ENVIRONMENT_NAME].partition(f"s3://{cloud.bucket}/")[2]
     order = _read_order(cloud.get_object(key))
     child = int(environment.get("AWS_BATCH_JOB_ARRAY_INDEX", "0"))
-    claimed_by = environment.get("AWS_BATCH_JOB_ID", f"pid-{os.getpid()}")
+    claimed_by = environment.get(WORKER_NAME) or environment.get("AWS_BATCH_JOB_ID", f"pid-{os.getpid()}")
     logger.bind(
         kind=order.kind,
         video_id=order.video_id or None,
@@ -109,7 +111,7 @@ def _read_order(text: bytes) -> WorkOrder:
         raise BadOrder(f"the order cannot be read: {error}", code=ErrorCode.INTERNAL) from error
 
 
-def run() -> None:
+def run() -> NoReturn:
     """End the process with the exit code; at once, so that a thread that hangs in a model cannot keep it."""
     # What was imported stays as long as the process: the garbage collector need not walk over it, 5 ms each time.
     gc.freeze()

@@ -15,6 +15,8 @@ from chalicelib.api.graphql import limits
 from chalicelib.api.graphql.limits import PageLimits
 from chalicelib.api.graphql.resolvers import RESOLVERS
 from chalicelib.contracts import event_patterns
+from chalicelib.domain.costs import FAST_MEMORY_MIB
+from chalicelib.domain.lanes import FAST_EVENT_AGE_SECONDS, FAST_SCRATCH_MIB, FAST_TIMEOUT_SECONDS
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -111,6 +113,27 @@ class Lane:
 
 
 @dataclass(frozen=True, slots=True)
+class FastLane:
+    """The `cpu` image as a Lambda function, invoked asynchronously (docs/decisions/0024).
+
+    Its destinations, on success and on failure, are the default event bus.
+    """
+
+    function: str
+    entry_point: tuple[str, ...]
+    """Of the image, in place of its own."""
+    command: tuple[str, ...]
+    memory_mib: int
+    timeout_seconds: int
+    scratch_mib: int
+    """Of /tmp (ephemeral storage)."""
+    retry_attempts: int
+    """Of an invocation that failed; never more than 0: attempts are claims, and each passes the budgets."""
+    event_age_seconds: int
+    """How long Lambda tries to start an invocation; then the on-failure destination hears of it."""
+
+
+@dataclass(frozen=True, slots=True)
 class EventRule:
     """Events on the default bus that match `pattern` start `handler`, asynchronously and at least once."""
 
@@ -185,6 +208,7 @@ class Wiring:
     bucket: Bucket
     cpu: Lane
     gpu: Lane
+    fast: FastLane
     event_rules: tuple[EventRule, ...]
     streams: tuple[StreamMapping, ...]
     schedules: tuple[Schedule, ...]
@@ -197,7 +221,7 @@ class Wiring:
 
     @property
     def lanes(self) -> tuple[Lane, ...]:
-        """Both ways to run a child job."""
+        """Both ways to run a child job of Batch."""
         return (self.cpu, self.gpu)
 
     @property
@@ -227,7 +251,7 @@ IMAGE_ENVIRONMENT: Mapping[str, str] = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=
 
 UNKNOWN_ROUTE_STATUS = 404
 UNKNOWN_ROUTE_PROBLEM: Mapping[str, object] = {
-    "type": "urn:reelscan:problem:NOT_FOUND",
+    "type": "/docs/errors/NOT_FOUND",
     "title": "There is no such thing here",
     "status": UNKNOWN_ROUTE_STATUS,
     "detail": "No route of this API has this method and path",
@@ -262,9 +286,20 @@ WIRING = Wiring(
     ),
     cpu=Lane("cpu", JobDefinition("cpu", 2, 4096, 0, ATTEMPT_TIMEOUT_SECONDS, RETRY)),
     gpu=Lane("gpu", JobDefinition("gpu", 4, 15360, 1, ATTEMPT_TIMEOUT_SECONDS, RETRY)),
+    fast=FastLane(
+        function="fast",
+        entry_point=("python", "-m", "awslambdaric"),
+        command=("gpu_batch.lambda_handler.handle",),
+        memory_mib=FAST_MEMORY_MIB,
+        timeout_seconds=FAST_TIMEOUT_SECONDS,
+        scratch_mib=FAST_SCRATCH_MIB,
+        retry_attempts=0,
+        event_age_seconds=FAST_EVENT_AGE_SECONDS,
+    ),
     event_rules=(
         EventRule("object_created", event_patterns.OBJECT_CREATED, "on_object_created"),
         EventRule("batch_state", event_patterns.CHILD_ENDED, "on_batch_state_change"),
+        EventRule("invocation_ended", event_patterns.INVOCATION_ENDED, "on_invocation_ended"),
         EventRule("webhook_due", event_patterns.WEBHOOK_DUE, "on_webhook_due"),
     ),
     streams=(

@@ -26,6 +26,7 @@ compile requirements/worker-tensorrt-build.in requirements/worker-tensorrt-build
 compile requirements/worker-tensorrt.in requirements/worker-tensorrt.txt 3.12 --no-deps "$@"
 compile requirements/infra.in requirements/infra.txt 3.11 --constraints requirements/dev.txt "$@"
 compile requirements/demo-video.in requirements/demo-video.txt 3.11 --no-deps "$@"
+compile requirements/docs.in requirements/docs.txt 3.11 "$@"
 compile requirements/bench.in requirements/bench.txt 3.11 --constraints requirements/dev.txt "$@"
 compile requirements/bench-ultralytics.in requirements/bench-ultralytics.txt 3.11 --constraints requirements/dev.txt \
     --no-emit-package opencv-python "$@"

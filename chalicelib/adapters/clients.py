@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from mypy_boto3_batch import BatchClient
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_events import EventBridgeClient
+    from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_s3 import S3Client
 
 CONNECT_SECONDS = 3
@@ -48,6 +49,14 @@ def s3() -> S3Client:
         response_checksum_validation="when_required",
     )
     return boto3.client("s3", config=_config().merge(pinned))
+
+
+@cache
+def functions() -> LambdaClient:
+    """The Lambda client of this process."""
+    import boto3
+
+    return boto3.client("lambda", config=_config())
 
 
 @cache

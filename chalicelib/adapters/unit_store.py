@@ -22,7 +22,7 @@ from chalicelib.domain.ids import SubmissionId
 from chalicelib.domain.media import Pts
 from chalicelib.domain.segments import Segment
 from chalicelib.domain.side_steps import SideStep, StepName
-from chalicelib.domain.units import TERMINAL_UNIT_STATES, Unit, UnitKind, UnitState
+from chalicelib.domain.units import TERMINAL_UNIT_STATES, Lane, Unit, UnitKind, UnitState
 from chalicelib.services.ports import Owner
 
 SEGMENTS_PER_TRANSACTION = 40
@@ -97,7 +97,15 @@ class DynamoUnitStore:
         )
 
     def requeue(
-        self, owner: Owner, seen: Unit, *, submission: SubmissionId, child: int, blame: int, failure: Failure | None
+        self,
+        owner: Owner,
+        seen: Unit,
+        *,
+        submission: SubmissionId,
+        child: int,
+        lane: Lane,
+        blame: int,
+        failure: Failure | None,
     ) -> bool:
         request = claims.requeue(
             self._meta.name,
@@ -105,6 +113,7 @@ class DynamoUnitStore:
             seen,
             submission=submission,
             child=child,
+            lane=lane,
             blame=blame,
             failure=failure_to_map(failure),
         )
@@ -125,7 +134,9 @@ class DynamoUnitStore:
             return False
         return True
 
-    def reopen(self, owner: Owner, *, submission: SubmissionId, children: int, attempts: int) -> Sequence[int]:
+    def reopen(
+        self, owner: Owner, *, submission: SubmissionId, children: int, lane: Lane, attempts: int
+    ) -> Sequence[int]:
         pk = _pk(owner)
         failed = [int(item["sk"].partition("#")[2]) for item in self._meta.query(pk, table_keys.FAILED_PREFIX)]
         still_open = [unit.index for unit in self.list_open(owner)]
@@ -140,6 +151,7 @@ class DynamoUnitStore:
                 seen,
                 submission=submission,
                 child=position % children,
+                lane=lane,
                 attempts=attempts,
             )
             try:

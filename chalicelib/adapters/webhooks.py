@@ -87,7 +87,8 @@ class HttpNotifier:
         sent = {**headers, "Host": receiver.authority, "User-Agent": USER_AGENT, "Connection": "close"}
         connection = HTTPConnection(receiver.host, receiver.port)
         # A receiver that sends a byte now and then would keep every timeout of the socket from running out.
-        watchdog = threading.Timer(max(0.0, deadline - time.monotonic()), _cut_off, [connection])
+        is_late = threading.Event()
+        watchdog = threading.Timer(max(0.0, deadline - time.monotonic()), _cut_off, [connection, is_late])
         watchdog.daemon = True
         try:
             connection.sock = self._connect(receiver, deadline)
@@ -95,6 +96,9 @@ class HttpNotifier:
             self._open_tls(connection, receiver)
             connection.request("POST", receiver.target, body, sent)
             response = connection.getresponse()
+            if is_late.is_set():
+                # Headers that were cut off look like headers that ended.
+                raise TimeoutError
             answer = response.status, _wish(response)
             with suppress(OSError, HTTPException):
                 # What has come so far, so that a receiver that ends its answer sees no reset.
@@ -103,7 +107,7 @@ class HttpNotifier:
         except TimeoutError:
             raise _NotSent(f"the receiver did not answer within {self._total_seconds:g} s") from None
         except (OSError, HTTPException, ValueError) as error:
-            if time.monotonic() >= deadline:
+            if is_late.is_set():
                 raise _NotSent(f"the receiver did not answer within {self._total_seconds:g} s") from None
             raise _NotSent(_words(error)) from None
         finally:
@@ -182,9 +186,10 @@ def _resolve(host: str, port: int) -> Sequence[str]:
     return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 
 
-def _cut_off(connection: HTTPConnection) -> None:
+def _cut_off(connection: HTTPConnection, is_late: threading.Event) -> None:
     import socket
 
+    is_late.set()
     made: Any = connection.sock
     if made is None:
         return

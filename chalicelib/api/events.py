@@ -14,7 +14,8 @@ from chalicelib.api.telemetry import Metric, count, logger, measure_seconds
 from chalicelib.api.webhook_present import message_body
 from chalicelib.contracts import table_keys
 from chalicelib.contracts.attribute_values import Item, from_wire, item_from_wire
-from chalicelib.contracts.event_patterns import CHILD_ENDED, OBJECT_CREATED, WEBHOOK_DUE
+from chalicelib.contracts.event_patterns import CHILD_ENDED, INVOCATION_ENDED, OBJECT_CREATED, WEBHOOK_DUE
+from chalicelib.contracts.invocations import Invocation, worker_name
 from chalicelib.contracts.items import event_from_item, failure_from_map, segment_from_item
 from chalicelib.domain.errors import LimitExceeded, NotFound
 from chalicelib.domain.ids import JobId, SubmissionId, TenantId, VideoId, WebhookId
@@ -33,6 +34,7 @@ from chalicelib.wiring import get_ports
 
 __all__ = [
     "CHILD_ENDED",
+    "INVOCATION_ENDED",
     "OBJECT_CREATED",
     "WEBHOOK_DUE",
     "accept_object",
@@ -41,6 +43,7 @@ __all__ = [
     "reconcile_due",
     "send_webhook",
     "settle_batch_child",
+    "settle_invocation",
     "wake_webhooks",
 ]
 
@@ -77,6 +80,27 @@ def settle_batch_child(event: Mapping[str, Any]) -> None:
     logger.info("child ended", batch_job_id=ended.batch_job_id, status=detail["status"], exit_code=ended.exit_code)
     settle_child(get_ports(), ended)
     count(Metric(f"Children{detail['status'].title()}"))
+
+
+def settle_invocation(event: Mapping[str, Any]) -> None:
+    """Lambda says that an invocation of the fast lane ended, or that it never found room for one."""
+    detail = event["detail"]
+    context, answer = detail["requestContext"], detail.get("responsePayload") or {}
+    invocation = Invocation.from_json(detail["requestPayload"])
+    ended = EndedChild(
+        owner=Owner(TenantId(invocation.tenant), invocation.owner),
+        submission_id=SubmissionId(invocation.submission),
+        child=0,
+        batch_job_id=worker_name(context["requestId"]),
+        # Only the handler's own answer has one: it has none when the function broke, timed out or never started.
+        exit_code=answer.get("exit_code"),
+        reason=str(answer.get("errorMessage") or context["condition"]),
+    )
+    logger.info(
+        "invocation ended", worker=ended.batch_job_id, condition=context["condition"], exit_code=ended.exit_code
+    )
+    settle_child(get_ports(), ended)
+    count(Metric.CHILDREN_SUCCEEDED if ended.exit_code == 0 else Metric.CHILDREN_FAILED)
 
 
 def follow_changes(event: Mapping[str, Any]) -> None:

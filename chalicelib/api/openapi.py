@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -34,8 +34,10 @@ from chalicelib.api import (
     videos,
     webhooks,
 )
+from chalicelib.api.examples import FAILURES_AT_REST, FAILURES_BY_STATUS, JOB, examples
 from chalicelib.api.typed import RouteSpec
-from chalicelib.domain.errors import TITLE_BY_CODE, ErrorCode, Failure
+from chalicelib.api.webhook_schemas import MessageOut
+from chalicelib.domain.errors import TITLE_BY_CODE, ErrorCode
 
 REFERENCE = "#/components/schemas/{model}"
 TAG_BY_MODULE = {
@@ -52,31 +54,6 @@ TAG_BY_MODULE = {
     "models": models,
     "webhooks": webhooks,
     "service": catalog,
-}
-EXAMPLE_BY_STATUS = {
-    400: Failure(
-        ErrorCode.INVALID_REQUEST,
-        "size_bytes: Input should be greater than or equal to 0",
-        "Correct the request and send it again",
-    ),
-    401: Failure(
-        ErrorCode.UNAUTHENTICATED,
-        "the request has no bearer token",
-        "Send a current access token as `Authorization: Bearer <token>`",
-    ),
-    403: Failure(
-        ErrorCode.FORBIDDEN,
-        "the access token must have the scope reelscan/budget to set the budget",
-        "Ask an administrator of the tenant for the scope that is missing",
-    ),
-    404: Failure(ErrorCode.NOT_FOUND, "there is no job job_01JD8GQ0M5X2R7T4V9W3Y6Z1AB", "Check the id"),
-    409: Failure(
-        ErrorCode.CONFLICT, "job job_01JD8GQ0M5X2R7T4V9W3Y6Z1AB has ended: it is SUCCEEDED", "Read the resource again"
-    ),
-    413: Failure(
-        ErrorCode.LIMIT_EXCEEDED, "a video may have 214748364800 bytes but more were declared", "Ask for less"
-    ),
-    503: Failure(ErrorCode.INTERNAL, "reading an item failed: ThrottlingException", "Try again in a moment"),
 }
 
 
@@ -102,9 +79,9 @@ def openapi_text() -> str:
 
 def openapi_document() -> dict[str, Any]:
     """The document."""
-    specs = [(tag, spec) for tag, module in TAG_BY_MODULE.items() for spec in module.routes.specs]
+    tagged = [(tag, spec) for tag, module in TAG_BY_MODULE.items() for spec in module.routes.specs]
     paths: dict[str, dict[str, Any]] = {}
-    for tag, spec in specs:
+    for tag, spec in tagged:
         paths.setdefault(spec.path, {})[spec.method.lower()] = _operation(tag, spec)
     return {
         "openapi": "3.1.0",
@@ -112,15 +89,22 @@ def openapi_document() -> dict[str, Any]:
             "title": "reelscan",
             "version": VERSION,
             "description": "Uploaded video in, detections and tracks out. Media time is `pts` · `timebase`; "
-            "boxes are pixels of the frame as shown.",
+            "boxes are pixels of the frame as shown. Errors are RFC 9457 problems with a code; their `type` leads to a "
+            "page about it. This description is [openapi.json](openapi.json).",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "paths": paths,
+        "webhooks": _messages(),
         "components": {
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
-            "schemas": _schemas([spec for _, spec in specs]),
+            "schemas": _schemas([spec for _, spec in tagged]),
         },
     }
+
+
+def specs() -> Sequence[RouteSpec]:
+    """Every route of the API."""
+    return [spec for module in TAG_BY_MODULE.values() for spec in module.routes.specs]
 
 
 def _operation(tag: str, spec: RouteSpec) -> dict[str, Any]:
@@ -132,14 +116,16 @@ def _operation(tag: str, spec: RouteSpec) -> dict[str, Any]:
         "security": [] if spec.is_public else [{"token": []}],
         "parameters": [*_path_parameters(spec), *_query_parameters(spec), *_header_parameters(spec)],
         "responses": {
-            str(spec.status): _success(spec.summary, spec.answer),
-            **{str(status): _success(spec.summary, answer) for status, answer in spec.other_answers.items()},
+            str(status): _success(spec, status, answer)
+            for status, answer in {spec.status: spec.answer, **spec.other_answers}.items()
         },
     }
     if spec.body is not None:
+        content = {"schema": {"$ref": REFERENCE.format(model=spec.body.__name__)}}
+        example = _shown(spec).get("body", {})
         operation["requestBody"] = {
             "required": bool(spec.body.model_fields),
-            "content": {"application/json": {"schema": {"$ref": REFERENCE.format(model=spec.body.__name__)}}},
+            "content": {"application/json": content | _example(example)},
         }
     if spec.method == "GET" and spec.status == 200:
         operation["responses"]["304"] = {"description": "The ETag in If-None-Match still holds"}
@@ -148,29 +134,80 @@ def _operation(tag: str, spec: RouteSpec) -> dict[str, Any]:
     return operation
 
 
-def _success(summary: str, answer: type[BaseModel] | None) -> dict[str, Any]:
+def _shown(spec: RouteSpec) -> Mapping[str, Any]:
+    return examples().get(spec.name, {})
+
+
+def _example(value: Any) -> dict[str, Any]:
+    """By a name: viewers pass over an example without one."""
+    return {"examples": {"example": {"value": value}}}
+
+
+def _success(spec: RouteSpec, status: int, answer: type[BaseModel] | None) -> dict[str, Any]:
     if answer is None:
-        return {"description": summary}
-    schema = {"$ref": REFERENCE.format(model=answer.__name__)}
-    return {"description": summary, "content": {"application/json": {"schema": schema}}}
+        return {"description": spec.summary}
+    content: dict[str, Any] = {"schema": {"$ref": REFERENCE.format(model=answer.__name__)}}
+    shown = _shown(spec).get("answers", {})
+    if str(status) in shown:
+        content |= _example(shown[str(status)])
+    return {"description": spec.summary, "content": {"application/json": content}}
 
 
 def _problem(status: int) -> dict[str, Any]:
-    failure = EXAMPLE_BY_STATUS[status]
+    failures = FAILURES_BY_STATUS[status]
     return {
-        "description": TITLE_BY_CODE[failure.code],
+        "description": TITLE_BY_CODE[failures[0].code],
         "content": {
             problems.CONTENT_TYPE: {
                 "schema": {"$ref": REFERENCE.format(model="ProblemOut")},
-                "example": problems.problem(failure, status, "/jobs/job_01JD8GQ0M5X2R7T4V9W3Y6Z1AB"),
+                "examples": {
+                    failure.code: {
+                        "summary": failure.title,
+                        "value": problems.problem(failure, status, f"/jobs/{JOB}"),
+                    }
+                    for failure in failures
+                },
             }
         },
     }
 
 
+def _messages() -> dict[str, Any]:
+    """What webhooks are sent."""
+    event = examples()["list_events"]["answers"]["200"]["items"][0]
+    content = {
+        "schema": {"$ref": REFERENCE.format(model=MessageOut.__name__)},
+        **_example({"type": event["kind"], "timestamp": event["created_at"], "data": event}),
+    }
+    return {
+        "job_event": {
+            "post": {
+                "operationId": "receive_job_event",
+                "summary": "Be told what happened to a job",
+                "description": "With `webhook-id`, `webhook-timestamp` and `webhook-signature` (Standard Webhooks).",
+                "tags": ["webhooks"],
+                "requestBody": {"required": True, "content": {"application/json": content}},
+                "responses": {
+                    "2XX": {"description": "Delivered"},
+                    "410": {"description": "Send nothing more: the webhook is disabled"},
+                },
+            }
+        }
+    }
+
+
 def _path_parameters(spec: RouteSpec) -> list[dict[str, Any]]:
-    names = re.findall(r"{(\w+)}", spec.path)
-    return [{"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in names]
+    shown = _shown(spec).get("path", {})
+    return [
+        {
+            "name": name,
+            "in": "path",
+            "required": True,
+            "schema": {"type": "string"},
+            **({"example": shown[name]} if name in shown else {}),
+        }
+        for name in re.findall(r"{(\w+)}", spec.path)
+    ]
 
 
 def _query_parameters(spec: RouteSpec) -> list[dict[str, Any]]:
@@ -195,13 +232,19 @@ def _header_parameters(spec: RouteSpec) -> list[dict[str, Any]]:
 
 
 def _schemas(specs: Sequence[RouteSpec]) -> dict[str, Any]:
-    models = {
+    models: set[type[BaseModel]] = {
         model for spec in specs for model in (spec.body, spec.answer, *spec.other_answers.values()) if model is not None
-    } | {ProblemOut}
+    } | {ProblemOut, MessageOut}
     ordered = sorted(models, key=lambda model: model.__name__)
     # "validation" for answers too: there a field with a default is one that may be absent.
     _, definitions = models_json_schema([(model, "validation") for model in ordered], ref_template=REFERENCE)
-    return dict(sorted(definitions["$defs"].items()))
+    schemas: dict[str, Any] = definitions["$defs"]
+    # Each of them is what one failure looks like: the codes that come in no problem.
+    schemas["ErrorOut"]["examples"] = [
+        {"code": failure.code, "title": failure.title, "detail": failure.detail, "hint": failure.hint}
+        for failure in FAILURES_AT_REST
+    ]
+    return dict(sorted(schemas.items()))
 
 
 def main(arguments: Sequence[str]) -> int:

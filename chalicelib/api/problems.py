@@ -21,7 +21,8 @@ from chalicelib.domain.errors import (
 )
 
 CONTENT_TYPE = "application/problem+json"
-TYPE_PREFIX = "urn:reelscan:problem:"
+TYPE_PREFIX = "/docs/errors/"
+"""Below the root of the API: the page of each code (api/error_pages.py)."""
 STATUS_BY_ERROR: dict[type[DomainError], int] = {
     InvalidRequest: 400,
     Unauthenticated: 401,
@@ -43,10 +44,10 @@ def status_of(error: DomainError) -> int:
     return next((status for kind, status in STATUS_BY_ERROR.items() if isinstance(error, kind)), 500)
 
 
-def problem(failure: Failure, status: int, instance: str) -> dict[str, Any]:
-    """The body of a problem; `instance` is the path of the request."""
+def problem(failure: Failure, status: int, instance: str, root: str = "") -> dict[str, Any]:
+    """The body of a problem; `instance` is the path of the request, `root` the path of the API, as `/api`."""
     return {
-        "type": TYPE_PREFIX + failure.code,
+        "type": root + TYPE_PREFIX + failure.code,
         "title": failure.title,
         "status": status,
         "detail": failure.detail,

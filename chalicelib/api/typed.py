@@ -145,17 +145,16 @@ class Routes:
 
 
 def _handle(spec: RouteSpec, view: Callable[..., Any], request: Request, path_values: Mapping[str, str]) -> Response:
-    instance = str(request.context.get("path") or request.path)
+    instance, root = str(request.context.get("path") or request.path), _root(request)
     try:
         stored = _answer(spec, view, request, path_values)
     except DomainError as error:
-        return _problem_response(error, instance)
+        return _problem_response(error, instance, root)
     except Exception:
         # The border of the process to HTTP: a bug is logged with its trace and shown without.
         logger.exception("unhandled error", route=spec.name)
-        return _response(
-            500, json.dumps(problems.problem(problems.INTERNAL, 500, instance)), {"Content-Type": problems.CONTENT_TYPE}
-        )
+        body = json.dumps(problems.problem(problems.INTERNAL, 500, instance, root))
+        return _response(500, body, {"Content-Type": problems.CONTENT_TYPE})
     if request.method == "GET" and stored.status == 200:
         return _conditional(stored, request)
     return _response(stored.status or spec.status, stored.body, stored.headers)
@@ -219,14 +218,20 @@ def _response(status: int, body: str, headers: Mapping[str, str]) -> Response:
     return Response(body=body, status_code=status, headers=dict(headers))
 
 
-def _problem_response(error: DomainError, instance: str) -> Response:
+def _root(request: Request) -> str:
+    """The path below which the API lies: API Gateway's stage, when the client sees it in its URLs."""
+    stage = f"/{request.context.get('stage', '')}"
+    return stage if str(request.context.get("path", "")).startswith(f"{stage}/") and stage != "/" else ""
+
+
+def _problem_response(error: DomainError, instance: str, root: str) -> Response:
     status = problems.status_of(error)
     headers = {"Content-Type": problems.CONTENT_TYPE}
     if status == 401:
         headers["WWW-Authenticate"] = "Bearer"
     if status in (429, 503):
         headers["Retry-After"] = "1"
-    return _response(status, json.dumps(problems.problem(error.failure, status, instance)), headers)
+    return _response(status, json.dumps(problems.problem(error.failure, status, instance, root)), headers)
 
 
 def _bearer(headers: Mapping[str, str]) -> str:

@@ -24,7 +24,7 @@ from typing import Any
 
 from chalicelib.contracts import table_keys
 from chalicelib.contracts.attribute_values import Item, item_to_wire, to_wire
-from chalicelib.domain.units import SIDE_KINDS, Unit, UnitKind, UnitState
+from chalicelib.domain.units import SIDE_KINDS, Lane, Unit, UnitKind, UnitState
 
 Request = dict[str, Any]
 
@@ -164,23 +164,24 @@ def finish_unit(
 
 
 def requeue(
-    table: str, key: UnitKey, seen: Unit, *, submission: str, child: int, blame: int, failure: Item | None
+    table: str, key: UnitKey, seen: Unit, *, submission: str, child: int, lane: Lane, blame: int, failure: Item | None
 ) -> Request:
-    """Hand the unit to another submission, if nothing happened to it since it was `seen`.
+    """Hand the unit to another submission, and its lane, if nothing happened to it since it was `seen`.
 
     `blame` = 1 counts an attempt against a unit whose child job died before it could claim anything.
     """
     return {
         "TableName": table,
         "Key": key.to_wire(),
-        "UpdateExpression": "SET #state = :open, submission = :submission, child = :child, attempt = :attempt, "
-        "fence = :none, failure = :failure REMOVE lease_until",
+        "UpdateExpression": "SET #state = :open, submission = :submission, child = :child, lane = :lane, "
+        "attempt = :attempt, fence = :none, failure = :failure REMOVE lease_until",
         "ConditionExpression": IS_AS_SEEN,
         "ExpressionAttributeNames": {"#state": "state"},
         "ExpressionAttributeValues": {
             ":open": to_wire(UnitState.OPEN),
             ":submission": to_wire(submission),
             ":child": to_wire(child),
+            ":lane": to_wire(lane),
             ":attempt": to_wire(seen.attempt + blame),
             ":none": to_wire(""),
             ":failure": to_wire(failure),
@@ -190,19 +191,22 @@ def requeue(
     }
 
 
-def reopen(table: str, key: UnitKey, seen: Unit, *, submission: str, child: int, attempts: int) -> list[Request]:
+def reopen(
+    table: str, key: UnitKey, seen: Unit, *, submission: str, child: int, lane: Lane, attempts: int
+) -> list[Request]:
     """Entries of the transaction that gives a segment `attempts` more claims, if nothing happened to it since."""
     update = {
         "TableName": table,
         "Key": key.to_wire(),
-        "UpdateExpression": "SET #state = :open, submission = :submission, child = :child, fence = :none,"
-        " attempts_allowed = :allowed REMOVE lease_until, failure",
+        "UpdateExpression": "SET #state = :open, submission = :submission, child = :child, lane = :lane,"
+        " fence = :none, attempts_allowed = :allowed REMOVE lease_until, failure",
         "ConditionExpression": IS_AS_SEEN,
         "ExpressionAttributeNames": {"#state": "state"},
         "ExpressionAttributeValues": {
             ":open": to_wire(UnitState.OPEN),
             ":submission": to_wire(submission),
             ":child": to_wire(child),
+            ":lane": to_wire(lane),
             ":allowed": to_wire(seen.attempt + attempts),
             ":none": to_wire(""),
             **_seen_values(seen),

@@ -22,6 +22,15 @@ CHILD_ENDED: dict[str, Any] = {
     "detail-type": ["Batch Job State Change"],
     "detail": {"status": ["SUCCEEDED", "FAILED"]},
 }
+# What Lambda tells of asynchronous invocations; of ours the payload names a submission.
+INVOCATION_ENDED: dict[str, Any] = {
+    "source": ["lambda"],
+    "detail-type": [
+        "Lambda Function Invocation Result - Success",
+        "Lambda Function Invocation Result - Failure",
+    ],
+    "detail": {"requestPayload": {"submission": [{"exists": True}]}},
+}
 # Claims and heartbeats of segments start nothing; the language cannot compare old with new, so the function skips items
 # of which only the due date changed.
 META_CHANGES: tuple[dict[str, Any], ...] = (

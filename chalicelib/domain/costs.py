@@ -22,6 +22,8 @@ BUSY = 0.9
 """Part of a child's vCPU time that is CPU time while it decodes and infers. Source: docs/performance.md, measure 1."""
 BOOT_SECONDS: Mapping[Lane, float] = {Lane.FAST: 5.0, Lane.CPU: 90.0, Lane.GPU: 300.0}
 """On AWS, until a machine is there when none is warm: an assumption, docs/costs.md."""
+FAST_MEMORY_MIB = 4096
+"""Of the function of the fast lane: that of a child of the cpu lane. Lambda gives a vCPU for every 1,769 MB."""
 LAMBDA_GB_SECONDS = 0.05
 """Of one run of a function: 512 MB for 100 ms, an assumption."""
 
@@ -55,6 +57,8 @@ class Effort:
     """Of machines without a GPU: what is paid for, idle vCPUs included."""
     gpu_seconds: float = 0.0
     """Of machines with one GPU."""
+    fast_seconds: float = 0.0
+    """Of the function of the fast lane."""
     requests: Requests = field(default_factory=Requests)
 
     def __add__(self, other: Effort) -> Effort:
@@ -62,6 +66,7 @@ class Effort:
             self.cpu_seconds + other.cpu_seconds,
             self.vcpu_seconds + other.vcpu_seconds,
             self.gpu_seconds + other.gpu_seconds,
+            self.fast_seconds + other.fast_seconds,
             self.requests + other.requests,
         )
 
@@ -134,6 +139,7 @@ class Quote:
     prices_dated: str
     units: UnitPrices
     """What it was priced with: a receipt is, too."""
+    finish_lane: Lane = Lane.CPU
 
     @property
     def cost_nano_usd(self) -> int:
@@ -158,6 +164,7 @@ class Quote:
             "is_spot": self.is_spot,
             "prices_dated": self.prices_dated,
             "units": self.units.to_json(),
+            "finish_lane": self.finish_lane.value,
         }
 
     @staticmethod
@@ -172,6 +179,8 @@ class Quote:
                 "gpu_seconds": float(form["gpu_seconds"]),
                 "seconds_to_finish": float(form["seconds_to_finish"]),
                 "lane": Lane(form["lane"]),
+                # Before there was a fast lane no quote named it.
+                "finish_lane": Lane(form.get("finish_lane", Lane.CPU)),
                 "units": unit_prices_from_json({name: int(value) for name, value in form["units"].items()}),
             }
         )
@@ -186,7 +195,8 @@ def effort_of_children(work: Work, rates: Rates) -> Effort:
     requests = Requests(
         write_units=2.0 * work.children,
         gets=(2.0 + len(opened)) * work.children,
-        functions=float(work.children),
+        # An invocation of the fast lane is paid for as such, too.
+        functions=work.children * (2.0 if work.lane is Lane.FAST else 1.0),
     )
     return _on_lane(work.lane, cpu, wall_seconds=cpu, requests=requests)
 
@@ -210,11 +220,13 @@ def effort_of_segments(work: Work, rates: Rates) -> Effort:
     if work.lane is Lane.GPU:
         wall = sum(model.frames * model.input_pixels * rates.get(f"gpu:{model.sha256}") for model in work.models)
         return Effort(cpu_seconds=cpu, gpu_seconds=max(wall, cpu / VCPUS_BY_LANE[Lane.GPU]), requests=requests)
+    if work.lane is Lane.FAST:
+        return Effort(cpu_seconds=cpu, fast_seconds=cpu / BUSY / VCPUS_BY_LANE[Lane.FAST], requests=requests)
     return Effort(cpu_seconds=cpu, vcpu_seconds=cpu / BUSY, requests=requests)
 
 
-def effort_of_finish(work: Work, rates: Rates) -> Effort:
-    """Tracks, summary trees and summary: always on the CPU lane."""
+def effort_of_finish(work: Work, rates: Rates, lane: Lane = Lane.CPU) -> Effort:
+    """Tracks, summary trees and summary."""
     cpu = rates.get("start:finish") + work.frames * rates.get("finish")
     models = max(1, len(work.models))
     requests = Requests(
@@ -224,30 +236,30 @@ def effort_of_finish(work: Work, rates: Rates) -> Effort:
         gets=4.0,
         functions=6.0,
     )
-    return _on_lane(Lane.CPU, cpu, wall_seconds=cpu, requests=requests)
+    return _on_lane(lane, cpu, wall_seconds=cpu, requests=requests)
 
 
-def effort_of_probe(rates: Rates) -> Effort:
+def effort_of_probe(rates: Rates, lane: Lane = Lane.CPU) -> Effort:
     """Reading the index of a video."""
     cpu = rates.get("start:probe") + rates.get("probe")
     requests = Requests(write_units=16.0, read_units=8.0, puts=3.0, gets=6.0, functions=4.0)
-    return _on_lane(Lane.CPU, cpu, wall_seconds=cpu, requests=requests)
+    return _on_lane(lane, cpu, wall_seconds=cpu, requests=requests)
 
 
-def effort_of_admission(rates: Rates) -> Effort:
+def effort_of_admission(rates: Rates, lane: Lane = Lane.CPU) -> Effort:
     """Compiling and trying a model: a guess on the safe side, which nothing has measured."""
     cpu = rates.get("start:probe") + rates.get("admit")
     requests = Requests(write_units=20.0, read_units=8.0, puts=4.0, gets=4.0, functions=4.0)
-    return _on_lane(Lane.CPU, cpu, wall_seconds=cpu, requests=requests)
+    return _on_lane(lane, cpu, wall_seconds=cpu, requests=requests)
 
 
-def effort_of_side_step(work: Work, kind: UnitKind, rates: Rates) -> Effort:
+def effort_of_side_step(work: Work, kind: UnitKind, rates: Rates, lane: Lane = Lane.CPU) -> Effort:
     """One more version of the tracks, or an export; one that draws decodes and encodes, and is not told apart."""
-    finish = effort_of_finish(work, rates)
+    finish = effort_of_finish(work, rates, lane)
     if kind is not UnitKind.EXPORT:
         return finish
     decode = work.frames * work.pixels * rates.decode(work)
-    return finish + _on_lane(Lane.CPU, decode, wall_seconds=decode, requests=Requests(puts=2.0))
+    return finish + _on_lane(lane, decode, wall_seconds=decode, requests=Requests(puts=2.0))
 
 
 def price(effort: Effort, prices: UnitPrices, *, is_spot: bool) -> Parts:
@@ -257,13 +269,18 @@ def price(effort: Effort, prices: UnitPrices, *, is_spot: bool) -> Parts:
     requests = effort.requests
     function = prices.lambda_request + prices.lambda_gb_second * LAMBDA_GB_SECONDS
     return Parts(
-        workers=ceil(effort.vcpu_seconds * vcpu + effort.gpu_seconds * gpu),
+        workers=ceil(effort.vcpu_seconds * vcpu + effort.gpu_seconds * gpu + effort.fast_seconds * fast_second(prices)),
         functions=ceil(requests.functions * function),
         tables=ceil(
             requests.write_units * prices.dynamodb_write_unit + requests.read_units * prices.dynamodb_read_unit
         ),
         objects=ceil(requests.puts * prices.s3_put + requests.gets * prices.s3_get),
     )
+
+
+def fast_second(prices: UnitPrices) -> float:
+    """Nano-dollars for a second of the fast lane's function."""
+    return prices.lambda_gb_second * FAST_MEMORY_MIB / 1024
 
 
 def price_of_children(work: Work, rates: Rates, prices: UnitPrices, *, is_spot: bool) -> Price:
@@ -283,15 +300,21 @@ def choose_children(work: Work, rates: Rates, *, boot_seconds: float, max_childr
 
 
 def seconds_to_finish(
-    work: Work, rates: Rates, *, has_probe: bool, machines: int, boot_seconds: Mapping[Lane, float]
+    work: Work,
+    rates: Rates,
+    *,
+    has_probe: bool,
+    machines: int,
+    boot_seconds: Mapping[Lane, float],
+    finish_lane: Lane = Lane.CPU,
 ) -> float:
     """From the start of a job to its end, when no machine is warm and `machines` may be had at once."""
-    waiting = boot_seconds[Lane.CPU] + rates.get("start:finish") + work.frames * rates.get("finish")
+    waiting = boot_seconds[finish_lane] + rates.get("start:finish") + work.frames * rates.get("finish")
     if has_probe:
         waiting += rates.get("start:probe") + rates.get("probe")
     if not work.children:
         return waiting
-    if work.lane is not Lane.CPU:
+    if work.lane is not finish_lane:
         waiting += boot_seconds[work.lane]
     started = effort_of_children(work, rates).cpu_seconds / work.children
     rounds = ceil(work.children / max(1, machines))
@@ -301,11 +324,14 @@ def seconds_to_finish(
 def _busy_seconds(work: Work, rates: Rates) -> float:
     """Of one machine that does all segments."""
     segments = effort_of_segments(work, rates)
-    return segments.gpu_seconds if work.lane is Lane.GPU else segments.vcpu_seconds / VCPUS_BY_LANE[work.lane]
+    # Of the three there is the one that the lane has.
+    return segments.gpu_seconds + segments.fast_seconds + segments.vcpu_seconds / VCPUS_BY_LANE[work.lane]
 
 
 def _on_lane(lane: Lane, cpu_seconds: float, *, wall_seconds: float, requests: Requests) -> Effort:
     """One thread at work: the other vCPUs of its machine are paid for as well."""
     if lane is Lane.GPU:
         return Effort(cpu_seconds=cpu_seconds, gpu_seconds=wall_seconds, requests=requests)
+    if lane is Lane.FAST:
+        return Effort(cpu_seconds=cpu_seconds, fast_seconds=wall_seconds, requests=requests)
     return Effort(cpu_seconds=cpu_seconds, vcpu_seconds=wall_seconds * VCPUS_BY_LANE[lane], requests=requests)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from math import ceil
 
-from chalicelib.domain.costs import BUSY, VCPUS_BY_LANE, Parts, Quote
+from chalicelib.domain.costs import BUSY, VCPUS_BY_LANE, Parts, Quote, fast_second
 from chalicelib.domain.rates import Observation, Rates, decode_name, prepare_name
 from chalicelib.domain.units import Lane
 from chalicelib.domain.usage import JobUsage, Usage
@@ -26,9 +26,12 @@ def actual_parts(quote: Quote, usage: JobUsage) -> Parts:
     together = max(0.0, analysis.cpu - alone)
     vcpu = units.vcpu_second_spot if quote.is_spot else units.vcpu_second
     gpu = units.gpu_second_spot if quote.is_spot else units.gpu_second
-    finish = usage.finish.cpu * VCPUS_BY_LANE[Lane.CPU] * vcpu
+    fast = fast_second(units)
+    finish = usage.finish.cpu * (fast if quote.finish_lane is Lane.FAST else VCPUS_BY_LANE[Lane.CPU] * vcpu)
     if quote.lane is Lane.GPU:
         return replace(requests, workers=ceil((alone + together / VCPUS_BY_LANE[Lane.GPU]) * gpu + finish))
+    if quote.lane is Lane.FAST:
+        return replace(requests, workers=ceil((alone + together / BUSY / VCPUS_BY_LANE[Lane.FAST]) * fast + finish))
     return replace(requests, workers=ceil((alone * VCPUS_BY_LANE[quote.lane] + together / BUSY) * vcpu + finish))
 
 

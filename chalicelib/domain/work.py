@@ -55,6 +55,10 @@ class Work:
         """Frames that are brought to a model's size."""
         return max((model.frames for model in self.models), default=0.0)
 
+    def on_lane(self, lane: Lane, children: int) -> Work:
+        """The same, elsewhere."""
+        return replace(self, lane=lane, children=children)
+
     def part(self, segments: int, children: int) -> Work:
         """That of some of the segments, each taken for as long as the others."""
         share = segments / max(1, self.segments)

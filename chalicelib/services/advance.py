@@ -18,13 +18,14 @@ from chalicelib.domain.errors import DomainError, ErrorCode, Failure, NotFound
 from chalicelib.domain.ids import JobId, SubmissionId, TenantId, VideoId
 from chalicelib.domain.jobs import Job, JobState, MissingRange, PlanFacts, join_missing
 from chalicelib.domain.segments import assign_children, plan_segments, reason_for_one
-from chalicelib.domain.units import Lane, Unit, UnitKind, UnitState
+from chalicelib.domain.units import Unit, UnitKind, UnitState
 from chalicelib.domain.videos import Video, VideoState
 from chalicelib.services.broken_off import usage_of_units
 from chalicelib.services.budgets import settle
 from chalicelib.services.calibration import learn
 from chalicelib.services.dispatch import find_lost_model, manifests_of, owner_of, record_submission, send
 from chalicelib.services.estimates import estimate_plan
+from chalicelib.services.lanes import choose_analysis_lane, choose_finish_lane, choose_probe_lane
 from chalicelib.services.ports import Ports, VersionConflict
 from chalicelib.services.pricing import price_probe
 from chalicelib.services.reuse import Reuse, find_reuse_of_plan, find_waiting
@@ -190,7 +191,8 @@ def _start(ports: Ports, job: Job, video: Video) -> Job:
     if like := _find_ahead(ports, job, reuse):
         logger.info("job waits for one that is like it", job_id=job.job_id, like=like.job_id)
         return job
-    lane = ports.limits.analyze_lane
+    # The same that the quote was made for: it depends on nothing that changes.
+    lane = choose_analysis_lane(ports, video, job.request.sampling, manifests_of(ports, job))
     quote = job.quote
     if quote is None or not quote.children:
         # Quoted as one that takes results over, and there was nothing to take: workers must be paid for.
@@ -287,7 +289,7 @@ def _time_out(ports: Ports, job: Job) -> Job:
 def _start_step(ports: Ports, thing: Video | Job, kind: UnitKind, submission_id: SubmissionId) -> None:
     """Open the probe or finish of this video or job, and send it, unless it is under way."""
     owner = owner_of(thing)
-    lane = Lane.CPU
+    lane = choose_finish_lane(ports, thing) if isinstance(thing, Job) else choose_probe_lane(ports, thing)
     if not ports.units.open_step(owner, Unit(kind, 0, UnitState.OPEN, submission=submission_id, lane=lane)):
         return
     if isinstance(thing, Job):
@@ -296,6 +298,6 @@ def _start_step(ports: Ports, thing: Video | Job, kind: UnitKind, submission_id:
             ports, owner, OrderKind.FINISH, submission_id, ((0,),), lane, price=FREE, job=thing
         )
     else:
-        price = price_probe(ports, thing.tenant)
+        price = price_probe(ports, thing.tenant, lane)
         submission = record_submission(ports, owner, OrderKind.PROBE, submission_id, ((0,),), lane, price=price)
     send(ports, submission)

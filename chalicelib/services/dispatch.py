@@ -1,4 +1,4 @@
-"""From units of work to Batch: order, submission, sending; and what to do with units whose child job is gone.
+"""From units of work to Batch or the fast lane: order, submission, sending; and units whose child job is gone.
 
 Sending twice is harmless (units are claimed), not sending is found by the reconciler: a submission is recorded before
 Batch hears of it.
@@ -19,6 +19,7 @@ from chalicelib.domain.budgets import Price
 from chalicelib.domain.errors import ErrorCode, Failure, LimitExceeded, NotFound
 from chalicelib.domain.ids import JobId, ModelId, SubmissionId, VideoId, is_id
 from chalicelib.domain.jobs import Job, JobRequest
+from chalicelib.domain.lanes import lane_after
 from chalicelib.domain.model_versions import ModelVersion, RegisteredModel
 from chalicelib.domain.models import Manifest
 from chalicelib.domain.segments import Segment, assign_children
@@ -26,6 +27,7 @@ from chalicelib.domain.side_steps import StepName
 from chalicelib.domain.units import SIDE_KINDS, Lane, Unit, UnitKind, UnitState
 from chalicelib.domain.videos import Source, Video
 from chalicelib.services.budgets import reserve
+from chalicelib.services.lanes import choose_analysis_lane
 from chalicelib.services.ports import Owner, Ports, Submission, SubmissionState
 from chalicelib.services.pricing import children_again, price_admission, price_again, price_probe
 
@@ -187,7 +189,7 @@ def describe_finish(
         source=_ordered_source(video.source),
         lease_seconds=ports.limits.lease_seconds,
         heartbeat_seconds=ports.limits.heartbeat_seconds,
-        provider_class=provider_class_of(ports.limits.analyze_lane),
+        provider_class=provider_class_of(choose_analysis_lane(ports, video, request.sampling, manifests)),
     )
     return _with_request(order, video, request, manifests, tuple(segments))
 
@@ -202,9 +204,9 @@ def resubmit(
 ) -> None:
     """Hand units whose holder is gone to a new submission, or end those that have no attempt left.
 
-    A unit that was claimed is a suspect: it goes into a child of its own, so that it cannot take others down again.
-    When the child job `seen_dead` died before it claimed anything, its first unit is counted an attempt, so that this
-    ends as well.
+    What the fast lane did not end goes on in the cpu lane. A unit that was claimed is a suspect: it goes into a child
+    of its own, so that it cannot take others down again. When the child job `seen_dead` died before it claimed
+    anything, its first unit is counted an attempt, so that this ends as well.
     """
     if not orphans:
         return
@@ -218,17 +220,18 @@ def resubmit(
     left = [unit for unit in orphans if unit not in spent]
     if not left:
         return
+    lane = lane_after(left[0].lane)
     submission_id = SubmissionId(ports.ids.make("sub"))
     step = StepName(kind, left[0].name) if kind in SIDE_KINDS else None
     job = None if kind in (UnitKind.PROBE, UnitKind.ADMIT) else _existing_job(ports, owner)
-    most = children_again(ports, job, len(left)) if job is not None else 1
+    most = children_again(ports, job, lane, len(left)) if job is not None else 1
     children = _isolate_suspects(left, most)
     if job is not None:
-        price = price_again(ports, job, ORDER_KIND_BY_UNIT[kind], units=len(left), children=len(children))
+        price = price_again(ports, job, ORDER_KIND_BY_UNIT[kind], lane, units=len(left), children=len(children))
     else:
-        price = (price_admission if kind is UnitKind.ADMIT else price_probe)(ports, owner.tenant)
+        price = (price_admission if kind is UnitKind.ADMIT else price_probe)(ports, owner.tenant, lane)
     submission = record_submission(
-        ports, owner, ORDER_KIND_BY_UNIT[kind], submission_id, children, left[0].lane, step, price=price, job=job
+        ports, owner, ORDER_KIND_BY_UNIT[kind], submission_id, children, lane, step, price=price, job=job
     )
     child_by_index = {index: child for child, indices in enumerate(children) for index in indices}
     for unit in left:
@@ -237,6 +240,7 @@ def resubmit(
             unit,
             submission=submission_id,
             child=child_by_index[unit.index],
+            lane=lane,
             blame=blame_by_index[unit.index],
             failure=failure,
         )

@@ -13,6 +13,7 @@ from chalicelib.domain.budgets import Price
 from chalicelib.domain.errors import Conflict, DependencyFailed, InvalidRequest, NotFound
 from chalicelib.domain.ids import JobId, RunId, SubmissionId, TenantId, VideoId, is_id
 from chalicelib.domain.jobs import Job, JobRequest, JobState, ModelRef, PipelineRef, Progress
+from chalicelib.domain.lanes import lane_after
 from chalicelib.domain.models import TASKS_OF_JOBS, Manifest
 from chalicelib.domain.segments import Segment
 from chalicelib.domain.units import MAX_ATTEMPTS, Unit, UnitKind, UnitState
@@ -254,13 +255,15 @@ def retry_job(ports: Ports, job: Job) -> Job:
         raise Conflict(
             f"job {job.job_id} has no failed segment", hint="Damaged ranges of the file stay damaged; upload it anew"
         )
-    price = price_again(ports, job, OrderKind.FINISH, units=1, children=1)
+    # It was tried in its first lane.
+    lane = lane_after(finish.lane)
+    price = price_again(ports, job, OrderKind.FINISH, lane, units=1, children=1)
     _check_again(ports, job, price, children=1)
     # Named like the one that `advance` opens for the version that is saved below.
     submission_id = SubmissionId(f"finish-{job.version + 1}")
-    ports.units.open_step(owner_of(job), Unit(UnitKind.FINISH, 0, UnitState.OPEN, submission=submission_id))
+    ports.units.open_step(owner_of(job), Unit(UnitKind.FINISH, 0, UnitState.OPEN, submission=submission_id, lane=lane))
     submission = record_submission(
-        ports, owner_of(job), OrderKind.FINISH, submission_id, ((0,),), finish.lane, price=price, job=job
+        ports, owner_of(job), OrderKind.FINISH, submission_id, ((0,),), lane, price=price, job=job
     )
     retried = ports.jobs.save(replace(fresh, state=JobState.FINISHING), due_after(ports))
     return _send_again(ports, retried, submission)
@@ -286,8 +289,10 @@ def _models_of_pipeline(ports: Ports, tenant: TenantId, ref: PipelineRef) -> Seq
 
 def _retry_segments(ports: Ports, job: Job, count: int) -> Job:
     owner = owner_of(job)
-    children = children_again(ports, job, count)
-    price = price_again(ports, job, OrderKind.ANALYZE, units=count, children=children)
+    # The class of the provider is the job's for good.
+    lane = lane_after(job.quote.lane if job.quote else ports.limits.analyze_lane)
+    children = children_again(ports, job, lane, count)
+    price = price_again(ports, job, OrderKind.ANALYZE, lane, units=count, children=children)
     price = replace(price, finish_nano_usd=price_finish(ports, job))
     _check_again(ports, job, price, children=children)
     finish = ports.units.get(owner, UnitKind.FINISH)
@@ -296,11 +301,9 @@ def _retry_segments(ports: Ports, job: Job, count: int) -> Job:
         ports.units.end(owner, finish, state=UnitState.CANCELLED, fence=ports.ids.make("fnc"), failure=None)
     submission_id = SubmissionId(f"retry-{job.version}")
     # Reopened before the job runs again: a running job without open segments would go on to its finish.
-    indices = ports.units.reopen(owner, submission=submission_id, children=children, attempts=MAX_ATTEMPTS)
+    indices = ports.units.reopen(owner, submission=submission_id, children=children, lane=lane, attempts=MAX_ATTEMPTS)
     dealt = tuple(tuple(indices[child::children]) for child in range(children))
-    submission = record_submission(
-        ports, owner, OrderKind.ANALYZE, submission_id, dealt, ports.limits.analyze_lane, price=price, job=job
-    )
+    submission = record_submission(ports, owner, OrderKind.ANALYZE, submission_id, dealt, lane, price=price, job=job)
     retried = ports.jobs.save(replace(job, state=JobState.RUNNING), due_after(ports))
     logger.info("job retried", job_id=job.job_id, segments=len(indices))
     return _send_again(ports, retried, submission)

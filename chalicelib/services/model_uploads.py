@@ -16,10 +16,11 @@ from chalicelib.contracts.work_order import OrderKind
 from chalicelib.domain.errors import Conflict, Failure, LimitExceeded
 from chalicelib.domain.ids import ModelId, SubmissionId, TenantId
 from chalicelib.domain.model_versions import MAX_MODEL_BYTES, ModelState, ModelVersion
-from chalicelib.domain.units import Lane, Unit, UnitKind, UnitState
+from chalicelib.domain.units import Unit, UnitKind, UnitState
 from chalicelib.domain.videos import Source
 from chalicelib.services.advance import due_after
 from chalicelib.services.dispatch import owner_of, record_submission, send
+from chalicelib.services.lanes import choose_admission_lane
 from chalicelib.services.ports import Ports, VersionConflict
 from chalicelib.services.pricing import price_admission
 from chalicelib.services.tickets import UploadTicket, make_ticket, next_check, open_post, settle_upload
@@ -125,10 +126,11 @@ def advance_model(ports: Ports, tenant: TenantId, model_id: ModelId) -> None:
         except VersionConflict:
             logger.info("model was settled by another event", model_id=model_id)
         return
-    unit = Unit(UnitKind.ADMIT, 0, UnitState.OPEN, submission=ADMISSION, lane=Lane.CPU)
+    lane = choose_admission_lane(ports, version)
+    unit = Unit(UnitKind.ADMIT, 0, UnitState.OPEN, submission=ADMISSION, lane=lane)
     if ports.units.open_step(owner, unit):
-        price = price_admission(ports, owner.tenant)
-        send(ports, record_submission(ports, owner, OrderKind.ADMIT, ADMISSION, ((0,),), Lane.CPU, price=price))
+        price = price_admission(ports, owner.tenant, lane)
+        send(ports, record_submission(ports, owner, OrderKind.ADMIT, ADMISSION, ((0,),), lane, price=price))
 
 
 def _check_limits(new: NewModel) -> None:

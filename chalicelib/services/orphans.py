@@ -10,7 +10,8 @@ from aws_lambda_powertools import Logger
 from chalicelib.contracts.claims import CLOCK_SKEW_SECONDS
 from chalicelib.domain.errors import ErrorCode, Failure
 from chalicelib.domain.ids import SubmissionId
-from chalicelib.domain.units import Unit, UnitKind, UnitState
+from chalicelib.domain.lanes import FAST_GONE_SECONDS
+from chalicelib.domain.units import Lane, Unit, UnitKind, UnitState
 from chalicelib.services.dispatch import is_unsent, resubmit, send
 from chalicelib.services.ports import ChildState, Owner, Ports, Submission, SubmissionState
 
@@ -94,6 +95,11 @@ class _ChildStates:
         if submission.state is not SubmissionState.SENT:
             # Not sent yet, or the record of it was lost: `resend_unsent` sees to it.
             return ChildState.WAITING
+        if submission.lane is Lane.FAST:
+            # Nobody can be asked, and no machine is waited for. Events tell of its end; when one was lost, it is over
+            # after the time that it cannot outlive.
+            age = (self._ports.clock.now() - submission.created_at).total_seconds()
+            return ChildState.RUNNING if age < FAST_GONE_SECONDS else ChildState.UNKNOWN
         if unit.submission not in self._states:
             children = len(submission.children)
             self._states[unit.submission] = self._ports.batch.describe(submission.batch_job_id, children)

@@ -220,17 +220,27 @@ class UnitStore(Protocol):
         ...
 
     def requeue(
-        self, owner: Owner, seen: Unit, *, submission: SubmissionId, child: int, blame: int, failure: Failure | None
+        self,
+        owner: Owner,
+        seen: Unit,
+        *,
+        submission: SubmissionId,
+        child: int,
+        lane: Lane,
+        blame: int,
+        failure: Failure | None,
     ) -> bool:
-        """Hand the unit to another submission; False when something happened to it since it was seen."""
+        """Hand the unit to another submission, and its lane; False when something happened to it since it was seen."""
         ...
 
     def end(self, owner: Owner, seen: Unit, *, state: UnitState, fence: str, failure: Failure | None) -> bool:
         """End the unit as FAILED or CANCELLED; False when something happened to it since it was seen."""
         ...
 
-    def reopen(self, owner: Owner, *, submission: SubmissionId, children: int, attempts: int) -> Sequence[int]:
-        """Give every segment that failed, or is still open, `attempts` more claims, dealt out to `children`.
+    def reopen(
+        self, owner: Owner, *, submission: SubmissionId, children: int, lane: Lane, attempts: int
+    ) -> Sequence[int]:
+        """Give every segment that failed, or is still open, `attempts` more claims, dealt out to `children` of a lane.
 
         The indices, in order. One that is claimed at this moment keeps its claim.
         """
@@ -353,18 +363,18 @@ class ChildState(StrEnum):
 
 
 class Batch(Protocol):
-    """AWS Batch."""
+    """AWS Batch, and for submissions of the fast lane its function."""
 
     def submit(self, submission: Submission, order_uri: str) -> str:
         """Send it, as an array job when it has several children; Batch's job id."""
         ...
 
     def describe(self, batch_job_id: str, children: int) -> Sequence[ChildState]:
-        """The state of every child."""
+        """The state of every child; the fast lane cannot be asked, so UNKNOWN says nothing of its own."""
         ...
 
     def terminate(self, batch_job_id: str, reason: str) -> None:
-        """Stop it, whatever its state; one that has ended is fine."""
+        """Stop it, whatever its state, or in the fast lane nothing; one that has ended is fine."""
         ...
 
 
@@ -444,6 +454,8 @@ class Limits:
     """Until a machine is there when none is warm: what a child must be worth (`domain/costs.py`)."""
     is_spot: bool = True
     """Whether workers run on Spot machines, and are priced so."""
+    has_fast_lane: bool = False
+    """Whether short work is sent to the fast lane; else all of it goes to Batch."""
     monthly_nano_usd: int | None = None
     """What a month of a tenant may cost that set no cap of its own; None: as much as is asked for."""
     webhook_connections: int = 8

@@ -24,12 +24,14 @@ from chalicelib.domain.costs import (
 )
 from chalicelib.domain.ids import TenantId
 from chalicelib.domain.jobs import Job
+from chalicelib.domain.lanes import lane_of_finish
 from chalicelib.domain.models import Manifest
 from chalicelib.domain.rates import Rates
 from chalicelib.domain.sampling import Sampling
-from chalicelib.domain.units import UnitKind
+from chalicelib.domain.units import Lane, UnitKind
 from chalicelib.domain.videos import Video
 from chalicelib.domain.work import Work, count_work
+from chalicelib.services.lanes import choose_analysis_lane, choose_finish_lane
 from chalicelib.services.ports import Ports
 
 
@@ -57,7 +59,7 @@ def work_of(
         video.index,
         sampling,
         manifests,
-        lane=ports.limits.analyze_lane,
+        lane=choose_analysis_lane(ports, video, sampling, manifests),
         segments=segments,
         children=min(segments, ports.limits.max_children),
         stored=stored,
@@ -77,7 +79,8 @@ def make_quote(
     """The quote for work that is planned; one whose results are taken over starts no worker."""
     rates, units, is_spot = get_rates(ports, tenant), ports.prices.units, ports.limits.is_spot
     work = replace(work, children=_children_of(ports, work, rates))
-    finish = effort_of_finish(work, rates)
+    finish_lane = lane_of_finish(work) if ports.limits.has_fast_lane else Lane.CPU
+    finish = effort_of_finish(work, rates, finish_lane)
     if is_taken_over:
         work = replace(work, children=0, segments=0, cells=0, frames_decoded=0.0, models=())
         finish = Effort(requests=finish.requests)
@@ -101,6 +104,7 @@ def make_quote(
             has_probe=has_probe,
             machines=ports.limits.max_children,
             boot_seconds=ports.limits.boot_seconds,
+            finish_lane=finish_lane,
         ),
         lane=work.lane,
         children=work.children,
@@ -112,21 +116,22 @@ def make_quote(
         is_spot=is_spot,
         prices_dated=ports.prices.dated,
         units=units,
+        finish_lane=finish_lane,
     )
 
 
-def price_probe(ports: Ports, tenant: TenantId) -> Price:
+def price_probe(ports: Ports, tenant: TenantId, lane: Lane) -> Price:
     """Of a probe."""
-    return Price(units_nano_usd=_nano_usd(ports, effort_of_probe(get_rates(ports, tenant))))
+    return Price(units_nano_usd=_nano_usd(ports, effort_of_probe(get_rates(ports, tenant), lane)))
 
 
-def price_admission(ports: Ports, tenant: TenantId) -> Price:
+def price_admission(ports: Ports, tenant: TenantId, lane: Lane) -> Price:
     """Of the admission of a model."""
-    return Price(units_nano_usd=_nano_usd(ports, effort_of_admission(get_rates(ports, tenant))))
+    return Price(units_nano_usd=_nano_usd(ports, effort_of_admission(get_rates(ports, tenant), lane)))
 
 
-def price_again(ports: Ports, job: Job, kind: OrderKind, *, units: int, children: int) -> Price:
-    """Of doing some segments, the finish, or a side step of a job, whatever was paid for before.
+def price_again(ports: Ports, job: Job, kind: OrderKind, lane: Lane, *, units: int, children: int) -> Price:
+    """Of doing some segments, the finish, or a side step of a job in this lane, whatever was paid for before.
 
     Nothing, when the job can never be sent, because its video or a model is gone.
     """
@@ -136,28 +141,28 @@ def price_again(ports: Ports, job: Job, kind: OrderKind, *, units: int, children
     work, rates = known
     match kind:
         case OrderKind.ANALYZE:
-            return price_of_children(
-                work.part(units, children), rates, ports.prices.units, is_spot=ports.limits.is_spot
-            )
+            part = work.part(units, children).on_lane(lane, children)
+            return price_of_children(part, rates, ports.prices.units, is_spot=ports.limits.is_spot)
         case OrderKind.FINISH:
-            return Price(units_nano_usd=_nano_usd(ports, effort_of_finish(work, rates)))
+            return Price(units_nano_usd=_nano_usd(ports, effort_of_finish(work, rates, lane)))
         case _:
             side = UnitKind.EXPORT if kind is OrderKind.EXPORT else UnitKind.TRACKS
-            return Price(units_nano_usd=_nano_usd(ports, effort_of_side_step(work, side, rates)))
+            return Price(units_nano_usd=_nano_usd(ports, effort_of_side_step(work, side, rates, lane)))
 
 
-def children_again(ports: Ports, job: Job, segments: int) -> int:
-    """How many children share some segments of a job that are done again."""
+def children_again(ports: Ports, job: Job, lane: Lane, segments: int) -> int:
+    """How many children share some segments of a job that are done again in this lane."""
     known = _work_again(ports, job)
     if known is None:
         return 1
     work, rates = known
-    return _children_of(ports, work.part(segments, segments), rates)
+    return _children_of(ports, work.part(segments, segments).on_lane(lane, segments), rates)
 
 
 def price_finish(ports: Ports, job: Job) -> int:
     """Nano-dollars of the finish of a job."""
-    return price_again(ports, job, OrderKind.FINISH, units=1, children=1).units_nano_usd
+    lane = choose_finish_lane(ports, job)
+    return price_again(ports, job, OrderKind.FINISH, lane, units=1, children=1).units_nano_usd
 
 
 def _nano_usd(ports: Ports, effort: Effort) -> int:
@@ -176,4 +181,7 @@ def _work_again(ports: Ports, job: Job) -> tuple[Work, Rates] | None:
 
 def _children_of(ports: Ports, work: Work, rates: Rates) -> int:
     limits = ports.limits
+    if work.lane is Lane.FAST:
+        # What one child does soon is not worth sharing out.
+        return min(work.segments, 1)
     return choose_children(work, rates, boot_seconds=limits.boot_seconds[work.lane], max_children=limits.max_children)

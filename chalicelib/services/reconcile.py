@@ -16,7 +16,7 @@ from chalicelib.domain.errors import DomainError, ErrorCode, Failure
 from chalicelib.domain.ids import CampaignId, JobId, ModelId, RunId, SubmissionId, VideoId, is_id
 from chalicelib.domain.model_versions import ModelState
 from chalicelib.domain.side_steps import StepName
-from chalicelib.domain.units import Unit, UnitKind, UnitState
+from chalicelib.domain.units import Lane, Unit, UnitKind, UnitState
 from chalicelib.domain.videos import VideoState
 from chalicelib.services.advance import advance_job, advance_video, conclude_job, due_after
 from chalicelib.services.budgets import SETTLE_SECONDS, settle
@@ -39,7 +39,7 @@ ONLY_UNIT_BY_PREFIX = {"vid": UnitKind.PROBE, "mdl": UnitKind.ADMIT}
 
 @dataclass(frozen=True, slots=True)
 class EndedChild:
-    """What Batch said about a child job (or plain job) that ended."""
+    """What Batch said about a child job (or plain job) that ended, or Lambda about an invocation."""
 
     owner: Owner
     submission_id: SubmissionId
@@ -147,7 +147,7 @@ def advance(ports: Ports, owner: Owner) -> None:
 
 
 def died(ended: EndedChild) -> Failure:
-    """Why a child job ended without doing its work, as far as Batch tells."""
+    """Why a child job ended without doing its work, as far as AWS tells."""
     told = f"exit code {ended.exit_code}" if ended.exit_code is not None else "no exit code"
     detail = f"worker {ended.batch_job_id} ended with {told}" + (f": {ended.reason}" if ended.reason else "")
     return Failure(ErrorCode.INTERNAL, detail, LOG_HINT)
@@ -167,7 +167,7 @@ def _hand_on_what_is_left(ports: Ports, ended: EndedChild, units: Sequence[Unit]
         unit
         for unit in units
         # It held the claim, and its process is gone.
-        if (unit.state is UnitState.CLAIMED and unit.claimed_by == ended.batch_job_id)
+        if (unit.state is UnitState.CLAIMED and unit.claimed_by == ended.batch_job_id and not _has_twin(unit, ended))
         # It never came to claim it.
         or (unit.state is UnitState.OPEN and unit.submission == ended.submission_id and unit.child == ended.child)
     ]
@@ -177,3 +177,8 @@ def _hand_on_what_is_left(ports: Ports, ended: EndedChild, units: Sequence[Unit]
             "child left units", owner=ended.owner.name, units=[unit.index for unit in left], detail=failure.detail
         )
         resubmit(ports, ended.owner, left[0].kind, left, failure, seen_dead=ended.batch_job_id)
+
+
+def _has_twin(unit: Unit, ended: EndedChild) -> bool:
+    """Lambda may start an invocation twice: one that ended well holds nothing, so the other, of the same name, does."""
+    return unit.lane is Lane.FAST and ended.exit_code == 0

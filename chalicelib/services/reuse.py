@@ -17,6 +17,7 @@ from chalicelib.domain.segments import Segment, plan_segments
 from chalicelib.domain.units import UnitState
 from chalicelib.domain.videos import Video, VideoState
 from chalicelib.services.dispatch import describe_finish, owner_of, provider_class_of
+from chalicelib.services.lanes import choose_analysis_lane
 from chalicelib.services.narrowing import can_narrow, view_of_request
 from chalicelib.services.ports import Ports
 
@@ -91,7 +92,7 @@ def find_reuse_of_plan(
     ports: Ports, video: Video, request: JobRequest, manifests: Sequence[Manifest], segments: Sequence[Segment]
 ) -> Reuse:
     """As `find_reuse`, for a video that was probed and a job that is planned."""
-    provider_class = provider_class_of(ports.limits.analyze_lane)
+    provider_class = provider_class_of(choose_analysis_lane(ports, video, request.sampling, manifests))
     sampling = request.sampling.to_json()
     analyses = [
         current_analysis(model_sha256=model.sha256, sampling=sampling, provider_class=provider_class)

@@ -15,10 +15,11 @@ from chalicelib.domain.errors import Conflict, DependencyFailed, ErrorCode, Fail
 from chalicelib.domain.ids import JobId, SubmissionId
 from chalicelib.domain.jobs import STATES_WITH_RESULTS, Job
 from chalicelib.domain.side_steps import SideStep, StepName
-from chalicelib.domain.units import SIDE_KINDS, Lane, Unit, UnitState
+from chalicelib.domain.units import SIDE_KINDS, Unit, UnitState
 from chalicelib.services.advance import due_after
 from chalicelib.services.budgets import check
 from chalicelib.services.dispatch import ORDER_KIND_BY_UNIT, find_lost_model, owner_of, record_submission, send
+from chalicelib.services.lanes import choose_step_lane
 from chalicelib.services.ports import Owner, Ports, SubmissionState
 from chalicelib.services.pricing import price_again
 
@@ -46,12 +47,13 @@ def start_side_step(ports: Ports, job: Job, name: StepName, parameters: Mapping[
     if lost := find_lost_model(ports, job):
         raise Conflict(lost.detail, hint=lost.hint)
     order_kind = ORDER_KIND_BY_UNIT[name.kind]
-    price = price_again(ports, job, order_kind, units=1, children=1)
+    lane = choose_step_lane(ports, job, name.kind)
+    price = price_again(ports, job, order_kind, lane, units=1, children=1)
     check(ports, job.tenant, price.total(1), job_cap=job.request.max_cost_nano_usd, job=job.job_id)
     owner, now = owner_of(job), ports.clock.now()
     submission_id = SubmissionId(f"{name.kind.lower()}-{name.name}")
     step = SideStep(
-        unit=Unit(name.kind, 0, UnitState.OPEN, submission=submission_id, lane=Lane.CPU, name=name.name),
+        unit=Unit(name.kind, 0, UnitState.OPEN, submission=submission_id, lane=lane, name=name.name),
         parameters=dict(parameters),
         created_at=now,
         deadline_at=now + timedelta(seconds=ports.limits.job_seconds),
@@ -62,7 +64,7 @@ def start_side_step(ports: Ports, job: Job, name: StepName, parameters: Mapping[
     logger.info("side step created", job_id=job.job_id, kind=name.kind, step=name.name)
     try:
         submission = record_submission(
-            ports, owner, order_kind, submission_id, ((0,),), Lane.CPU, name, price=price, job=job
+            ports, owner, order_kind, submission_id, ((0,),), lane, name, price=price, job=job
         )
         send(ports, submission)
     except DependencyFailed as error:

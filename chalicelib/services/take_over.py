@@ -23,9 +23,10 @@ from chalicelib.contracts.attribute_values import Item
 from chalicelib.domain.jobs import Job, PlanFacts
 from chalicelib.domain.reuse import Made, ReuseReceipt
 from chalicelib.domain.segments import Segment
-from chalicelib.domain.units import NO_SUBMISSION, Unit, UnitKind, UnitState
+from chalicelib.domain.units import NO_SUBMISSION, Lane, Unit, UnitKind, UnitState
 from chalicelib.domain.videos import Video
 from chalicelib.services.dispatch import manifests_of, owner_of, provider_class_of
+from chalicelib.services.lanes import choose_analysis_lane
 from chalicelib.services.narrowing import narrow_results
 from chalicelib.services.ports import Ports, VersionConflict
 from chalicelib.services.reuse import Reuse
@@ -84,8 +85,9 @@ def take_over(
     if any(unit.state is not UnitState.DONE for unit in units.values()):
         # Whoever looked before found nothing to take over.
         return None
+    lane = choose_analysis_lane(ports, video, job.request.sampling, manifests_of(ports, job))
     left = [segment for segment in segments if segment.index not in units]
-    *first, last = _cut(stored, [_taken(ports, source, stored, segment) for segment in left])
+    *first, last = _cut(stored, [_taken(source, lane, stored, segment) for segment in left])
     for write in first:
         if not ports.take_overs.write(job, write.items, write.segments):
             _check_written(ports, job, write)
@@ -128,9 +130,8 @@ def _ended(ports: Ports, job: Job, source: Job, plan: PlanFacts, *, summary: Map
     )
 
 
-def _taken(ports: Ports, source: Job, stored: StoredResults, segment: Segment) -> TakenSegment:
+def _taken(source: Job, lane: Lane, stored: StoredResults, segment: Segment) -> TakenSegment:
     entry = stored.entry_by_segment[segment.index]
-    lane = ports.limits.analyze_lane
     unit = Unit(
         UnitKind.SEGMENT,
         segment.index,

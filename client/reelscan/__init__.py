@@ -9,8 +9,8 @@
             print(found.time_seconds, found.box)
 
 `Client` and `AsyncClient` have the same parts: `videos`, `jobs`, `exports`, `models`, `pipelines`, `versions`,
-`campaigns`, `budget`. What they answer are the frozen dataclasses of `reelscan.records`; what they raise is the tree of
-`reelscan.errors`.
+`campaigns`, `webhooks`, `budget`. What they answer are the frozen dataclasses of `reelscan.records`; what they raise is
+the tree of `reelscan.errors`.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ if TYPE_CHECKING:
     )
     from reelscan.pages import Page, Pages
     from reelscan.upload import Uploaded, UploadProgress
-    from reelscan.webhooks import Webhook, verify_webhook
+    from reelscan.webhooks import WebhookMessage, verify_webhook
 
 __version__ = "0.1.0"
 
@@ -109,7 +109,7 @@ __all__ = [
     "UploadProgress",
     "Uploaded",
     "WaitTimeout",
-    "Webhook",
+    "WebhookMessage",
     "WebhookRejected",
     "problem_of",
     "to_pandas",
@@ -123,7 +123,7 @@ _NAMES_BY_MODULE = {
     "reelscan.detections": ["Detections", "to_pandas", "to_supervision"],
     "reelscan.pages": ["Page", "Pages"],
     "reelscan.upload": ["Uploaded", "UploadProgress"],
-    "reelscan.webhooks": ["Webhook", "verify_webhook"],
+    "reelscan.webhooks": ["WebhookMessage", "verify_webhook"],
 }
 """Where a public name is; those that are not here are in `reelscan.errors`."""
 _MODULE_BY_NAME = {name: module for module, names in _NAMES_BY_MODULE.items() for name in names}

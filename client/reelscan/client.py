@@ -23,6 +23,7 @@ from reelscan.resources.models import Models
 from reelscan.resources.pipelines import Pipelines
 from reelscan.resources.versions import Versions
 from reelscan.resources.videos import Videos
+from reelscan.resources.webhooks import Webhooks
 from reelscan.worlds import Asynchronous, Blocking, World, operation
 
 W_co = TypeVar("W_co", bound=World, covariant=True)
@@ -45,6 +46,7 @@ class _Parts(Part[W_co], Generic[W_co]):
     pipelines: Pipelines[W_co]
     versions: Versions[W_co]
     campaigns: Campaigns[W_co]
+    webhooks: Webhooks[W_co]
     budget: BudgetOfMonth[W_co]
 
     def __init__(self, world: W_co, base_url: str | None, token: str | None, retries: Retries) -> None:
@@ -59,6 +61,7 @@ class _Parts(Part[W_co], Generic[W_co]):
         self.pipelines = Pipelines(connection)
         self.versions = Versions(connection)
         self.campaigns = Campaigns(connection)
+        self.webhooks = Webhooks(connection)
         self.budget = BudgetOfMonth(connection)
 
     def search(self, q: str, *, limit: int | None = None) -> Pages[W_co, FoundItem]:

@@ -76,6 +76,11 @@ class Connection:
         answer = await self.call("PUT", path, body=body)
         return read_record(kind, take_out(answer.json, envelope))
 
+    async def patch(self, path: str, body: Json, kind: type[T], envelope: str = "") -> T:
+        """The record that a PATCH answers."""
+        answer = await self.call("PATCH", path, body=body)
+        return read_record(kind, take_out(answer.json, envelope))
+
     async def delete(self, path: str, query: Query | None = None) -> None:
         """Have something removed."""
         await self.call("DELETE", path, query=query)

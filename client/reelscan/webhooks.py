@@ -23,8 +23,8 @@ SECRET_PREFIX = "whsec_"  # noqa: S105 - how secrets begin
 
 
 @dataclass(frozen=True, slots=True)
-class Webhook:
-    """A webhook that is from the service."""
+class WebhookMessage:
+    """What a webhook of the service has brought."""
 
     webhook_id: str
     """The same when it is sent again: take each once."""
@@ -40,7 +40,7 @@ def verify_webhook(
     *,
     now: Callable[[], float] = time.time,
     tolerance_seconds: float = TOLERANCE_SECONDS,
-) -> Webhook:
+) -> WebhookMessage:
     """The webhook, if one of `secrets` (`whsec_…`) has signed these very bytes, and lately.
 
     Two secrets are good at once while one takes the place of the other. `body` must be the bytes as they came: JSON
@@ -72,7 +72,7 @@ def verify_webhook(
         raise WebhookRejected(
             "no signature of the webhook is right", "Check the secret, and that the body is as it came"
         )
-    return Webhook(webhook_id, datetime.fromtimestamp(int(sent), UTC), json.loads(body))
+    return WebhookMessage(webhook_id, datetime.fromtimestamp(int(sent), UTC), json.loads(body))
 
 
 def _key(secret: str) -> bytes:

@@ -66,6 +66,11 @@ FINDINGS = (
         "waits for is not traced: the pass of each minute would be 43,200 traces a month while nothing happens",
     ),
     Finding(
+        ("FastLane/Function",),
+        ("Serverless-LambdaDLQ", "Serverless-LambdaTracing"),
+        "The event bus hears of every end, and a rule with dead letters listens; nobody waits for it",
+    ),
+    Finding(
         ("Identity/Users",),
         ("AwsSolutions-COG8",),
         "The plus plan costs for each user; sign-up is closed, and a stage may ask for a second factor",

@@ -18,6 +18,7 @@ from infra.cdk.batch import make_batch
 from infra.cdk.database import make_database
 from infra.cdk.delivery import make_delivery
 from infra.cdk.events import make_dead_letters, make_events
+from infra.cdk.fast_lane import make_fast_lane
 from infra.cdk.functions import API, make_functions, make_token_trigger, read_package
 from infra.cdk.graphql import attach_resolvers, make_graphql
 from infra.cdk.identity import make_identity
@@ -49,16 +50,17 @@ def make_stack(app: App, stage: Stage) -> Stack:
     database = make_database(stack, stage)
     network = make_network(stack, stage)
     batch = make_batch(stack, stage, network, database, storage)
+    fast_lane = make_fast_lane(stack, stage, database, storage)
     identity = make_identity(stack, stage, make_token_trigger(stack, stage, package))
     graphql = make_graphql(stack, stage, identity.pool)
-    settings = make_settings(stack, stage, database, storage, batch, identity, graphql.url)
+    settings = make_settings(stack, stage, database, storage, batch, fast_lane, identity, graphql.url)
     functions = make_functions(
-        stack, stage, package, database, storage, batch, settings, graphql.api.attr_arn, dead_letters
+        stack, stage, package, database, storage, batch, fast_lane, settings, graphql.api.attr_arn, dead_letters
     )
     aliases = functions.alias_by_handler
     attach_resolvers(graphql, aliases[WIRING.graphql.handler])
     rest = make_rest(stack, stage, functions.api_definition, aliases[API])
-    make_events(stack, database, storage, batch, aliases, dead_letters)
+    make_events(stack, database, storage, batch, fast_lane, aliases, dead_letters)
     delivery = make_delivery(stack, stage, package, functions, topic)
     watched = Watched(functions, database, batch, rest, graphql, dead_letters)
     make_monitoring(stack, stage, watched, topic, delivery.alarm_by_handler)

@@ -17,6 +17,7 @@ from constructs import Construct
 from chalicelib.contracts.event_patterns import OUR_SOURCE
 from infra.cdk.batch import Batch
 from infra.cdk.database import Database
+from infra.cdk.fast_lane import FastLane
 from infra.cdk.functions import scope_name
 from infra.cdk.storage import Storage
 from infra.wiring import WIRING, EventRule, Schedule, StreamMapping
@@ -45,6 +46,7 @@ def make_events(
     database: Database,
     storage: Storage,
     batch: Batch,
+    fast_lane: FastLane,
     alias_by_handler: Mapping[str, lambda_.Alias],
     dead_letters: sqs.Queue,
 ) -> None:
@@ -53,6 +55,8 @@ def make_events(
     ours: dict[str, dict[str, Any]] = {
         "aws.s3": {"detail": {"bucket": {"name": [storage.bucket.bucket_name]}}},
         "aws.batch": {"detail": {"jobQueue": [lane.queue.job_queue_arn for lane in batch.lane_by_name.values()]}},
+        # Whatever the version or alias that was invoked, which follows in the name.
+        "lambda": {"detail": {"requestContext": {"functionArn": [{"prefix": fast_lane.function.function_arn}]}}},
         OUR_SOURCE: {"resources": [database.meta.table_name]},
     }
     for rule in WIRING.event_rules:

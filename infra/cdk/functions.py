@@ -23,6 +23,7 @@ from chalicelib.adapters.event_publisher import MUTATION_BY_KIND
 from chalicelib.api import token_trigger
 from infra.cdk.batch import Batch
 from infra.cdk.database import Database
+from infra.cdk.fast_lane import FastLane
 from infra.cdk.grants import allow, arns_of_data
 from infra.cdk.log_groups import make_log_group
 from infra.cdk.permissions import FUNCTIONS, Target
@@ -111,12 +112,14 @@ def make_functions(
     database: Database,
     storage: Storage,
     batch: Batch,
+    fast_lane: FastLane,
     settings: Mapping[str, str],
     graphql_arn: str,
     dead_letters: sqs.Queue,
 ) -> Functions:
     """Every handler of the wiring, and the REST API."""
     arns = arns_of_data(database, storage, stage.import_buckets) | _arns_of_batch(batch)
+    arns[Target.FAST_LANE] = [fast_lane.alias.function_arn]
     arns[Target.PUBLISHING] = [
         f"{graphql_arn}/types/Mutation/fields/{mutation}" for mutation in sorted(MUTATION_BY_KIND.values())
     ]

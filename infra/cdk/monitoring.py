@@ -32,7 +32,7 @@ MINUTES = Duration.minutes
 COMMITTED = "CommittedNanoUsd"
 """What ended work has cost, read from the line that `services/budgets.py` logs of each reservation."""
 SETTLED_LINE = '{ $.message = "reservation settled" && $.committed_nano_usd > 0 }'
-SETTLERS = ("on_batch_state_change", "on_meta_stream", "reconcile")
+SETTLERS = ("on_batch_state_change", "on_invocation_ended", "on_meta_stream", "reconcile")
 """Functions that settle what work has cost; the API does so only for what is deleted."""
 QUERIES: Mapping[str, str] = {
     "errors": "fields @timestamp, location, message, exception | filter level = 'ERROR' | sort @timestamp desc",

@@ -27,6 +27,7 @@ class Target(StrEnum):
     SUBMISSIONS = "queues and job definitions"
     BATCH_JOBS = "jobs of Batch"
     EVENTS = "the default event bus"
+    FAST_LANE = "the function of the fast lane"
     ANY = "actions that take no resource"
     PUBLISHING = "GraphQL mutations that tell subscribers"
 
@@ -61,6 +62,7 @@ _STEPS = (
     _on(Target.RESULTS, *_READ, "dynamodb:PutItem", "dynamodb:ConditionCheckItem"),
     _on(Target.TENANT_OBJECTS, "s3:GetObject", "s3:GetObjectVersion", "s3:PutObject"),
     _on(Target.SUBMISSIONS, "batch:SubmitJob"),
+    _on(Target.FAST_LANE, "lambda:InvokeFunction"),
     _on(Target.BATCH_JOBS, "batch:TerminateJob"),
     _on(Target.ANY, "batch:DescribeJobs"),
 )
@@ -93,6 +95,7 @@ FUNCTIONS: Mapping[str, tuple[Grant, ...]] = {
     "resolve_graphql": (*_STEPS, _LISTS, _UPLOADS, _IMPORTS, _WAKE),
     "on_object_created": (*_STEPS, _UPLOADS),
     "on_batch_state_change": _STEPS,
+    "on_invocation_ended": _STEPS,
     "on_meta_stream": (
         *_STEPS,
         _LISTS,

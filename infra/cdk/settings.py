@@ -7,6 +7,7 @@ from aws_cdk import aws_secretsmanager as secretsmanager
 
 from infra.cdk.batch import Batch
 from infra.cdk.database import Database
+from infra.cdk.fast_lane import FastLane
 from infra.cdk.identity import Identity
 from infra.cdk.stages import QUEUE_SECONDS, Stage
 from infra.cdk.storage import Storage
@@ -21,6 +22,7 @@ def make_settings(
     database: Database,
     storage: Storage,
     batch: Batch,
+    fast_lane: FastLane,
     identity: Identity,
     graphql_url: str,
 ) -> dict[str, str]:
@@ -34,6 +36,7 @@ def make_settings(
         "REELSCAN_GPU_QUEUE": gpu.queue.job_queue_arn,
         "REELSCAN_CPU_JOB_DEFINITION": cpu.definition.job_definition_arn,
         "REELSCAN_GPU_JOB_DEFINITION": gpu.definition.job_definition_arn,
+        "REELSCAN_FAST_FUNCTION": fast_lane.alias.function_arn,
         "REELSCAN_TOKEN_ISSUER": identity.issuer,
         "REELSCAN_TOKEN_CLIENT_IDS": ",".join(client.user_pool_client_id for client in identity.clients),
         "REELSCAN_JWKS_URL": identity.jwks_url,

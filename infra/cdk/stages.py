@@ -46,6 +46,8 @@ class Concurrency:
 
     events: int
     """Each of the functions that EventBridge starts."""
+    fast_lane: int
+    """Short work that is done at once; more waits, and then goes to Batch."""
     schedules: int = 1
     """Each of those that a schedule starts: two passes at once would do the same work twice."""
 
@@ -126,7 +128,7 @@ PROD = Stage(
     requires_mfa=True,
     is_private=False,
     capacity=_LARGE,
-    concurrency=Concurrency(events=50),
+    concurrency=Concurrency(events=50, fast_lane=200),
     log_days=90,
     monthly_budget_usd=500,
     daily_usd=100,
@@ -140,7 +142,7 @@ HARDENED = Stage(
     requires_mfa=True,
     is_private=True,
     capacity=_LARGE,
-    concurrency=Concurrency(events=50),
+    concurrency=Concurrency(events=50, fast_lane=200),
     log_days=365,
     monthly_budget_usd=1000,
     daily_usd=100,

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from infra.local.server import PortInUse
-from infra.local.stack import LocalStack, StackOptions
+from infra.local.stack import FastLaneMode, LocalStack, StackOptions
 from infra.local.state import StateInUse
 
 
@@ -63,6 +63,13 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> StackOptions:
         "--out", type=Path, default=Path("out"), help="folder for local.json and worker logs (default: out)"
     )
     parser.add_argument("--slots", type=int, default=defaults.slots, help="workers at once (default: the cores)")
+    parser.add_argument(
+        "--fast-lane",
+        type=FastLaneMode,
+        choices=list(FastLaneMode),
+        default=defaults.fast_lane,
+        help="how short work is done: by Batch (off), by a function (worker), or by one in Lambda's runtime",
+    )
     parser.add_argument("--models", type=_models, help="folder of further models, as `gpu_batch.compiler add` makes it")
     options = parser.parse_args(arguments)
     return StackOptions(
@@ -71,6 +78,7 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> StackOptions:
         out=options.out,
         slots=options.slots,
         models=options.models,
+        fast_lane=options.fast_lane,
     )
 
 

@@ -32,7 +32,9 @@ OVERRIDABLE = {
 """Settings that the environment of the command, where it has them, decides; with what holds otherwise."""
 
 
-def make_environment(wiring: Wiring, base_url: str, issuer: Issuer, cursor_key: str, cores: int) -> dict[str, str]:
+def make_environment(
+    wiring: Wiring, base_url: str, issuer: Issuer, cursor_key: str, cores: int, *, has_fast_lane: bool
+) -> dict[str, str]:
     """Every setting and credential; `cursor_key` in hex."""
     chosen = {name: os.environ.get(name, value) for name, value in OVERRIDABLE.items()}
     return {
@@ -52,6 +54,7 @@ def make_environment(wiring: Wiring, base_url: str, issuer: Issuer, cursor_key: 
         "REELSCAN_GPU_QUEUE": wiring.gpu.queue,
         "REELSCAN_CPU_JOB_DEFINITION": wiring.cpu.definition.name,
         "REELSCAN_GPU_JOB_DEFINITION": wiring.gpu.definition.name,
+        "REELSCAN_FAST_FUNCTION": wiring.fast.function if has_fast_lane else "",
         "REELSCAN_TOKEN_ISSUER": issuer.url,
         "REELSCAN_TOKEN_CLIENT_IDS": CLIENT_ID,
         "REELSCAN_JWKS_URL": issuer.jwks_url,
@@ -73,6 +76,7 @@ def applied(environment: Mapping[str, str]) -> Iterator[None]:
         "AWS_ENDPOINT_URL_S3",
         "AWS_ENDPOINT_URL_DYNAMODB",
         "AWS_ENDPOINT_URL_BATCH",
+        "AWS_ENDPOINT_URL_LAMBDA",
         "AWS_ENDPOINT_URL_EVENTBRIDGE",
     )
     before = {name: os.environ.get(name) for name in (*environment, *removed)}

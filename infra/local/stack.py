@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -22,11 +23,13 @@ from infra.local.batch_runner import BatchRunner
 from infra.local.dynamodb_front import DynamoDbFront
 from infra.local.eventbridge_api import EventBridgeApi
 from infra.local.events import Delivery, EventBus
+from infra.local.fast_lane import FunctionRunner, Host, LambdaApi, WorkerHost
 from infra.local.front_door import FrontDoor
 from infra.local.functions import Functions
 from infra.local.gateway import Gateway
 from infra.local.issuer import Issuer
 from infra.local.moto_gate import MotoGate
+from infra.local.runtime_api import RuntimeHost
 from infra.local.s3_front import S3Front
 from infra.local.schedules import ScheduleRunner
 from infra.local.server import LocalServer
@@ -42,6 +45,17 @@ HANDLER_GRACE_SECONDS = 10.0
 
 _running = threading.Lock()
 """moto's state and the environment belong to the process: one stack at a time."""
+
+
+class FastLaneMode(StrEnum):
+    """How the stack runs the function of the fast lane."""
+
+    OFF = "off"
+    """Not at all: its work goes to Batch, where no machine must boot here."""
+    WORKER = "worker"
+    """Each invocation is a worker, started as Batch's are."""
+    RUNTIME = "runtime"
+    """As Lambda does: the handler in the runtime of the image, over the Runtime API."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +78,10 @@ class StackOptions:
     worker_grace_seconds: float = 5.0
     """Between SIGTERM and SIGKILL at the end: nobody waits after Ctrl-C as long as Batch does, and leases run out."""
     slots: int = os.cpu_count() or 1
-    """Workers at once."""
+    """Workers at once, in Batch and in the fast lane each."""
+    fast_lane: FastLaneMode = FastLaneMode.OFF
+    function_command: Sequence[str] = (sys.executable, *WIRING.fast.entry_point[1:], *WIRING.fast.command)
+    """What `FastLaneMode.RUNTIME` starts."""
     cores: int = os.cpu_count() or 1
     """Which the workers of a job share; REELSCAN_VCPUS in their environment goes before it."""
     reconcile_seconds: float | None = None
@@ -143,7 +160,12 @@ class LocalStack:
         self.base_url = server.base_url
         self.issuer = Issuer(self.base_url, state.issuer_key_path)
         self.environment = environment.make_environment(
-            wiring, self.base_url, self.issuer, state.cursor_key(), options.slots
+            wiring,
+            self.base_url,
+            self.issuer,
+            state.cursor_key(),
+            options.slots,
+            has_fast_lane=options.fast_lane is not FastLaneMode.OFF,
         )
         self._open.enter_context(environment.applied(self.environment))
 
@@ -163,6 +185,9 @@ class LocalStack:
             start_process=self.workers.start,
             cores=options.cores,
         )
+        self.fast = FunctionRunner(
+            wiring.fast, lambda: self._make_host(worker_environment), options.slots, self.bus.put
+        )
         secret_by_key = {environment.ACCESS_KEY: environment.SECRET_KEY}
         self.graphql = AppSync(wiring.graphql, functions, self.issuer, secret_by_key)
         self._open.callback(self.graphql.close)
@@ -170,6 +195,7 @@ class LocalStack:
             "s3": S3Front(gate, wiring.bucket, secret_by_key, self.bus.put).handle,
             "dynamodb": DynamoDbFront(gate).handle,
             "batch": BatchApi(wiring.lanes, self.batch).handle,
+            "lambda": LambdaApi(wiring.fast, self.fast).handle,
             "events": EventBridgeApi(self.bus.put).handle,
             "appsync": self.graphql.handle_signed,
         }
@@ -183,6 +209,12 @@ class LocalStack:
         self._keep_state(state, gate)
         self._start_triggers(gate, functions, snapshot.pending if snapshot else [])
 
+    def _make_host(self, environment: Mapping[str, str]) -> Host:
+        options, fast = self._options, self._options.wiring.fast
+        if options.fast_lane is FastLaneMode.RUNTIME:
+            return RuntimeHost(fast, options.function_command, environment, self.log_folder)
+        return WorkerHost(fast, options.worker_command, environment, self.log_folder, self.workers.start)
+
     def _restore(self, state: StateFolder) -> Snapshot | None:
         snapshot = state.load()
         if snapshot is not None:
@@ -192,7 +224,7 @@ class LocalStack:
     def _keep_state(self, state: StateFolder, gate: MotoGate) -> None:
         if self._options.state is None:
             return
-        saver = StateSaver(state, self.bus.pending)
+        saver = StateSaver(state, lambda: [*self.bus.pending(), *self.fast.pending()])
         gate.on_change(saver.notify)
         saver.start()
         self._open.callback(saver.stop)
@@ -203,7 +235,11 @@ class LocalStack:
         self.workers.warm_up()
         self.batch.start()
         self._open.callback(self.batch.stop, options.worker_grace_seconds)
-        self.bus.resume(pending)
+        self.fast.start()
+        self._open.callback(self.fast.stop, options.worker_grace_seconds)
+        function = wiring.fast.function
+        self.fast.resume(delivery for delivery in pending if delivery.handler == function)
+        self.bus.resume(delivery for delivery in pending if delivery.handler != function)
         self.bus.start()
         self._open.callback(self.bus.stop, HANDLER_GRACE_SECONDS)
         streams = {mapping.table: SharedStream(mapping.table) for mapping in wiring.streams}

@@ -528,4 +528,6 @@ ROUTES = [
     Route("GET", "/health", 200, {"status", "version"}, is_public=True),
     Route("GET", "/openapi.json", 200, is_public=True),
     Route("GET", "/docs", 200, is_public=True),
+    Route("GET", "/docs/rapidoc.js", 200, is_public=True),
+    Route("GET", "/docs/errors/{code}", 200, is_public=True),
 ]

@@ -21,7 +21,7 @@ from chalicelib.domain.schedules import Rate, RateUnit
 from chalicelib.domain.units import UnitKind, UnitState
 from chalicelib.domain.videos import Source, Video, VideoState
 from chalicelib.services.dispatch import owner_of
-from tests.api.routes import MANIFEST
+from tests.api.routes import MANIFEST, Route
 from tests.api.service import ACME, Service
 from tests.contracts.block_makers import make_block
 from tests.fakes.campaign_makers import make_campaign, make_plan, make_run, make_target
@@ -40,6 +40,8 @@ from tests.fakes.makers import (
     make_unit,
 )
 
+NEVER_VIDEO = "vid_7ZZZZZZZZZZZZZZZZZZZZZZZZZ"
+NEVER_JOB = "job_7ZZZZZZZZZZZZZZZZZZZZZZZZZ"
 SEGMENTS = 3
 TICKS = 2000
 DIGEST = "ab" * 32
@@ -73,7 +75,31 @@ class Seeded:
             "name": "people",
             "number": "1",
             "alias": "prod",
+            "code": "NOT_FOUND",
         }
+
+
+def seed_for(service: Service, route: Route) -> Seeded:
+    """A thing of the tenant `acme` that the route could act on."""
+    if "/upload" in route.path:
+        return Seeded(seed_upload_in_parts(service), NEVER_JOB)
+    if "export_id" in route.path:
+        return seed_export(service)
+    if "/models/" in route.path:
+        seed_model(service, name="people")
+        return Seeded(NEVER_VIDEO, NEVER_JOB)
+    if "{alias}" in route.path:
+        return seed_versions(service)
+    if "/campaigns" in route.path:
+        is_paused = route.path.endswith("/resume")
+        return seed_campaign(service, state=CampaignState.PAUSED if is_paused else CampaignState.ACTIVE)
+    if "/webhooks" in route.path:
+        return seed_webhook(service)
+    if "/pipelines" in route.path:
+        seed_pipeline(service)
+        return Seeded(NEVER_VIDEO, NEVER_JOB)
+    state = {"cancel": JobState.RUNNING, "retry": JobState.PARTIAL}.get(route.path.rpartition("/")[2])
+    return seed_job(service, state=state or JobState.SUCCEEDED, failed=(1,) if state is JobState.PARTIAL else ())
 
 
 def seed_campaign(service: Service, tenant: TenantId = ACME, state: CampaignState = CampaignState.ACTIVE) -> Seeded:

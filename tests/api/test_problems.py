@@ -41,7 +41,7 @@ def test_without_a_token_nothing_is_answered(route: Route) -> None:
     path = route.path.format(**Seeded("vid_1", "job_1").path_values)
     answer = Service().call(route.method, path, route.body, token=None)
     assert answer.json == {
-        "type": "urn:reelscan:problem:UNAUTHENTICATED",
+        "type": "/docs/errors/UNAUTHENTICATED",
         "title": "A valid access token is required",
         "status": 401,
         "detail": "the request has no bearer token",
@@ -55,7 +55,8 @@ def test_without_a_token_nothing_is_answered(route: Route) -> None:
 
 @pytest.mark.parametrize("route", [route for route in ROUTES if route.is_public], ids=str)
 def test_the_public_routes_are_answered_without_a_token(route: Route) -> None:
-    assert Service().call(route.method, route.path, token=None).status == 200
+    path = route.path.format(code="NOT_FOUND")
+    assert Service().call(route.method, path, token=None).status == 200
 
 
 def test_health_needs_nothing_of_the_deployment() -> None:
@@ -93,7 +94,7 @@ def test_every_kind_of_error_has_its_status(error: DomainError, status: int) -> 
     assert answer.status == status
     assert answer.headers["content-type"] == "application/problem+json"
     assert answer.json == {
-        "type": f"urn:reelscan:problem:{error.failure.code}",
+        "type": f"/docs/errors/{error.failure.code}",
         "title": error.failure.title,
         "status": status,
         "detail": "why",

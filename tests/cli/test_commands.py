@@ -172,7 +172,8 @@ def test_a_token_that_is_refused_is_not_kept(shell: Shell, fake: FakeService, tm
 
 
 def test_the_doctor_finds_what_is_wrong(ready: Shell, fake: FakeService) -> None:
-    assert ready.run("doctor").exit_code == 0
+    ended = ready.run("doctor", "--quiet")
+    assert (ended.exit_code, ended.out) == (1, "models\n"), "there are none"
     fake.problem = {"status": 401, **ERROR, "code": "UNAUTHENTICATED"}
     ended = ready.run("doctor")
     assert (ended.exit_code, "reelscan login" in ended.out) == (1, True)

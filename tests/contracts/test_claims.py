@@ -13,7 +13,7 @@ from chalicelib.contracts import claims, outcomes
 from chalicelib.contracts.attribute_values import item_from_wire
 from chalicelib.contracts.claims import UnitKey
 from chalicelib.domain.jobs import JobState
-from chalicelib.domain.units import Unit, UnitKind, UnitState
+from chalicelib.domain.units import Lane, Unit, UnitKind, UnitState
 
 SEGMENT = UnitKey("acme#job_1", UnitKind.SEGMENT, 3)
 SEEN = Unit(UnitKind.SEGMENT, 3, UnitState.CLAIMED, attempt=2, fence="fnc_old")
@@ -81,11 +81,15 @@ def test_the_holder_writes_only_while_the_claim_is_its_own(name: str) -> None:
 def outside_writes() -> dict[str, dict[str, Any]]:
     """What the service writes to a unit that it has seen."""
     return {
-        "requeue": claims.requeue("meta", SEGMENT, SEEN, submission="sub_2", child=1, blame=0, failure=None),
+        "requeue": claims.requeue(
+            "meta", SEGMENT, SEEN, submission="sub_2", child=1, lane=Lane.CPU, blame=0, failure=None
+        ),
         "cancel": claims.end_from_outside(
             "meta", SEGMENT, SEEN, state=UnitState.CANCELLED, fence="fnc_new", failure=None
         )[0]["Update"],
-        "reopen": claims.reopen("meta", SEGMENT, SEEN, submission="retry-7", child=1, attempts=3)[0]["Update"],
+        "reopen": claims.reopen("meta", SEGMENT, SEEN, submission="retry-7", child=1, lane=Lane.CPU, attempts=3)[0][
+            "Update"
+        ],
     }
 
 
@@ -109,7 +113,9 @@ def test_a_drained_attempt_is_given_back(refund: int) -> None:
 
 @pytest.mark.parametrize("blame", [0, 1])
 def test_a_child_that_died_before_its_claim_costs_an_attempt_all_the_same(blame: int) -> None:
-    request = claims.requeue("meta", SEGMENT, SEEN, submission="sub_2", child=1, blame=blame, failure=FAILURE)
+    request = claims.requeue(
+        "meta", SEGMENT, SEEN, submission="sub_2", child=1, lane=Lane.CPU, blame=blame, failure=FAILURE
+    )
     assert values(request)[":attempt"] == 2 + blame
 
 
@@ -141,7 +147,7 @@ def test_a_segment_that_fails_leaves_a_failed_marker(by: str) -> None:
 
 
 def test_a_segment_that_is_opened_again_swaps_its_markers() -> None:
-    _, opened, failed = claims.reopen("meta", SEGMENT, SEEN, submission="retry-7", child=1, attempts=3)
+    _, opened, failed = claims.reopen("meta", SEGMENT, SEEN, submission="retry-7", child=1, lane=Lane.CPU, attempts=3)
     assert item_from_wire(opened["Put"]["Item"]) == {"pk": "acme#job_1", "sk": "OPEN#00003", "kind": "OPEN"}
     assert item_from_wire(failed["Delete"]["Key"]) == {"pk": "acme#job_1", "sk": "FAILED#00003"}
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from chalicelib.domain.budgets import Ledger, Price, nano_usd, text_of
 from chalicelib.domain.costs import (
+    BUSY,
     VCPUS_BY_LANE,
     Effort,
     Quote,
@@ -77,7 +78,7 @@ def test_machines_boot_no_longer_than_they_work_unless_there_is_one(
 ) -> None:
     work = replace(a_work(), lane=lane, segments=segments, frames_decoded=seconds, models=(), pixels=10**9)
     effort = effort_of_segments(work, Rates())
-    busy = effort.gpu_seconds or effort.vcpu_seconds / VCPUS_BY_LANE[lane]
+    busy = effort.gpu_seconds + effort.fast_seconds + effort.vcpu_seconds / VCPUS_BY_LANE[lane]
     children = choose_children(work, Rates(), boot_seconds=boot, max_children=most)
     assert 1 <= children <= min(segments, most)
     assert children == 1 or children * boot <= busy
@@ -177,6 +178,27 @@ def test_what_a_job_took_is_what_the_next_like_it_is_quoted() -> None:
     finish = rates.get("start:finish") + work.frames * rates.get("finish")
     assert started + effort_of_segments(work, rates).cpu_seconds == pytest.approx(20.0)
     assert finish == pytest.approx(2.0)
+
+
+def test_a_second_of_the_fast_lane_is_its_memory_of_lambda_whatever_the_market() -> None:
+    prices = [price(Effort(fast_seconds=1.0), UNITS, is_spot=is_spot).workers for is_spot in (True, False)]
+    assert prices == [UNITS.lambda_gb_second * WIRING.fast.memory_mib // 1024] * 2
+
+
+def test_the_same_work_takes_as_long_in_the_fast_lane_as_on_the_cpu_lane_of_one_machine() -> None:
+    work = a_work().on_lane(Lane.FAST, children=1)
+    fast, slow = (effort_of_segments(work.on_lane(lane, 1), Rates()) for lane in (Lane.FAST, Lane.CPU))
+    assert fast.cpu_seconds == slow.cpu_seconds
+    assert fast.fast_seconds * VCPUS_BY_LANE[Lane.CPU] == pytest.approx(slow.vcpu_seconds)
+    assert (fast.vcpu_seconds, slow.fast_seconds) == (0.0, 0.0)
+
+
+def test_a_receipt_of_the_fast_lane_is_what_its_seconds_cost() -> None:
+    quote = replace(a_quote(), lane=Lane.FAST, finish_lane=Lane.FAST)
+    alone = actual_parts(quote, JobUsage(Usage(), Usage(cpu=1.5)))
+    assert alone.workers == 1.5 * UNITS.lambda_gb_second * 4
+    both = actual_parts(quote, JobUsage(Usage(cpu=3.0, start=1.2), Usage(cpu=1.5)))
+    assert both.workers - alone.workers == pytest.approx((1.2 + 1.8 / BUSY / 2) * UNITS.lambda_gb_second * 4, abs=1)
 
 
 def test_every_part_is_rounded_up() -> None:

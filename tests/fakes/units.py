@@ -12,7 +12,7 @@ from chalicelib.domain.ids import SubmissionId
 from chalicelib.domain.media import Pts
 from chalicelib.domain.segments import Segment
 from chalicelib.domain.side_steps import SideStep, StepName
-from chalicelib.domain.units import SIDE_KINDS, Unit, UnitKind, UnitState
+from chalicelib.domain.units import SIDE_KINDS, Lane, Unit, UnitKind, UnitState
 from chalicelib.services.ports import Owner
 from tests.fakes.memory import Memory, UnitName
 
@@ -60,7 +60,15 @@ class FakeUnitStore:
         return len(self.list_open(owner)), len(failed)
 
     def requeue(
-        self, owner: Owner, seen: Unit, *, submission: SubmissionId, child: int, blame: int, failure: Failure | None
+        self,
+        owner: Owner,
+        seen: Unit,
+        *,
+        submission: SubmissionId,
+        child: int,
+        lane: Lane,
+        blame: int,
+        failure: Failure | None,
     ) -> bool:
         if not self._is_as_seen(owner, seen):
             return False
@@ -72,6 +80,7 @@ class FakeUnitStore:
             lease_until=0.0,
             submission=submission,
             child=child,
+            lane=lane,
             failure=failure,
         )
         return True
@@ -84,7 +93,9 @@ class FakeUnitStore:
         self._memory.side_step_ended(owner, ended)
         return True
 
-    def reopen(self, owner: Owner, *, submission: SubmissionId, children: int, attempts: int) -> Sequence[int]:
+    def reopen(
+        self, owner: Owner, *, submission: SubmissionId, children: int, lane: Lane, attempts: int
+    ) -> Sequence[int]:
         reopened = [
             unit for unit in self._segment_units(owner) if not unit.is_terminal or unit.state is UnitState.FAILED
         ]
@@ -99,6 +110,7 @@ class FakeUnitStore:
                 lease_until=0.0,
                 submission=submission,
                 child=position % children,
+                lane=lane,
                 failure=None,
             )
         return [unit.index for unit in reopened]

@@ -104,7 +104,7 @@ class Sweep:
 
 
 @contextmanager
-def a_sweep() -> Iterator[Sweep]:
+def a_sweep(*, has_fast_lane: bool = False) -> Iterator[Sweep]:
     """A sweep, and what it stands on, until the block ends."""
-    with a_rig() as rig:
+    with a_rig(has_fast_lane=has_fast_lane) as rig:
         yield Sweep(rig)

@@ -229,6 +229,7 @@ _THROTTLED = {
     "dynamodb": "ProvisionedThroughputExceededException",
     "s3": "SlowDown",
     "batch": "TooManyRequestsException",
+    "lambda": "TooManyRequestsException",
 }
 
 

@@ -30,6 +30,7 @@ from chalicelib.adapters.table import Table
 from chalicelib.contracts import object_keys
 from chalicelib.domain.ids import JobId, TenantId
 from chalicelib.domain.jobs import Job, JobState
+from chalicelib.domain.lanes import FAST_GONE_SECONDS
 from chalicelib.services.ports import Claims
 from chalicelib.settings import read_settings
 from gpu_batch.aws import Cloud
@@ -39,6 +40,7 @@ from infra.local.bootstrap import create_resources
 from infra.local.dynamodb_front import DynamoDbFront
 from infra.local.environment import ACCESS_KEY, SECRET_KEY, applied
 from infra.local.events import REGION
+from infra.local.fast_lane import LambdaApi
 from infra.local.functions import Functions
 from infra.local.gateway import Gateway
 from infra.local.moto_gate import MotoGate
@@ -46,7 +48,7 @@ from infra.local.s3_front import S3Front
 from infra.wiring import WIRING
 from tests.fakes.system import FakeClock, FakeTokenVerifier, SequentialIds
 from tests.faults.deliveries import Deliveries, EventPlan
-from tests.faults.machines import Machines
+from tests.faults.machines import Invocations, Machines
 from tests.faults.toys import toy_clip, toy_model
 from tests.faults.wire import Died, Plan, Wire, connected
 
@@ -55,6 +57,8 @@ URL = "http://127.0.0.1"
 RECONCILE_SECONDS = 60
 ROUNDS = 20
 """Of the schedule: a job that has not ended after so many is stuck."""
+FAST_ROUNDS = ROUNDS + FAST_GONE_SECONDS // RECONCILE_SECONDS
+"""Where there is a fast lane: what became of an invocation that died unheard, nobody can say before its time."""
 STALL_ROUNDS = 5
 SUCCEEDED = {"S": JobState.SUCCEEDED}
 CLIENT_TRIES = 4
@@ -108,6 +112,7 @@ class World:
 
     def __init__(self, rig: Rig, plan: EventPlan | None, *, has_events: bool, first: Job | None) -> None:
         gate, self.wire = rig.gate, rig.wire
+        self.has_fast_lane = rig.ports.limits.has_fast_lane
         self.first = first
         """A job that succeeded before this run, which then is about a second one like it."""
         self.clock = FakeClock()
@@ -116,11 +121,13 @@ class World:
         functions = Functions(app_module, WIRING.handlers)
         self.deliveries = Deliveries(functions, self.wire, plan, are_lost=not has_events)
         self.machines = Machines(self.wire, self.deliveries, rig.cloud)
+        self.invocations = Invocations(self.wire, self.deliveries, rig.cloud)
         self.s3 = S3Front(gate, WIRING.bucket, {ACCESS_KEY: SECRET_KEY}, self.deliveries.put)
         self.wire.handle_by_service = {
             "dynamodb": DynamoDbFront(gate).handle,
             "s3": self.s3.handle,
             "batch": BatchApi(WIRING.lanes, self.machines).handle,
+            "lambda": LambdaApi(WIRING.fast, self.invocations).handle,
         }
         self.wire.world_goes_on = self.go_on
         tokens = FakeTokenVerifier()
@@ -138,7 +145,7 @@ class World:
         job_id = JobId(created["job"]["job_id"])
         self.settle()
         rounds = 0
-        while rounds < ROUNDS and self._is_anything_due():
+        while rounds < self.rounds and self._is_anything_due():
             # Once the job is over, what is left waits for an upload that never comes: its request was never answered.
             is_over = self._job(job_id).is_terminal
             self.pass_time(self.ports.limits.upload_seconds if is_over else RECONCILE_SECONDS)
@@ -150,7 +157,7 @@ class World:
 
     def settle(self) -> None:
         """Deliver and run until nothing is left to do; no time passes."""
-        while self.deliveries.deliver_next() or self.machines.run_next():
+        while self.deliveries.deliver_next() or self.machines.run_next() or self.invocations.run_next():
             pass
         if self._succeeded_at is None and any(image.get("state") == SUCCEEDED for image in self.deliveries.images):
             self._succeeded_at = self.clock.now()
@@ -160,6 +167,11 @@ class World:
         self.settle()
         for _ in range(STALL_ROUNDS if for_long else 1):
             self.pass_time(RECONCILE_SECONDS)
+
+    @property
+    def rounds(self) -> int:
+        """Of the schedule, in which all must be over."""
+        return FAST_ROUNDS if self.has_fast_lane else ROUNDS
 
     @property
     def processes(self) -> set[str]:
@@ -271,10 +283,11 @@ class Rig:
 
 
 @contextmanager
-def a_rig() -> Iterator[Rig]:
+def a_rig(*, has_fast_lane: bool = False) -> Iterator[Rig]:
     """moto's state, the environment and boto3's default session are this block's until it ends."""
     with ExitStack() as stack:
-        stack.enter_context(applied(ENVIRONMENT))
+        fast = {"REELSCAN_FAST_FUNCTION": WIRING.fast.function if has_fast_lane else ""}
+        stack.enter_context(applied(ENVIRONMENT | fast))
         moto_patches.reset()
         stack.callback(moto_patches.reset)
         wire = Wire()

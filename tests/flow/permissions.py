@@ -45,7 +45,9 @@ TARGET_BY_ACTION = {
     "batch:DescribeJobs": Target.ANY,
     "batch:TerminateJob": Target.BATCH_JOBS,
     "events:PutEvents": Target.EVENTS,
+    "lambda:Invoke": Target.FAST_LANE,
 }
+ACTION_BY_OPERATION = {"lambda:Invoke": "lambda:InvokeFunction"}
 
 Use = tuple[str, Target, str]
 """A handler, a target, an action."""
@@ -110,7 +112,7 @@ def _actions(service: str, operation: str, params: Mapping[str, Any]) -> Iterato
         yield target, ACTIONS_BY_S3_OPERATION[operation]
     else:
         action = f"{service}:{operation}"
-        yield TARGET_BY_ACTION[action], action
+        yield TARGET_BY_ACTION[action], ACTION_BY_OPERATION.get(action, action)
 
 
 def _table_actions(operation: str, params: Mapping[str, Any]) -> Iterator[tuple[Target, str]]:

@@ -48,11 +48,12 @@ class Template:
         return name
 
     def aliases(self) -> dict[str, str]:
-        """Handler by the logical id of its alias."""
+        """Handler by the logical id of its alias; the function that is an image has none."""
         functions = self.of_type("AWS::Lambda::Function")
         return {
             name: functions[alias["FunctionName"]["Ref"]]["Handler"]
             for name, alias in self.of_type("AWS::Lambda::Alias").items()
+            if "Handler" in functions[alias["FunctionName"]["Ref"]]
         }
 
     def statements(self, role: str) -> list[Properties]:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from typing import Any
 
+from chalicelib.domain.costs import VCPUS_BY_LANE
+from chalicelib.domain.units import Lane
 from chalicelib.settings import read_settings
 from infra.wiring import WIRING
 from tests.infra.templates import ROOT, Template, every_stage, text_of
@@ -87,6 +90,8 @@ GIVEN_OTHERWISE = {
     # By whoever submits the job, and by the image that has engines.
     "REELSCAN_ORDER",
     "REELSCAN_ENGINES",
+    # By the handler of the fast lane.
+    "REELSCAN_WORKER",
 }
 
 
@@ -97,6 +102,53 @@ def test_every_worker_finds_what_it_reads(template: Template) -> None:
 
         assert {name for name in found if name.startswith("REELSCAN_")} == names_that_workers_read() - GIVEN_OTHERWISE
         assert found["AWS_DEFAULT_REGION"] == "${AWS::Region}"
+
+
+@every_stage
+def test_the_fast_lane_finds_what_a_worker_reads(template: Template) -> None:
+    found = fast_lane(template)["Environment"]["Variables"]
+
+    assert found.keys() == names_that_workers_read() - GIVEN_OTHERWISE
+    # Lambda gives a vCPU for every 1,769 MB, and takes no variable that names its region.
+    assert int(found["REELSCAN_VCPUS"]) == VCPUS_BY_LANE[Lane.FAST] <= fast_lane(template)["MemorySize"] / 1769 + 0.5
+
+
+def fast_lane(template: Template) -> dict[str, Any]:
+    """The one function that is an image."""
+    (found,) = (
+        dict(one) for one in template.of_type("AWS::Lambda::Function").values() if one.get("PackageType") == "Image"
+    )
+    return found
+
+
+@every_stage
+def test_the_fast_lane_is_as_the_wiring_has_it(template: Template) -> None:
+    found, wired = fast_lane(template), WIRING.fast
+
+    assert (found["MemorySize"], found["Timeout"]) == (wired.memory_mib, wired.timeout_seconds)
+    assert found["EphemeralStorage"] == {"Size": wired.scratch_mib}
+    assert found["ImageConfig"] == {"EntryPoint": list(wired.entry_point), "Command": list(wired.command)}
+    assert read_settings(environment_of(template, "app.app")).fast_function == f"${{{fast_alias(template)}}}"
+
+
+def fast_alias(template: Template) -> str:
+    """The logical id of its alias."""
+    (name,) = template.of_type("AWS::Lambda::Alias").keys() - template.aliases().keys()
+    return name
+
+
+@every_stage
+def test_lambda_tells_the_bus_of_every_end_of_the_fast_lane_and_repeats_nothing(template: Template) -> None:
+    (found,) = (
+        one
+        for one in template.of_type("AWS::Lambda::EventInvokeConfig").values()
+        if fast_alias(template) in text_of(one["Qualifier"])
+    )
+
+    assert found["MaximumRetryAttempts"] == WIRING.fast.retry_attempts == 0
+    assert found["MaximumEventAgeInSeconds"] == WIRING.fast.event_age_seconds
+    for end in ("OnSuccess", "OnFailure"):
+        assert text_of(found["DestinationConfig"][end]["Destination"]).endswith(":event-bus/default")
 
 
 @every_stage

@@ -163,6 +163,7 @@ def test_a_handler_cannot_change_the_event_of_its_next_attempt() -> None:
         on_batch_state_change = on_meta_stream = on_job_event = reconcile = resolve_graphql = staticmethod(
             lambda *_: None
         )
+        on_invocation_ended = on_batch_state_change
         on_webhook_due = wake_webhooks = on_job_event
 
         @staticmethod

@@ -35,6 +35,7 @@ class ToyApp:
     app: Chalice = field(default_factory=lambda: make_chalice())
     objects: queue.Queue[Any] = field(default_factory=queue.Queue)
     batch: queue.Queue[Any] = field(default_factory=queue.Queue)
+    invocations: queue.Queue[Any] = field(default_factory=queue.Queue)
     streams: queue.Queue[Any] = field(default_factory=queue.Queue)
     events: queue.Queue[Any] = field(default_factory=queue.Queue)
     ticks: queue.Queue[Any] = field(default_factory=queue.Queue)
@@ -50,6 +51,9 @@ class ToyApp:
 
     def on_batch_state_change(self, event: Any, context: Any) -> None:
         self.batch.put(event)
+
+    def on_invocation_ended(self, event: Any, context: Any) -> None:
+        self.invocations.put(event)
 
     def on_meta_stream(self, event: Any, context: Any) -> None:
         self.streams.put(event)

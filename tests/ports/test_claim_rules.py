@@ -8,7 +8,7 @@ import pytest
 
 from chalicelib.contracts.claims import CLOCK_SKEW_SECONDS
 from chalicelib.domain.ids import SubmissionId
-from chalicelib.domain.units import MAX_ATTEMPTS, Unit, UnitKind, UnitState
+from chalicelib.domain.units import MAX_ATTEMPTS, Lane, Unit, UnitKind, UnitState
 from tests.ports.claim_sides import LEASE_SECONDS, Sides, SidesInMemory, SidesOnAws
 from tests.ports.deployments import EveryReplyLost
 
@@ -47,7 +47,7 @@ def stored(sides: Sides) -> Unit:
 
 def requeue(sides: Sides) -> bool:
     return sides.units.requeue(
-        sides.owner, stored(sides), submission=SubmissionId("sub_2"), child=0, blame=0, failure=None
+        sides.owner, stored(sides), submission=SubmissionId("sub_2"), child=0, lane=Lane.CPU, blame=0, failure=None
     )
 
 
@@ -175,5 +175,7 @@ def test_the_service_does_not_end_what_was_committed_since_it_looked(sides: Side
 def test_the_service_does_not_requeue_what_was_claimed_since_it_looked(sides: Sides) -> None:
     seen = stored(sides)
     sides.claim("batch-1")
-    requeued = sides.units.requeue(sides.owner, seen, submission=SubmissionId("sub_2"), child=0, blame=0, failure=None)
+    requeued = sides.units.requeue(
+        sides.owner, seen, submission=SubmissionId("sub_2"), child=0, lane=Lane.CPU, blame=0, failure=None
+    )
     assert (requeued, stored(sides).claimed_by) == (False, "batch-1")

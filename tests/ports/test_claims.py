@@ -13,7 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from chalicelib.contracts.claims import CLOCK_SKEW_SECONDS
 from chalicelib.domain.ids import SubmissionId
-from chalicelib.domain.units import Unit, UnitKind, UnitState
+from chalicelib.domain.units import Lane, Unit, UnitKind, UnitState
 from tests.ports.claim_sides import LEASE_SECONDS, Sides, SidesInMemory, SidesOnAws
 from tests.ports.deployments import EveryReplyLost
 
@@ -119,7 +119,7 @@ class ClaimProtocol(RuleBasedStateMachine):
         blame = int(wants_blame and not self.seen.is_exhausted(1))
         submission = SubmissionId(self.new_name("sub"))
         is_done = self.sides.units.requeue(
-            self.sides.owner, self.seen, submission=submission, child=1, blame=blame, failure=None
+            self.sides.owner, self.seen, submission=submission, child=1, lane=Lane.CPU, blame=blame, failure=None
         )
         assert is_done == self.is_as_seen()
         if is_done:
@@ -131,6 +131,7 @@ class ClaimProtocol(RuleBasedStateMachine):
                 lease_until=0.0,
                 submission=submission,
                 child=1,
+                lane=Lane.CPU,
             )
             self.holder = None
 
@@ -148,7 +149,7 @@ class ClaimProtocol(RuleBasedStateMachine):
     @rule()
     def service_retries(self) -> None:
         submission = SubmissionId(self.new_name("retry"))
-        self.sides.units.reopen(self.sides.owner, submission=submission, children=1, attempts=3)
+        self.sides.units.reopen(self.sides.owner, submission=submission, children=1, lane=Lane.CPU, attempts=3)
         if self.expected.state in (UnitState.FAILED, UnitState.OPEN):
             self.expected = replace(
                 self.expected,

@@ -33,7 +33,7 @@ def end(ports: Ports, owner: Owner, unit: Unit, state: UnitState) -> bool:
 
 
 def requeue(ports: Ports, owner: Owner, unit: Unit, blame: int = 0) -> bool:
-    return ports.units.requeue(owner, unit, submission=ANOTHER, child=3, blame=blame, failure=A_FAILURE)
+    return ports.units.requeue(owner, unit, submission=ANOTHER, child=3, lane=Lane.CPU, blame=blame, failure=A_FAILURE)
 
 
 def test_what_was_added_is_what_is_read(ports: Ports, owner: Owner) -> None:
@@ -190,7 +190,7 @@ def test_reopening_takes_the_failed_and_the_open_and_no_others(ports: Ports, own
     end(ports, owner, units[1], UnitState.FAILED)
     end(ports, owner, units[2], UnitState.CANCELLED)
     end(ports, owner, units[4], UnitState.FAILED)
-    indices = ports.units.reopen(owner, submission=ANOTHER, children=2, attempts=3)
+    indices = ports.units.reopen(owner, submission=ANOTHER, children=2, lane=Lane.CPU, attempts=3)
     assert (list(indices), ports.units.count(owner)) == ([0, 1, 3, 4], (4, 0))
 
 
@@ -198,7 +198,7 @@ def test_a_reopened_segment_has_attempts_left_and_no_past(ports: Ports, owner: O
     unit = make_unit(attempt=3, attempts_allowed=3)
     ports.units.add_segments(owner, [(make_segment(0), unit)])
     end(ports, owner, unit, UnitState.FAILED)
-    ports.units.reopen(owner, submission=ANOTHER, children=2, attempts=MAX_ATTEMPTS)
+    ports.units.reopen(owner, submission=ANOTHER, children=2, lane=Lane.CPU, attempts=MAX_ATTEMPTS)
     expected = replace(unit, attempts_allowed=6, submission=ANOTHER)
     assert list(ports.units.list_segments(owner, -1, 10)) == [(make_segment(0), expected)]
 
@@ -206,14 +206,14 @@ def test_a_reopened_segment_has_attempts_left_and_no_past(ports: Ports, owner: O
 def test_reopened_segments_are_dealt_out_in_turn(ports: Ports, owner: Owner) -> None:
     for unit in add(ports, owner, 5):
         end(ports, owner, unit, UnitState.FAILED)
-    ports.units.reopen(owner, submission=ANOTHER, children=2, attempts=1)
+    ports.units.reopen(owner, submission=ANOTHER, children=2, lane=Lane.CPU, attempts=1)
     assert [unit.child for unit in ports.units.list_open(owner)] == [0, 1, 0, 1, 0]
 
 
 def test_a_claimed_segment_keeps_its_claim_when_others_are_reopened(ports: Ports, owner: Owner) -> None:
     claimed = make_unit(state=UnitState.CLAIMED, fence="f", attempt=1, lease_until=9.0)
     ports.units.add_segments(owner, [(make_segment(0), claimed)])
-    ports.units.reopen(owner, submission=ANOTHER, children=1, attempts=3)
+    ports.units.reopen(owner, submission=ANOTHER, children=1, lane=Lane.CPU, attempts=3)
     assert ports.units.get(owner, UnitKind.SEGMENT, 0) == claimed
 
 

@@ -107,6 +107,7 @@ class FakeService:
     problem: Json | None = None
     """Answer of every route but /health, instead of the usual one."""
     video_state: str = "READY"
+    segments: list[Json] = field(default_factory=list)
     requests: list[Request] = field(default_factory=list)
     parts: dict[int, bytes] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -148,6 +149,10 @@ class FakeService:
             case "GET", "/jobs/job_1":
                 job = self.jobs.pop(0) if len(self.jobs) > 1 else self.jobs[0]
                 return 200, {"Retry-After": "0"}, {"job": job}
+            case "GET", "/models":
+                return 200, {}, {"items": [], "next_cursor": None}
+            case "GET", "/jobs/job_1/segments":
+                return 200, {}, {"items": self.segments, "next_cursor": None}
             case "GET", "/jobs/job_1/detections":
                 page = int(request.query.get("cursor", "0"))
                 last = page == len(self.detection_pages) - 1

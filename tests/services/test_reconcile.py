@@ -10,7 +10,7 @@ from chalicelib.domain.budgets import FREE
 from chalicelib.domain.errors import ErrorCode
 from chalicelib.domain.ids import SubmissionId
 from chalicelib.domain.jobs import Job, JobState
-from chalicelib.domain.units import UnitKind, UnitState
+from chalicelib.domain.units import Lane, UnitKind, UnitState
 from chalicelib.domain.videos import VideoState
 from chalicelib.services.dispatch import owner_of, record_submission
 from chalicelib.services.jobs import start_job
@@ -66,7 +66,7 @@ def test_a_submission_that_was_never_sent_is_sent() -> None:
     owner = owner_of(job)
     unit = world.unit(job, 0)
     submission_id = SubmissionId("late")
-    world.ports.units.requeue(owner, unit, submission=submission_id, child=0, blame=0, failure=None)
+    world.ports.units.requeue(owner, unit, submission=submission_id, child=0, lane=Lane.CPU, blame=0, failure=None)
     record_submission(world.ports, owner, OrderKind.ANALYZE, submission_id, ((0,),), unit.lane, price=FREE)
     world.tick()
     stored = world.ports.submissions.get(owner, submission_id)
@@ -79,7 +79,7 @@ def test_a_submission_that_is_just_being_sent_is_not_sent_again() -> None:
     job = world.running(cells=4)
     owner, unit = owner_of(job), world.unit(job, 0)
     submission_id = SubmissionId("late")
-    world.ports.units.requeue(owner, unit, submission=submission_id, child=0, blame=0, failure=None)
+    world.ports.units.requeue(owner, unit, submission=submission_id, child=0, lane=Lane.CPU, blame=0, failure=None)
     world.fakes.clock.advance(50)
     record_submission(world.ports, owner, OrderKind.ANALYZE, submission_id, ((0,),), unit.lane, price=FREE)
     world.tick(10)

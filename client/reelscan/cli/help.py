@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -46,7 +47,7 @@ def _page(command: Any, ctx: Any) -> str:
     console = Console(
         file=out, width=max(NARROW, min(columns, WIDE)), force_terminal=sys.stdout.isatty(), highlight=False
     )
-    usage = " ".join(command.collect_usage_pieces(ctx))
+    usage = re.sub(r"[{}]", "", " ".join(command.collect_usage_pieces(ctx)))
     console.print()
     console.print(Text.assemble((" Usage  ", "bold"), (ctx.command_path, "bold cyan"), f" {usage}"))
     console.print()
@@ -76,7 +77,9 @@ def _sections(command: Any, ctx: Any) -> Iterator[tuple[str, list[tuple[str, str
 
 def _records(command: Any, ctx: Any, kind: str) -> list[tuple[str, str]]:
     found = [parameter for parameter in command.get_params(ctx) if parameter.param_type_name == kind]
-    return [record for parameter in found if (record := parameter.get_help_record(ctx))]
+    records = [record for parameter in found if (record := parameter.get_help_record(ctx))]
+    # The type of an argument says nothing to a person, that of an option little.
+    return [(re.sub(r" <[^>]+>", "" if kind == "argument" else " TEXT", name), text) for name, text in records]
 
 
 def _commands(group: TyperGroup, ctx: Any) -> Iterator[tuple[str, list[tuple[str, str]]]]:

@@ -22,7 +22,7 @@ BAR_CELLS = 30
 EIGHTHS = " ▏▎▍▌▋▊▉█"
 SHOWN_PARTS = 6
 SEGMENT_MARKS = {"DONE": ("█", "green"), "FAILED": ("✗", "red"), "CANCELLED": ("·", "dim")}
-WAITING_STATES = ("PENDING", "QUEUED")
+WAITING = "OPEN"
 
 
 def bar(share: float, style: str = "cyan", cells: int = BAR_CELLS) -> Text:
@@ -39,7 +39,8 @@ class UploadBars:
     def __init__(self, name: str, now: Callable[[], float] = time.monotonic) -> None:
         self._name = name
         self._now = now
-        self._started = now()
+        self._started = self._moved = now()
+        """When bytes moved last: the wait for what comes after them is not their speed."""
         self._first_bytes: int | None = None
         self._last: UploadProgress | None = None
         self._parts: dict[int, UploadProgress] = {}
@@ -50,11 +51,14 @@ class UploadBars:
         with self._lock:
             if self._first_bytes is None:
                 self._first_bytes = progress.resumed_bytes
+            is_part_done = self._last is not None and progress.parts_done > self._last.parts_done
+            if self._last is None or progress.sent_bytes != self._last.sent_bytes:
+                self._moved = self._now()
             self._last = progress
-            if progress.part_number:
+            if is_part_done:
+                self._parts.pop(progress.part_number, None)
+            elif progress.part_number:
                 self._parts[progress.part_number] = progress
-                if progress.part_sent_bytes >= progress.part_size_bytes:
-                    del self._parts[progress.part_number]
 
     def __rich__(self) -> Group:
         """As it is now."""
@@ -62,7 +66,7 @@ class UploadBars:
             progress, parts = self._last, sorted(self._parts.items())
         if progress is None:
             return Group(Text(f" {self._name}  reading", style="dim"))
-        seconds = max(self._now() - self._started, 1e-3)
+        seconds = max(self._moved - self._started, 1e-3)
         speed = (progress.sent_bytes - (self._first_bytes or 0)) / seconds
         left_seconds = (progress.size_bytes - progress.sent_bytes) / speed if speed > 0 else 0.0
         share = progress.sent_bytes / progress.size_bytes if progress.size_bytes else 1.0
@@ -134,7 +138,7 @@ def _mark(segments: Sequence[Segment]) -> tuple[str, str]:
         return SEGMENT_MARKS["FAILED"]
     if len(states) == 1 and (mark := SEGMENT_MARKS.get(next(iter(states)))):
         return mark
-    if states <= set(WAITING_STATES):
+    if states == {WAITING}:
         return "░", "bright_black"
     return "▒", "cyan"
 
@@ -160,8 +164,9 @@ def watch_job(
         nonlocal said
         if not is_shown:
             return
-        # Before `job`: the bar must not be ahead of its marks.
-        view.segments = client.jobs.segments(job).all() if job.progress.segments_total > 1 else ()
+        if console.is_terminal and job.progress.segments_total > 1:
+            # Before `job`: the bar must not be ahead of its marks.
+            view.segments = client.jobs.segments(job).all()
         view.job = job
         line = f"{job.state} {job.progress.segments_done} of {job.progress.segments_total} segments"
         if not console.is_terminal and line != said:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -34,7 +35,9 @@ Labels = Annotated[
 ScoreMin = Annotated[
     float | None, typer.Option("--score-min", min=0, max=1, metavar="SCORE", help="Only what is at least as sure.")
 ]
-SegmentSeconds = Annotated[float | None, typer.Option("--segment-seconds", help="About how long a segment is.")]
+SegmentSeconds = Annotated[
+    float | None, typer.Option("--segment-seconds", metavar="SECONDS", help="About how long a segment is.")
+]
 MaxCost = Annotated[float | None, typer.Option("--max-cost", metavar="USD", help="Do not start what would cost more.")]
 
 
@@ -170,7 +173,7 @@ def _watch_and_show(at: Session, job: Job, name: str, timeout_seconds: float | N
     job = watch_job(at.client, job, screen.notes, is_shown=screen.has_progress, timeout_seconds=timeout_seconds)
     screen.answer(job, lambda: tables.job_result(job), [job.job_id])
     if job.summary:
-        screen.note(f" [dim]next: reelscan results {name} --plot[/]")
+        screen.note(f" [dim]next: reelscan results {shlex.quote(name)} --plot[/]")
     if exit_code := exit_code_of_job(job):
         raise typer.Exit(exit_code)
 

@@ -38,6 +38,7 @@ STYLE_BY_STATE = {
     "REJECTED": "red",
     "CANCELLED": "dim",
     "PENDING": "dim",
+    "OPEN": "dim",
     "AWAITING_UPLOAD": "dim",
 }
 RUNNING_STYLE = "cyan"

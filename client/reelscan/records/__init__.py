@@ -97,6 +97,16 @@ from reelscan.records.videos import (
     Video,
     VideoForm,
 )
+from reelscan.records.webhooks import (
+    Delivery,
+    Replay,
+    ReplayForm,
+    RotateForm,
+    Webhook,
+    WebhookChangeForm,
+    WebhookForm,
+    WebhookSecret,
+)
 
 __all__ = [
     "Alias",
@@ -121,6 +131,7 @@ __all__ = [
     "CpuSeconds",
     "CronForm",
     "Crossing",
+    "Delivery",
     "Detection",
     "DetectionItem",
     "Diff",
@@ -172,9 +183,12 @@ __all__ = [
     "PromoteForm",
     "Quote",
     "RateForm",
+    "Replay",
+    "ReplayForm",
     "ResultVersion",
     "Reused",
     "RollBackForm",
+    "RotateForm",
     "RunProgress",
     "RunReason",
     "RunReport",
@@ -195,5 +209,9 @@ __all__ = [
     "UploadedPartForm",
     "Video",
     "VideoForm",
+    "Webhook",
+    "WebhookChangeForm",
+    "WebhookForm",
+    "WebhookSecret",
     "WindowForm",
 ]
