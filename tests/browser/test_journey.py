@@ -20,8 +20,9 @@ COLOR_ON_EDGE = """
   const canvas = document.querySelector(".stage-frame .stage-boxes");
   const ratio = canvas.width / canvas.clientWidth;
   const { left, top, scale } = reelscan.view.results.stage.fit();
-  const at = (x, y) => [...canvas.getContext("2d").getImageData(
-    Math.round((left + x * scale) * ratio), Math.round((top + y * scale) * ratio), 1, 1).data];
+  const context = canvas.getContext("2d");
+  const at = (x, y) => [...context.getImageData(
+    Math.round((left + x * scale) * ratio) - 1, Math.round((top + y * scale) * ratio) - 1, 3, 3).data];
   return %s.map(([x, y]) => at(x, y));
 })()
 """
@@ -101,17 +102,20 @@ def test_box_pixels_are_where_the_api_says(page: Page, shared: Viewer, analysed:
     expected = [{"label": item["label"], "score": item["score"], "box": item["box"]} for item in items]
     drawn = page.run("reelscan.view.results.stage.drawn.map(({ label, score, box }) => ({ label, score, box }))")
     assert _by_box(drawn) == _by_box(expected)
+    best = max(items, key=lambda item: float(item["score"]))
     for item in items:
         x1, y1, x2, y2 = item["box"]
         middle_y, middle_x = (y1 + y2) / 2, (x1 + x2) / 2
         on_edges = [[x1, middle_y], [x2, middle_y], [middle_x, y2]]
-        colors = np.array(page.run(COLOR_ON_EDGE % on_edges))
+        colors = _pixels(page, on_edges)
         wanted = page.run(f"reelscan.view.results.colors.bright({item['label']!r})")
         rgb = [int(wanted[at : at + 2], 16) for at in (1, 3, 5)]
-        assert (np.abs(colors[:, :3] - rgb).max(axis=1) < 60).all(), (item, colors)
-        assert (colors[:, 3] > 200).all()
-        [inside] = page.run(COLOR_ON_EDGE % [[middle_x, middle_y]])
-        assert inside[3] == 0 or len(items) > 1
+        # Lines lie on whole pixels: the nearest one has their colour, unless a box with a better score lies on them.
+        differences = np.abs(colors[:, :, :3] - rgb).max(axis=2).min(axis=1)
+        assert (differences < 30).sum() >= (3 if item is best else 1), (item, colors)
+        assert (colors[:, :, 3].max(axis=1) == 255).all()
+        inside = _pixels(page, [[middle_x, middle_y]])
+        assert (inside[:, :, 3] == 0).all() or len(items) > 1
 
 
 def test_the_same_boxes_are_drawn_on_a_narrow_page_and_on_a_screen_with_more_pixels(page: Page) -> None:
@@ -119,8 +123,8 @@ def test_the_same_boxes_are_drawn_on_a_narrow_page_and_on_a_screen_with_more_pix
     page.wait("reelscan.view.results.stage.overlay.width >= 700")
     page.wait("reelscan.view.results.stage.drawn.length")
     box = page.run("reelscan.view.results.stage.drawn[0].box")
-    colors = np.array(page.run(COLOR_ON_EDGE % [[box[0], (box[1] + box[3]) / 2], [box[2], (box[1] + box[3]) / 2]]))
-    assert (colors[:, 3] > 200).all()
+    colors = _pixels(page, [[box[0], (box[1] + box[3]) / 2], [box[2], (box[1] + box[3]) / 2]])
+    assert (colors[:, :, 3].max(axis=1) == 255).all()
     assert page.run("document.documentElement.scrollWidth") == 390
 
 
@@ -144,6 +148,11 @@ def test_the_counts_of_the_list_are_those_of_the_job(page: Page, shared: Viewer,
     for item in shared.tenant.items(analysed.jobs[0], score_min=0.5):
         expected[item["label"]] = expected.get(item["label"], 0) + 1
     assert {label: count for label, count in shown.items() if count} == expected
+
+
+def _pixels(page: Page, points: list[list[float]]) -> np.ndarray:
+    """Nine pixels of the boxes' canvas around each point of the frame: (N, 9, 4), RGBA."""
+    return np.array(page.run(COLOR_ON_EDGE % points)).reshape(len(points), 9, 4)
 
 
 def _collect_states(page: Page) -> str:

@@ -112,8 +112,8 @@ export function drawBoxes(context, fit, boxes) {
   context.textBaseline = "middle";
   for (const box of [...boxes].sort((a, b) => a.score - b.score)) {
     const [x1, y1, x2, y2] = box.box;
-    const [left, top] = [fit.left + x1 * fit.scale, fit.top + y1 * fit.scale];
-    const [width, height] = [(x2 - x1) * fit.scale, (y2 - y1) * fit.scale];
+    const [left, top] = [snap(fit.left + x1 * fit.scale), snap(fit.top + y1 * fit.scale)];
+    const [width, height] = [snap(fit.left + x2 * fit.scale) - left, snap(fit.top + y2 * fit.scale) - top];
     context.globalAlpha = box.isFaint ? 0.3 : 1;
     context.setLineDash(box.isHeld ? [6, 4] : []);
     context.lineWidth = 4;
@@ -126,6 +126,12 @@ export function drawBoxes(context, fit, boxes) {
     if (!box.isFaint) drawTag(context, fit, box, left, top);
   }
   context.globalAlpha = 1;
+}
+
+/** To whole pixels of the screen, where lines are sharp. @param {number} at */
+function snap(at) {
+  const ratio = devicePixelRatio || 1;
+  return Math.round(at * ratio) / ratio;
 }
 
 /** @param {CanvasRenderingContext2D} context @param {Fit} fit @param {Box} box @param {number} left @param {number} top */

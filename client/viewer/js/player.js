@@ -7,8 +7,8 @@ const SEEK_PATIENCE_MS = 1500;
 const INTO_FRAME_SECONDS = 0.0002;
 /** Media times of two frames differ by more than this. */
 const FRAMES_DIFFER_SECONDS = 0.0003;
-/** Slow enough that every frame is shown. */
-const CREEP_RATE = 0.25;
+/** Slow enough that every frame is shown; slower where the machine is busy. */
+const CREEP_RATES = [0.25, 0.0625];
 const RATES = [1, 2, 4, 8];
 
 /** What is shown. @typedef {{seconds: number, pts: number, mediaTime: number}} Shown */
@@ -191,15 +191,34 @@ export class Player extends EventTarget {
     // Where frames do not last equally long, a seek passes over those that are shorter than they say, or stays where it is.
     if (isNext || found === null) return;
     await this.show(from + INTO_FRAME_SECONDS);
-    await this.creep();
+    await this.creep(from);
   }
 
-  /** Play slowly until another frame is shown. @returns {Promise<number | null>} its media time */
-  async creep() {
-    const { mediaTime: from } = this.shown;
+  /**
+   * Play slowly until a frame after `from` is shown, wherever the video stands before it.
+   * @param {number} [from]
+   * @returns {Promise<number | null>} its media time
+   */
+  async creep(from = this.shown.mediaTime) {
     const { muted } = this.video;
     this.video.muted = true;
-    this.video.playbackRate = CREEP_RATE;
+    let found = null;
+    for (const rate of CREEP_RATES) {
+      found = await this.creepAt(rate, from);
+      // A frame that is passed over while the callback waits is not known of, but one that came after it is.
+      if (found === null || this.shown.mediaTime <= found + FRAMES_DIFFER_SECONDS) break;
+      // A busy machine was too late for a frame: the same again, slower.
+      await this.show(from + INTO_FRAME_SECONDS);
+    }
+    this.video.playbackRate = 1;
+    this.video.muted = muted;
+    if (found !== null) this.take(found);
+    return found;
+  }
+
+  /** @param {number} rate @param {number} from @returns {Promise<number | null>} */
+  async creepAt(rate, from) {
+    this.video.playbackRate = rate;
     let found = null;
     try {
       await this.video.play();
@@ -207,10 +226,10 @@ export class Player extends EventTarget {
       while (found !== null && found <= from + FRAMES_DIFFER_SECONDS);
     } finally {
       this.video.pause();
-      this.video.playbackRate = 1;
-      this.video.muted = muted;
     }
-    if (found !== null) this.take(found);
+    // What was on its way to the screen is there now.
+    await new Promise(requestAnimationFrame);
+    await new Promise(requestAnimationFrame);
     return found;
   }
 
