@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import ExitStack, closing
 from functools import cache
 from itertools import pairwise
@@ -32,6 +32,8 @@ from gpu_batch.models.providers import provider_class_of
 
 THREADS_PER_SESSION = 2
 """One decoder keeps about this many threads of a small model busy; a machine with more gets several sessions."""
+SIGNAL_SECONDS = 0.1
+"""How long a signal may go unanswered."""
 GPU_SESSIONS = 4
 """A session uses one of a GPU's decoding engines, of which it has one to seven; not measured (docs/gpu.md)."""
 
@@ -56,6 +58,9 @@ def run_segments(cloud: Cloud, order: WorkOrder, indices: Sequence[int], *, clai
             pool.submit(child.run_session, keys[number :: len(threads_by_session)], threads)
             for number, threads in enumerate(threads_by_session)
         ]
+        # SIGTERM may come to any thread, and does not wake this one, which alone can answer it in Python.
+        while wait(sessions, timeout=SIGNAL_SECONDS).not_done:
+            pass
     failed = [error for session in sessions for error in session.result()]
     if failed:
         raise failed[0]
