@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import signal
+import threading
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -179,6 +182,30 @@ def test_a_stop_signal_gives_the_segment_back_and_leaves_the_rest() -> None:
         run(scene, [0, 1], stop)
     assert states(scene, keys[:2]) == ["OPEN", "OPEN"]
     assert [scene.cloud.unit(key)["attempts_allowed"] - scene.cloud.unit(key)["attempt"] for key in keys[:2]] == [3, 3]
+
+
+def test_a_stop_signal_is_answered_whichever_thread_it_comes_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    scene, _, keys = a_child()
+    stop, answered, claim = Stop(), threading.Event(), scene.cloud.claim
+
+    def answer(*_: object) -> None:
+        stop.set()
+        answered.set()
+
+    def signal_and_claim(key: UnitKey, **claimed: Any) -> Claim | None:
+        if key.index == 1:
+            signal.pthread_kill(threading.get_ident(), signal.SIGUSR1)
+            assert answered.wait(5), "the thread that waits for the sessions slept on"
+        return claim(key, **claimed)
+
+    monkeypatch.setattr(scene.cloud, "claim", signal_and_claim)
+    before = signal.signal(signal.SIGUSR1, answer)
+    try:
+        with pytest.raises(Drained):
+            run(scene, [0, 1], stop)
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    assert states(scene, keys[:2]) == ["DONE", "OPEN"]
 
 
 def test_a_killed_worker_is_followed_by_one_that_stores_the_same_and_infers_only_the_rest() -> None:
