@@ -28,6 +28,8 @@ def test_no_fault_of_an_invocation_breaks_a_promise(fast_sweep: Sweep, fault: Fa
     assert fast_sweep.broken(plans, course) == []
 
 
+# A worker is the same in every lane, and its faults are tried in `test_single_faults`.
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", Fault)
 def test_a_single_fault_of_a_worker_breaks_no_promise(fast_sweep: Sweep, fault: Fault) -> None:
     course = fast_sweep.course

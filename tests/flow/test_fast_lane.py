@@ -15,7 +15,11 @@ from tests.flow.reference import plain_loop, without_tracks
 from tests.flow.tenant import FAST_MODEL, Tenant, canonical
 
 
-@pytest.fixture(scope="module", params=[FastLaneMode.WORKER, FastLaneMode.RUNTIME])
+# `make test-image` has a video analysed under Lambda's own runtime as well.
+IN_RUNTIME = pytest.param(FastLaneMode.RUNTIME, marks=pytest.mark.slow)
+
+
+@pytest.fixture(scope="module", params=[FastLaneMode.WORKER, IN_RUNTIME])
 def stack(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
     options = StackOptions(out=tmp_path_factory.mktemp("out"), slots=2, fast_lane=request.param)
     with LocalStack(options) as stack:
