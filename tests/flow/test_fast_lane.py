@@ -14,7 +14,6 @@ from tests.flow.records import Records
 from tests.flow.reference import plain_loop, without_tracks
 from tests.flow.tenant import FAST_MODEL, Tenant, canonical
 
-
 # `make test-image` has a video analysed under Lambda's own runtime as well.
 IN_RUNTIME = pytest.param(FastLaneMode.RUNTIME, marks=pytest.mark.slow)
 
