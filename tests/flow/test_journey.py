@@ -243,7 +243,10 @@ def test_the_job_goes_through_its_states_in_order(journey: Journey) -> None:
 def test_the_progress_moves_with_every_segment(journey: Journey) -> None:
     progress = [moment.job["progress"] for moment in journey.moments if "plan" in moment.job]
     assert [step["segments_done"] for step in progress] == sorted(step["segments_done"] for step in progress)
-    assert {step["segments_done"] for step in progress} == set(range(SEGMENTS + 1))
+    # Two workers can commit between two looks, so not every number is seen.
+    done = {step["segments_done"] for step in progress}
+    assert {0, SEGMENTS} < done <= set(range(SEGMENTS + 1))
+    assert len(done) > SEGMENTS / 2 + 1
     assert {(step["segments_total"], step["segments_failed"]) for step in progress} == {(SEGMENTS, 0)}
 
 
@@ -251,7 +254,9 @@ def test_an_open_marker_goes_with_every_commit(journey: Journey) -> None:
     running = [moment for moment in journey.moments if moment.job["state"] == "RUNNING"]
     left = [SEGMENTS - moment.job["progress"]["segments_done"] for moment in running]
     assert all(moment.open_segments <= expected for moment, expected in zip(running, left, strict=True))
-    assert {moment.open_segments for moment in running} >= {SEGMENTS, 1}
+    seen = {moment.open_segments for moment in running}
+    assert SEGMENTS in seen
+    assert len(seen) > SEGMENTS / 2
 
 
 def test_what_is_committed_can_be_read_before_the_end_and_does_not_change(journey: Journey) -> None:
