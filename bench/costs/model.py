@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from math import ceil
 
 from bench.paths import DEFAULT_MODELS
@@ -23,7 +24,7 @@ from chalicelib.domain.models import Manifest, input_size, manifest_from_json
 from chalicelib.domain.prices import NANO, UnitPrices
 from chalicelib.domain.rates import Rates
 from chalicelib.domain.sampling import Sampling
-from chalicelib.domain.segments import DEFAULT_SEGMENTS, LONGEST_DEFAULT_SECONDS, SHORTEST_DEFAULT_SECONDS
+from chalicelib.domain.segments import default_seconds_of
 from chalicelib.domain.units import Lane
 from chalicelib.domain.work import ModelWork, Work, count_decoded, count_sampled
 
@@ -61,7 +62,7 @@ def work_of(minutes: float, models: Sequence[Manifest], sampling: Sampling, lane
     seconds = minutes * 60
     frames, keyframes = seconds * FRAMES_PER_SECOND, seconds / KEYFRAME_SECONDS
     looked_at = count_sampled(sampling, frames, seconds, keyframes)
-    segment_seconds = min(max(seconds / DEFAULT_SEGMENTS, SHORTEST_DEFAULT_SECONDS), LONGEST_DEFAULT_SECONDS)
+    segment_seconds = float(default_seconds_of(Fraction(seconds)))
     segments = ceil(seconds / segment_seconds)
     sizes = [input_size(manifest, WIDTH, HEIGHT) for manifest in models]
     return Work(

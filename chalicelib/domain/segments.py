@@ -60,7 +60,11 @@ def plan_segments(cells: Sequence[Cell], timebase: Fraction, segment_seconds: Fr
 
 def default_segment_seconds(cells: Sequence[Cell], timebase: Fraction) -> Fraction:
     """How long a segment is when nobody says."""
-    duration = (cells[-1].end_pts - cells[0].start_pts) * timebase
+    return default_seconds_of((cells[-1].end_pts - cells[0].start_pts) * timebase)
+
+
+def default_seconds_of(duration: Fraction) -> Fraction:
+    """How long a segment of a video of so many seconds is when nobody says."""
     return min(max(duration / DEFAULT_SEGMENTS, Fraction(SHORTEST_DEFAULT_SECONDS)), Fraction(LONGEST_DEFAULT_SECONDS))
 
 
