@@ -80,22 +80,30 @@ class Meter:
         return (Usage.from_json(unit.get("usage")) + self.take()).to_json()
 
 
-class ModelClock:
-    """What the models take of one batch of frames, in one thread."""
+class StageClock:
+    """What each stage takes of some frames, in one thread."""
 
     def __init__(self) -> None:
-        self.prepare = 0.0
-        self.infer: dict[str, ModelUsage] = {}
+        self._decode = self._prepare = 0.0
+        self._infer: dict[str, ModelUsage] = {}
         self._at = time.thread_time()
+
+    def decoded(self) -> None:
+        """Since the last call something was decoded."""
+        self._decode += self._lap()
 
     def prepared(self) -> None:
         """Since the last call something was brought to a model's size."""
-        self.prepare += self._lap()
+        self._prepare += self._lap()
 
     def inferred(self, sha256: str, pixels: int, frames: int) -> None:
         """Since the last call a model ran on so many frames."""
         name = f"{sha256}:{pixels}"
-        self.infer[name] = self.infer.get(name, ModelUsage()) + ModelUsage(self._lap(), frames)
+        self._infer[name] = self._infer.get(name, ModelUsage()) + ModelUsage(self._lap(), frames)
+
+    def usage(self, *, frames: int = 0) -> Usage:
+        """All of it; `frames` are those that the models saw."""
+        return Usage(decode=self._decode, prepare=self._prepare, infer=self._infer, frames=frames)
 
     def _lap(self) -> float:
         before, self._at = self._at, time.thread_time()

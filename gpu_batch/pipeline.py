@@ -1,9 +1,10 @@
 """Frames in, detections out, in order: N threads for N cores, and what waits between the stages is bounded.
 
-Each thread does what is needed most: when few decoded frames are left and nobody decodes, it decodes the next ones;
-otherwise it takes a decoded frame, resizes it and runs every model on it. So one decoder is at work, there is no thread
-more than there are cores, and nobody is preempted. Frames are decoded some at a time: decoder and model each push the
-other's working set out of the caches, and that costs less when they take turns less often. libav, OpenCV and
+Each thread does what is needed most: when few decoded frames are left and nobody decodes, it decodes the next ones and
+brings each to the sizes of the models, while it is warm; otherwise it takes a frame and runs every model on it. A
+thread that has nothing to do gets a frame as it is decoded, and resizes it itself. So one decoder is at work, there is
+no thread more than there are cores, and nobody is preempted. Frames are decoded some at a time: decoder and model each
+push the other's working set out of the caches, and that costs less when they take turns less often. libav, OpenCV and
 onnxruntime all release the GIL while they work.
 """
 
@@ -20,18 +21,22 @@ from types import TracebackType
 import av
 
 from chalicelib.domain.errors import ErrorCode
-from chalicelib.domain.usage import Usage
 from gpu_batch.errors import BadOrder
 from gpu_batch.frames import FramePlace, SampledFrame
-from gpu_batch.meter import Meter, ModelClock
-from gpu_batch.models.detect import Rows, detect_frames
+from gpu_batch.meter import Meter, StageClock
+from gpu_batch.models.detect import PreparedFrame, Rows, detect_prepared, prepare_frame
 from gpu_batch.models.loader import Model
+from gpu_batch.models.planes import frame_bytes
 
-FRAMES_AHEAD_PER_THREAD = 4
+FRAMES_AHEAD_PER_THREAD = 16
 """Decoded and not answered: one is worked on, the others wait. Fewer would make the decoder's turns shorter."""
+BATCHES_AHEAD_PER_THREAD = 4
+"""The same where frames are taken by batches, if that is more."""
 BYTES_AHEAD = 256 << 20
-"""Decoded and not answered, whatever the size of a frame, in the memory of the host or of a GPU: 5 frames of 8K. One
-frame may always wait."""
+"""Decoded and not answered, whatever the size of a frame, in the memory of the host or of a GPU: 5 frames of 8K as they
+are decoded. One frame may always wait."""
+ANSWERS_TOGETHER = 8
+"""Done before who asks for results is woken, while all threads have work: each time one of them is preempted."""
 MODEL_SECONDS = 120.0
 """No sound model takes this long for one frame on any machine of ours; a graph with an endless loop does."""
 CHECK_SECONDS = 1.0
@@ -80,7 +85,7 @@ class _Job:
     """A decoded frame on its way to its result."""
 
     place: FramePlace
-    image: av.VideoFrame | None
+    frame: av.VideoFrame | PreparedFrame | None
     """None once the models have seen it: what waits to be answered holds no pixels."""
     size_bytes: int
     started_at: float | None = None
@@ -129,7 +134,7 @@ class _Pipe:
         self._model_seconds = model_seconds
         self._meter = meter
         self._batch_size = max((model.batch_size for model in models), default=1)
-        self._max_open = threads * FRAMES_AHEAD_PER_THREAD * self._batch_size
+        self._max_open = threads * max(FRAMES_AHEAD_PER_THREAD, BATCHES_AHEAD_PER_THREAD * self._batch_size)
         # The others need something to do until the first frame of the next turn is decoded.
         self._low = max(self._batch_size, threads // 2) if threads * self._batch_size > 1 else 0
         self._lock = Lock()
@@ -139,6 +144,8 @@ class _Pipe:
         self._open: deque[_Job] = deque()
         self._ready: deque[_Job] = deque()
         self._open_bytes = 0
+        self._idle_threads = 0
+        self._untold = 0
         self._is_decoding = False
         self._has_decoded = False
         self._is_exhausted = False
@@ -154,12 +161,13 @@ class _Pipe:
 
     def results(self) -> Iterator[FrameResult]:
         """See `run_models`."""
-        while (job := self._next_done()) is not None:
-            if job.rows_by_model is None:
-                assert job.error is not None
-                raise job.error
-            yield FrameResult(job.place, job.rows_by_model)
-            self._check()
+        while jobs := self._next_done():
+            for job in jobs:
+                if job.rows_by_model is None:
+                    assert job.error is not None
+                    raise job.error
+                yield FrameResult(job.place, job.rows_by_model)
+                self._check()
         if self._decode_error is not None:
             raise self._decode_error
 
@@ -177,20 +185,20 @@ class _Pipe:
         if close is not None and not self._is_decoding:
             close()
 
-    def _next_done(self) -> _Job | None:
-        """The next job to answer, done; None when there are no more."""
+    def _next_done(self) -> list[_Job]:
+        """The next jobs to answer, all done; empty when there are no more."""
         patience = min(CHECK_SECONDS, self._model_seconds)
         while True:
             with self._lock:
-                head = self._open[0] if self._open else None
-                if head is None and self._is_exhausted:
-                    return None
-                if head is not None and head.is_done:
-                    self._open.popleft()
-                    self._open_bytes -= head.size_bytes
+                done: list[_Job] = []
+                while self._open and self._open[0].is_done:
+                    done.append(self._open.popleft())
+                if done or (self._is_exhausted and not self._open):
+                    self._open_bytes -= sum(job.size_bytes for job in done)
                     self._work.notify()
-                    return head
+                    return done
                 self._answer.wait(patience)
+                head = self._open[0] if self._open else None
                 is_at_model = head is not None and head.started_at is not None and not head.is_done
             # Only while a model works: a decoder that hangs must not look alive, and the lease judges by the checks.
             if is_at_model and head is not None and head.started_at is not None:
@@ -223,42 +231,56 @@ class _Pipe:
                 if self._ready and (len(self._ready) >= self._batch_size or not is_filling):
                     batch = [self._ready.popleft() for _ in range(min(self._batch_size, len(self._ready)))]
                     return partial(self._infer, batch)
+                self._tell()
                 if self._is_exhausted and not self._ready:
                     return None
+                self._idle_threads += 1
                 self._work.wait()
+                self._idle_threads -= 1
         return None
+
+    def _tell(self) -> None:
+        """Wake who asks for results."""
+        self._untold = 0
+        self._answer.notify()
 
     def _has_room(self, size_bytes: int = 0) -> bool:
         return len(self._open) < self._max_open and self._open_bytes + size_bytes < BYTES_AHEAD
 
     def _decode_some(self) -> None:
         """Decode until enough is decoded."""
-        is_over, began = False, time.thread_time()
+        is_over, clock = False, StageClock()
         with _Caught() as caught:
             has_room = True
             while has_room:
-                frame = next(self._frames, None)
-                if frame is None:
+                sampled = next(self._frames, None)
+                clock.decoded()
+                if sampled is None:
                     break
                 self._check()
-                has_room = self._add(frame)
+                # Looked at without the lock: whoever is wrong by a moment only does what must be done anyway.
+                frame = sampled.image if self._idle_threads else self._prepare(sampled.image)
+                clock.prepared()
+                has_room = self._add(sampled.place, frame)
             is_over = has_room
         if self._meter is not None:
-            self._meter.add(Usage(decode=time.thread_time() - began))
+            self._meter.add(clock.usage())
         with self._lock:
             self._is_decoding = False
             if is_over or caught.error is not None:
                 self._is_exhausted = True
                 self._decode_error = caught.error
             self._work.notify_all()
-            self._answer.notify()
 
-    def _add(self, frame: SampledFrame) -> bool:
+    def _prepare(self, image: av.VideoFrame) -> PreparedFrame:
+        return prepare_frame(self._models, image, self._rotation)
+
+    def _add(self, place: FramePlace, frame: av.VideoFrame | PreparedFrame) -> bool:
         """Put a frame up for inference; whether another one may be decoded, as large as this.
 
         Not after the very first: its result should not wait for a whole turn.
         """
-        job = _Job(frame.place, frame.image, _size_bytes(frame.image))
+        job = _Job(place, frame, frame.size_bytes if isinstance(frame, PreparedFrame) else frame_bytes(frame))
         with self._lock:
             is_first, self._has_decoded = not self._has_decoded, True
             self._open.append(job)
@@ -268,24 +290,23 @@ class _Pipe:
             return self._has_room(job.size_bytes) and not self._is_stopped and not is_first
 
     def _infer(self, batch: Sequence[_Job]) -> None:
-        images = [job.image for job in batch if job.image is not None]
+        frames = [job.frame for job in batch if job.frame is not None]
         started_at = time.monotonic()
         for job in batch:
             job.started_at = started_at
         rows: list[tuple[Rows, ...]] = []
-        clock = ModelClock()
+        clock = StageClock()
         with _Caught() as caught:
-            rows = detect_frames(self._models, images, self._rotation, clock)
+            prepared = [one if isinstance(one, PreparedFrame) else self._prepare(one) for one in frames]
+            clock.prepared()
+            rows = detect_prepared(self._models, prepared, clock)
         if self._meter is not None:
-            self._meter.add(Usage(prepare=clock.prepare, infer=clock.infer, frames=len(images)))
+            self._meter.add(clock.usage(frames=len(frames)))
         with self._lock:
             for index, job in enumerate(batch):
-                job.image = None
+                job.frame = None
                 job.error = caught.error
                 job.rows_by_model = None if caught.error else rows[index]
-            self._answer.notify()
-
-
-def _size_bytes(image: av.VideoFrame) -> int:
-    """Bytes of the planes, in whatever memory they lie."""
-    return sum(plane.buffer_size for plane in image.planes)
+            self._untold += len(batch)
+            if self._untold >= ANSWERS_TOGETHER or caught.error is not None:
+                self._tell()

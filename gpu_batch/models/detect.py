@@ -5,7 +5,7 @@ The rows of a detector are what is where; those of a classifier are labels of th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import groupby
@@ -16,13 +16,13 @@ import numpy as np
 import numpy.typing as npt
 
 from chalicelib.domain.models import MAX_LABELS_PER_FRAME, InputSize, Manifest, ModelTask, input_size
-from gpu_batch.meter import ModelClock
-from gpu_batch.models.inputs import ModelInput, prepare_input
+from gpu_batch.meter import StageClock
+from gpu_batch.models.inputs import ModelInput, prepare_input, size_in_bytes
 from gpu_batch.models.loader import Model
 from gpu_batch.models.planes import Device
 
-InputKey = tuple[int, InputSize, Device | None]
-"""Index of a frame, the size it is wanted at, and where it may be resized."""
+InputKey = tuple[InputSize, Device | None]
+"""The size that a frame is wanted at, and where it may be resized."""
 
 BOX_STEPS_PER_PIXEL = 16
 """Boxes are counted in sixteenths of a pixel, everywhere."""
@@ -36,6 +36,20 @@ SCORE_STEPS = 10_000
 """Scores are counted in ten-thousandths."""
 SCORE_STEP = 10
 """… and rounded to whole thousandths."""
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedFrame:
+    """A decoded frame as models take it: once for each size that some of them asks for."""
+
+    shown: tuple[int, int]
+    """Width and height as shown."""
+    inputs: Mapping[InputKey, ModelInput]
+
+    @property
+    def size_bytes(self) -> int:
+        """What it holds, in whatever memory."""
+        return sum(map(size_in_bytes, self.inputs.values()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,16 +75,27 @@ def detect(model: Model, frame: av.VideoFrame, rotation: int) -> Rows:
     return detect_frames([model], [frame], rotation)[0][0]
 
 
-def detect_frames(
-    models: Sequence[Model], frames: Sequence[av.VideoFrame], rotation: int, clock: ModelClock | None = None
-) -> list[tuple[Rows, ...]]:
-    """The rows of each frame, by model. Each frame is brought once to each size that some model asks for.
+def detect_frames(models: Sequence[Model], frames: Sequence[av.VideoFrame], rotation: int) -> list[tuple[Rows, ...]]:
+    """The rows of each frame, by model."""
+    return detect_prepared(models, [prepare_frame(models, frame, rotation) for frame in frames])
 
-    `clock` is told what each of it took.
-    """
-    shown = [_shown_size(frame, rotation) for frame in frames]
+
+def prepare_frame(models: Sequence[Model], frame: av.VideoFrame, rotation: int) -> PreparedFrame:
+    """Bring a frame once to each size that some model asks for."""
+    shown = _shown_size(frame, rotation)
     inputs: dict[InputKey, ModelInput] = {}
-    rows_by_model = [_run(model, frames, shown, rotation, inputs, clock or ModelClock()) for model in models]
+    for model in models:
+        key = size, in_place_on = input_size(model.manifest, *shown), model.in_place_on
+        if key not in inputs:
+            inputs[key] = prepare_input(frame, rotation, size, in_place_on)
+    return PreparedFrame(shown, inputs)
+
+
+def detect_prepared(
+    models: Sequence[Model], frames: Sequence[PreparedFrame], clock: StageClock | None = None
+) -> list[tuple[Rows, ...]]:
+    """The rows of each frame, by model. `clock` is told what each of them took."""
+    rows_by_model = [_run(model, frames, clock or StageClock()) for model in models]
     return [tuple(rows[index] for rows in rows_by_model) for index in range(len(frames))]
 
 
@@ -78,30 +103,18 @@ def _shown_size(frame: av.VideoFrame, rotation: int) -> tuple[int, int]:
     return (frame.height, frame.width) if rotation in (90, 270) else (frame.width, frame.height)
 
 
-def _run(
-    model: Model,
-    frames: Sequence[av.VideoFrame],
-    shown: Sequence[tuple[int, int]],
-    rotation: int,
-    inputs: dict[InputKey, ModelInput],
-    clock: ModelClock,
-) -> list[Rows]:
-    """The rows of each frame; `inputs` is what was prepared before, and is added to."""
-    sizes = [input_size(model.manifest, *one) for one in shown]
-    for index, (frame, size) in enumerate(zip(frames, sizes, strict=True)):
-        key = index, size, model.in_place_on
-        if key not in inputs:
-            inputs[key] = prepare_input(frame, rotation, size, model.in_place_on)
-    clock.prepared()
+def _run(model: Model, frames: Sequence[PreparedFrame], clock: StageClock) -> list[Rows]:
+    """The rows of each frame."""
+    sizes = [input_size(model.manifest, *frame.shown) for frame in frames]
     rows: list[Rows] = []
     # A video may change its size on the way; what runs together has one.
     for size, group in groupby(range(len(frames)), key=lambda index: sizes[index]):
         members = list(group)
         for first in range(0, len(members), model.batch_size):
             batch = members[first : first + model.batch_size]
-            outputs = model.run([inputs[index, size, model.in_place_on] for index in batch])
+            outputs = model.run([frames[index].inputs[size, model.in_place_on] for index in batch])
             rows += [
-                _rows_of(model.manifest, [output[at] for output in outputs], size, shown[index])
+                _rows_of(model.manifest, [output[at] for output in outputs], size, frames[index].shown)
                 for at, index in enumerate(batch)
             ]
         clock.inferred(model.digest, size.input_w * size.input_h, len(members))

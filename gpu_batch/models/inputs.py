@@ -44,6 +44,11 @@ def prepare_input(frame: av.VideoFrame, rotation: int, size: InputSize, in_place
     return preprocess(frame, rotation, size)
 
 
+def size_in_bytes(one: ModelInput) -> int:
+    """What an input holds, in the memory of the host or of a device."""
+    return one.planes.size_bytes if isinstance(one, FrameInPlace) else one.nbytes
+
+
 def input_hw(one: ModelInput) -> tuple[int, int]:
     """Height and width of an input."""
     if isinstance(one, FrameInPlace):

@@ -36,6 +36,16 @@ class FramePlanes:
     """What the planes hold, in libav's words: nv12, or p010le."""
     is_full_range: bool
 
+    @property
+    def size_bytes(self) -> int:
+        """Of all planes."""
+        return frame_bytes(self.frame)
+
+
+def frame_bytes(frame: av.VideoFrame) -> int:
+    """Bytes of a frame's planes, in whatever memory they lie."""
+    return sum(plane.buffer_size for plane in frame.planes)
+
 
 def find_planes(frame: av.VideoFrame, device: Device) -> FramePlanes | str:
     """The planes of `frame` when `device` can work on them where they lie, else why not, in words for the log."""

@@ -15,7 +15,7 @@ compared to.
 from __future__ import annotations
 
 import threading
-from typing import Any, cast
+from typing import Any
 
 import av
 import cv2
@@ -59,13 +59,16 @@ def preprocess(frame: av.VideoFrame, rotation: int, size: InputSize) -> npt.NDAr
     """
     is_sideways = rotation in (90, 270)
     width, height = (size.content_h, size.content_w) if is_sideways else (size.content_w, size.content_h)
-    content = _resize_to_rgb(to_yuv420p(frame), width, height)
+    # Not zeros: those come as pages that are fresh each time, and a fault for each of them.
+    image = np.empty((size.input_h, size.input_w, 3), np.uint8)
+    image[size.content_h :] = 0
+    image[: size.content_h, size.content_w :] = 0
+    content = image[: size.content_h, : size.content_w]
+    yuv = _resize(to_yuv420p(frame), width, height)
     if rotation:
-        content = _pixels(cv2.rotate(content, _ROTATION_BY_DEGREES[rotation]))
-    if content.shape[:2] == (size.input_h, size.input_w):
-        return content
-    image = np.zeros((size.input_h, size.input_w, 3), np.uint8)
-    image[: size.content_h, : size.content_w] = content
+        cv2.rotate(cv2.transform(yuv, _RGB_FROM_YUV1), _ROTATION_BY_DEGREES[rotation], dst=content)
+    else:
+        cv2.transform(yuv, _RGB_FROM_YUV1, dst=content)
     return image
 
 
@@ -87,17 +90,13 @@ def to_yuv420p(frame: av.VideoFrame) -> av.VideoFrame:
     )
 
 
-def _resize_to_rgb(frame: av.VideoFrame, width: int, height: int) -> npt.NDArray[np.uint8]:
-    """The picture of a yuv420p frame at another size, uint8 (height, width, 3) RGB."""
+def _resize(frame: av.VideoFrame, width: int, height: int) -> npt.NDArray[Any]:
+    """The picture of a yuv420p frame at another size, uint8 (height, width, 3) YUV."""
     # PyAV makes the planes anew each time that it is asked.
     planes = frame.planes
-    yuv = [cv2.resize(_pixels_of(plane), (width, height), interpolation=cv2.INTER_LINEAR) for plane in planes]
-    return _pixels(cv2.transform(cv2.merge(yuv), _RGB_FROM_YUV1))
-
-
-def _pixels(array: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
-    """OpenCV keeps the type that it is given, but declares any."""
-    return cast("npt.NDArray[np.uint8]", array)
+    return cv2.merge(
+        [cv2.resize(_pixels_of(plane), (width, height), interpolation=cv2.INTER_LINEAR) for plane in planes]
+    )
 
 
 def _pixels_of(plane: VideoPlane) -> npt.NDArray[np.uint8]:

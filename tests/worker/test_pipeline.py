@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import resource
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,10 +16,12 @@ import numpy as np
 import pytest
 
 from chalicelib.domain.errors import ErrorCode
+from chalicelib.domain.models import ModelInput, ResizePolicy
 from gpu_batch.errors import BadInput, BadOrder, Drained
 from gpu_batch.frames import FramePlace, SampledFrame
-from gpu_batch.models.detect import detect
-from gpu_batch.pipeline import BYTES_AHEAD, FRAMES_AHEAD_PER_THREAD, FrameResult, run_models
+from gpu_batch.models.bound import BoundSession
+from gpu_batch.models.detect import PreparedFrame, detect
+from gpu_batch.pipeline import BYTES_AHEAD, FRAMES_AHEAD_PER_THREAD, FrameResult, _Pipe, run_models
 from tests.models.gpu_frames import on_gpu
 from tests.worker.toy_models import SIZE, ToySession, a_model
 
@@ -82,14 +85,45 @@ def test_the_first_frame_is_inferred_before_another_is_decoded() -> None:
     decoded: list[int] = []
 
     def frames() -> Iterator[SampledFrame]:
-        for number in range(20):
+        for number in range(40):
             decoded.append(number)
             yield a_frame(number)
 
     list(run(frames(), ToySession(before=lambda: decoded_at_run.append(len(decoded))), threads=1))
     assert decoded_at_run[0] == 1
     # Later turns are long ones.
-    assert decoded_at_run[1:5] == [5, 5, 5, 5]
+    assert len(set(decoded_at_run[1:5])) == 1
+    assert decoded_at_run[1] >= FRAMES_AHEAD_PER_THREAD
+
+
+def test_frames_are_resized_where_they_are_decoded_unless_a_thread_waits_for_one() -> None:
+    is_other_busy, are_all_decoded = threading.Event(), threading.Event()
+    handed_over: list[type] = []
+
+    def frames() -> Iterator[SampledFrame]:
+        while pipe._idle_threads == 0:
+            time.sleep(0.001)
+        yield a_frame(0)
+        assert is_other_busy.wait(30)
+        yield from map(a_frame, range(1, 8))
+        are_all_decoded.set()
+
+    def before() -> None:
+        is_other_busy.set()
+        assert are_all_decoded.wait(30)
+
+    def add(place: FramePlace, frame: av.VideoFrame | PreparedFrame) -> bool:
+        handed_over.append(type(frame))
+        return add_to_pipe(place, frame)
+
+    models = [a_model(ToySession(before))]
+    pipe = _Pipe(frames(), models, 0, threads=2, check=lambda: None, model_seconds=60, meter=None)
+    add_to_pipe = pipe._add
+    pipe._add = add  # type: ignore[method-assign]
+    pipe.start()
+    assert len(list(pipe.results())) == 8
+    pipe.stop()
+    assert handed_over == [av.VideoFrame] + [PreparedFrame] * 7
 
 
 def test_an_error_of_the_decoder_ends_the_run_with_itself() -> None:
@@ -157,25 +191,26 @@ def test_no_frames_give_no_results() -> None:
     assert list(run(iter(()), ToySession())) == []
 
 
-def test_large_frames_wait_in_smaller_numbers() -> None:
+def test_large_inputs_wait_in_smaller_numbers() -> None:
     decoded, most = 0, 0
-    large = av.VideoFrame(7680, 4320, "yuv420p")
-    fitting = -(-BYTES_AHEAD // sum(plane.buffer_size for plane in large.planes))
+    width, height = 6400, 3600
+    model = a_model(input=ModelInput(ResizePolicy.STRETCH, width, height, 1))
+    fitting = -(-BYTES_AHEAD // (width * height * 3))
 
     def frames() -> Iterator[SampledFrame]:
         nonlocal decoded
-        for number in range(14):
+        for number in range(10):
             decoded += 1
-            yield SampledFrame(FramePlace(0, number, 0, number), large)
+            yield a_frame(number)
 
-    for answered, _ in enumerate(run(frames(), ToySession(), threads=4), start=1):
+    for answered, _ in enumerate(run_models(frames(), [model], 0, threads=1, check=lambda: None), start=1):
         most = max(most, decoded - answered + 1)
-    assert most <= fitting < 4 * FRAMES_AHEAD_PER_THREAD
+    assert 2 <= most <= fitting < FRAMES_AHEAD_PER_THREAD
 
 
 def test_frames_in_the_memory_of_a_gpu_count_by_their_bytes_too() -> None:
     decoded, most = 0, 0
-    on_device = on_gpu("nv12")
+    on_device, model = on_gpu("nv12"), replace(a_model(), _session=_OnGpu(), in_place_on="cuda")
     fitting = -(-BYTES_AHEAD // sum(plane.buffer_size for plane in on_device.planes))
     threads = fitting // FRAMES_AHEAD_PER_THREAD + 4
 
@@ -185,9 +220,20 @@ def test_frames_in_the_memory_of_a_gpu_count_by_their_bytes_too() -> None:
             decoded += 1
             yield SampledFrame(FramePlace(0, number, 0, number), on_device)
 
-    for answered, _ in enumerate(run_models(frames(), [], 0, threads=threads, check=lambda: None), start=1):
+    for answered, _ in enumerate(run_models(frames(), [model], 0, threads=threads, check=lambda: None), start=1):
         most = max(most, decoded - answered + 1)
     assert most <= fitting < threads * FRAMES_AHEAD_PER_THREAD
+
+
+class _OnGpu(BoundSession):
+    """Finds nothing in frames that lie nowhere."""
+
+    def __init__(self) -> None:
+        pass
+
+    def run(self, names: Sequence[str], inputs: Any) -> list[Any]:
+        count = len(inputs)
+        return [np.zeros((count, 3, 4), np.float32), np.zeros((count, 3), np.float32), np.zeros((count, 3), np.int64)]
 
 
 def frame_threads() -> list[threading.Thread]:
@@ -257,20 +303,17 @@ def test_a_check_stops_a_run_whose_model_hangs() -> None:
 
 def test_a_decoder_that_hangs_is_not_kept_alive_by_checks() -> None:
     is_over = threading.Event()
-    checks = 0
+    is_over_at_check: list[bool] = []
 
     def frames() -> Iterator[SampledFrame]:
         is_over.wait(30)
         yield a_frame(0)
 
-    def check() -> None:
-        nonlocal checks
-        checks += 1
-
-    results = run(frames(), ToySession(), check=check, model_seconds=0.02)
+    results = run(frames(), ToySession(), check=lambda: is_over_at_check.append(is_over.is_set()), model_seconds=0.02)
     threading.Timer(0.2, is_over.set).start()
     next(results)
-    assert checks == 1
+    assert is_over_at_check
+    assert all(is_over_at_check)
 
 
 class KeepingSession(ToySession):

@@ -14,7 +14,7 @@ from chalicelib.domain.units import UnitKind
 from chalicelib.domain.usage import ModelUsage, Usage
 from gpu_batch.errors import Drained
 from gpu_batch.lease import Stop
-from gpu_batch.meter import Meter, ModelClock, Process
+from gpu_batch.meter import Meter, Process, StageClock
 from gpu_batch.segment_step import run_segments
 from tests.models.makers import a_detector, a_manifest
 from tests.worker.clips import make_clip
@@ -84,16 +84,20 @@ def test_threads_add_to_one_meter() -> None:
     assert meter.take().frames == 1600
 
 
-def test_a_clock_tells_resizing_and_models_apart() -> None:
-    clock = ModelClock()
+def test_a_clock_tells_decoding_resizing_and_models_apart() -> None:
+    clock = StageClock()
+    be_busy()
+    clock.decoded()
     be_busy()
     clock.prepared()
     clock.inferred("a", 100, 2)
     be_busy()
     clock.inferred("a", 100, 3)
-    assert clock.prepare >= BUSY_SECONDS
-    assert clock.infer["a:100"].amount == 5
-    assert clock.infer["a:100"].seconds >= BUSY_SECONDS
+    usage = clock.usage(frames=5)
+    assert usage.decode >= BUSY_SECONDS
+    assert usage.prepare >= BUSY_SECONDS
+    assert usage.infer["a:100"].amount == usage.frames == 5
+    assert usage.infer["a:100"].seconds >= BUSY_SECONDS
 
 
 def test_the_units_of_a_child_sum_to_what_it_took() -> None:
