@@ -92,6 +92,7 @@ check: $(INSTALLED) ## Lint, format, types, import rules, generated files
 		echo "Types are not checked: that needs the stubs of PyAV 19, and so Python 3.12 (make clean check PYTHON=python3.13)"; \
 	fi
 	$(BIN)/lint-imports
+	$(BIN)/python -m chalicelib.api.rest --check
 	$(BIN)/python -m chalicelib.api.error_pages --check docs/errors.md
 	$(BIN)/python -m chalicelib.api.openapi --check docs/openapi.json
 	$(BIN)/python -m tools.write_sdk_records --check
@@ -102,7 +103,8 @@ format: $(INSTALLED) ## Put the code into the one format, and fix what can be fi
 	$(BIN)/ruff check --fix .
 
 .PHONY: openapi
-openapi: $(INSTALLED) ## Write docs/openapi.json from the typed routes, and the SDK's records from it
+openapi: $(INSTALLED) ## Write what is made of the typed routes: their index, docs/openapi.json, the SDK's records
+	$(BIN)/python -m chalicelib.api.rest --write
 	$(BIN)/python -m chalicelib.api.error_pages --write docs/errors.md
 	$(BIN)/python -m tests.api.record_examples
 	$(BIN)/python -m chalicelib.api.openapi --write docs/openapi.json

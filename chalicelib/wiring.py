@@ -64,9 +64,9 @@ def make_ports(settings: Settings) -> Ports:
     meta = Table(clients.dynamodb(), settings.meta_table)
     results = Table(clients.dynamodb(), settings.results_table)
     clock = SystemClock()
-    batch: Batch = AwsBatch(clients.batch(), settings.queue_by_lane, settings.job_definition_by_lane)
+    batch: Batch = AwsBatch(clients.batch, settings.queue_by_lane, settings.job_definition_by_lane)
     if settings.fast_function:
-        batch = WithFastLane(batch, clients.functions(), settings.fast_function)
+        batch = WithFastLane(batch, clients.functions, settings.fast_function)
     return Ports(
         clock=clock,
         ids=RandomIds(clock),
@@ -80,7 +80,7 @@ def make_ports(settings: Settings) -> Ports:
         versions=DynamoResultVersionStore(meta),
         results=DynamoResultStore(results),
         take_overs=DynamoTakeOverStore(meta, results),
-        objects=S3ObjectStore(clients.s3(), settings.bucket),
+        objects=S3ObjectStore(clients.s3, settings.bucket),
         batch=batch,
         campaigns=DynamoCampaignStore(meta),
         idempotency=DynamoIdempotencyStore(meta),

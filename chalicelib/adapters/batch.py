@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from chalicelib.adapters.clients import aws_errors, error_code
@@ -37,9 +37,12 @@ class AwsBatch:
     """The port `Batch`."""
 
     def __init__(
-        self, client: BatchClient, queue_by_lane: Mapping[Lane, str], job_definition_by_lane: Mapping[Lane, str]
+        self,
+        make_client: Callable[[], BatchClient],
+        queue_by_lane: Mapping[Lane, str],
+        job_definition_by_lane: Mapping[Lane, str],
     ) -> None:
-        self._client = client
+        self._make_client = make_client
         self._queue_by_lane = queue_by_lane
         self._job_definition_by_lane = job_definition_by_lane
 
@@ -59,14 +62,14 @@ class AwsBatch:
         if submission.is_started_once:
             request["retryStrategy"] = {"attempts": 1}
         with aws_errors("submitting a job to Batch"):
-            return self._client.submit_job(**request)["jobId"]
+            return self._make_client().submit_job(**request)["jobId"]
 
     def describe(self, batch_job_id: str, children: int) -> Sequence[ChildState]:
         names = [batch_job_id] if children == 1 else [f"{batch_job_id}:{child}" for child in range(children)]
         status_by_name: dict[str, str] = {}
         for start in range(0, len(names), JOBS_PER_DESCRIBE):
             with aws_errors("asking Batch about jobs"):
-                answer = self._client.describe_jobs(jobs=names[start : start + JOBS_PER_DESCRIBE])
+                answer = self._make_client().describe_jobs(jobs=names[start : start + JOBS_PER_DESCRIBE])
             status_by_name |= {job["jobId"]: job["status"] for job in answer["jobs"]}
         return [STATE_BY_STATUS.get(status_by_name.get(name, ""), ChildState.UNKNOWN) for name in names]
 
@@ -75,7 +78,7 @@ class AwsBatch:
 
         with aws_errors("stopping a job of Batch"):
             try:
-                self._client.terminate_job(jobId=batch_job_id, reason=reason)
+                self._make_client().terminate_job(jobId=batch_job_id, reason=reason)
             except ClientError as error:
                 # Batch forgets jobs a week after their end.
                 if error_code(error) != "ClientException":

@@ -1,4 +1,4 @@
-"""boto3 clients, made on first use: a client costs 40 to 80 ms of a cold start, and no function needs all of them.
+"""boto3 clients, made when the first call is: a client costs 40 to 80 ms of a cold start, and few events need several.
 
 `AWS_ENDPOINT_URL`, region and credentials come from the environment, as boto3 reads them.
 """

@@ -22,10 +22,7 @@ class EventBridgeWaker:
     """The port `Waker`."""
 
     def __init__(self, make_client: Callable[[], EventBridgeClient], deployment: str) -> None:
-        """The client is made when something is to be sent, which most functions never do.
-
-        All deployments of an account share the bus: `deployment`, the name of its table, tells whose event it is.
-        """
+        """All deployments of an account share the bus: `deployment`, the name of its table, tells whose event it is."""
         self._make_client = make_client
         self._deployment = deployment
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from chalicelib.adapters.clients import aws_errors
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 class WithFastLane:
     """The port `Batch`: the function for what goes to the fast lane, `batch` for all else."""
 
-    def __init__(self, batch: Batch, client: LambdaClient, function: str) -> None:
+    def __init__(self, batch: Batch, make_client: Callable[[], LambdaClient], function: str) -> None:
         self._batch = batch
-        self._client = client
+        self._make_client = make_client
         self._function = function
 
     def submit(self, submission: Submission, order_uri: str) -> str:
@@ -33,7 +33,7 @@ class WithFastLane:
         invocation = Invocation(order_uri, owner.tenant, owner.name, submission.submission_id)
         # Never started again by Lambda itself (infra/wiring.py), so `is_started_once` always holds.
         with aws_errors("invoking the function of the fast lane"):
-            answer = self._client.invoke(
+            answer = self._make_client().invoke(
                 FunctionName=self._function, InvocationType="Event", Payload=json.dumps(invocation.to_json()).encode()
             )
         return worker_name(answer["ResponseMetadata"]["RequestId"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from chalicelib.adapters.clients import aws_errors, error_code
@@ -25,8 +25,8 @@ WRONG_PARTS = frozenset(
 class S3ObjectStore:
     """The port `ObjectStore`."""
 
-    def __init__(self, client: S3Client, bucket: str) -> None:
-        self._client = client
+    def __init__(self, make_client: Callable[[], S3Client], bucket: str) -> None:
+        self._make_client = make_client
         self._bucket = bucket
 
     def presign_post(self, key: str, *, size_bytes: int, content_type: str, sha256: str, seconds: int) -> PostForm:
@@ -36,7 +36,7 @@ class S3ObjectStore:
         conditions: list[Any] = [{name: value} for name, value in fields.items()]
         conditions.append(["content-length-range", size_bytes, size_bytes])
         with aws_errors("presigning a POST"):
-            form = self._client.generate_presigned_post(
+            form = self._make_client().generate_presigned_post(
                 self._bucket, key, Fields=fields, Conditions=conditions, ExpiresIn=seconds
             )
         return PostForm(form["url"], form["fields"])
@@ -44,11 +44,11 @@ class S3ObjectStore:
     def presign_get(self, bucket: str, key: str, *, version_id: str, seconds: int) -> str:
         parameters = {"Bucket": bucket, "Key": key} | ({"VersionId": version_id} if version_id else {})
         with aws_errors("presigning a GET"):
-            return self._client.generate_presigned_url("get_object", Params=parameters, ExpiresIn=seconds)
+            return self._make_client().generate_presigned_url("get_object", Params=parameters, ExpiresIn=seconds)
 
     def create_multipart(self, key: str, content_type: str) -> str:
         with aws_errors("starting a multipart upload"):
-            return self._client.create_multipart_upload(Bucket=self._bucket, Key=key, ContentType=content_type)[
+            return self._make_client().create_multipart_upload(Bucket=self._bucket, Key=key, ContentType=content_type)[
                 "UploadId"
             ]
 
@@ -67,12 +67,16 @@ class S3ObjectStore:
         if sha256:
             parameters["ChecksumSHA256"] = headers["x-amz-checksum-sha256"] = _hex_to_base64(sha256)
         with aws_errors("presigning a part"):
-            url = self._client.generate_presigned_url("upload_part", Params=parameters, ExpiresIn=seconds)
+            url = self._make_client().generate_presigned_url("upload_part", Params=parameters, ExpiresIn=seconds)
         return SignedPart(part_number, url, headers)
 
     def list_parts(self, key: str, upload_id: str) -> Sequence[UploadedPart]:
         with aws_errors("listing parts"):
-            pages = self._client.get_paginator("list_parts").paginate(Bucket=self._bucket, Key=key, UploadId=upload_id)
+            pages = (
+                self._make_client()
+                .get_paginator("list_parts")
+                .paginate(Bucket=self._bucket, Key=key, UploadId=upload_id)
+            )
             return [
                 UploadedPart(part["PartNumber"], part["ETag"].strip('"'), part["Size"])
                 for page in pages
@@ -85,7 +89,7 @@ class S3ObjectStore:
         form: Any = {"Parts": [{"PartNumber": number, "ETag": etag} for number, etag in sorted(parts)]}
         with aws_errors("completing a multipart upload"):
             try:
-                self._client.complete_multipart_upload(
+                self._make_client().complete_multipart_upload(
                     Bucket=self._bucket, Key=key, UploadId=upload_id, MultipartUpload=form
                 )
             except ClientError as error:
@@ -101,7 +105,7 @@ class S3ObjectStore:
 
         with aws_errors("aborting a multipart upload"):
             try:
-                self._client.abort_multipart_upload(Bucket=self._bucket, Key=key, UploadId=upload_id)
+                self._make_client().abort_multipart_upload(Bucket=self._bucket, Key=key, UploadId=upload_id)
             except ClientError as error:
                 if error_code(error) not in MISSING:
                     raise
@@ -111,7 +115,7 @@ class S3ObjectStore:
 
         with aws_errors("looking at an object"):
             try:
-                found = self._client.head_object(Bucket=bucket, Key=key, ChecksumMode="ENABLED")
+                found = self._make_client().head_object(Bucket=bucket, Key=key, ChecksumMode="ENABLED")
             except ClientError as error:
                 if error_code(error) not in MISSING:
                     raise
@@ -127,7 +131,7 @@ class S3ObjectStore:
 
     def put(self, key: str, body: bytes) -> None:
         with aws_errors("writing an object"):
-            self._client.put_object(Bucket=self._bucket, Key=key, Body=body)
+            self._make_client().put_object(Bucket=self._bucket, Key=key, Body=body)
 
     def get(self, key: str) -> bytes:
         from botocore.exceptions import BotoCoreError, ClientError
@@ -135,7 +139,7 @@ class S3ObjectStore:
         with aws_errors("reading an object"):
             for tries_left in reversed(range(BODY_TRIES)):
                 try:
-                    body = self._client.get_object(Bucket=self._bucket, Key=key)["Body"]
+                    body = self._make_client().get_object(Bucket=self._bucket, Key=key)["Body"]
                 except ClientError as error:
                     if error_code(error) not in MISSING:
                         raise
@@ -150,11 +154,13 @@ class S3ObjectStore:
 
     def delete_prefix(self, prefix: str) -> None:
         with aws_errors("deleting objects"):
-            for page in self._client.get_paginator("list_object_versions").paginate(Bucket=self._bucket, Prefix=prefix):
+            for page in (
+                self._make_client().get_paginator("list_object_versions").paginate(Bucket=self._bucket, Prefix=prefix)
+            ):
                 found: list[Any] = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
                 doomed: Any = [{"Key": item["Key"], "VersionId": item["VersionId"]} for item in found]
                 if doomed:
-                    self._client.delete_objects(Bucket=self._bucket, Delete={"Objects": doomed, "Quiet": True})
+                    self._make_client().delete_objects(Bucket=self._bucket, Delete={"Objects": doomed, "Quiet": True})
 
 
 def _hex_to_base64(digest: str) -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from chalice.app import Blueprint
-
 from chalicelib.api import campaign_schemas as forms
 from chalicelib.api import schemas
 from chalicelib.api.campaign_present import campaign_out, estimate_out, plan_of, run_out, target_out
@@ -14,8 +12,7 @@ from chalicelib.domain.campaigns import Campaign
 from chalicelib.services import campaigns
 from chalicelib.services.campaign_estimates import estimate_campaign
 
-campaigns_blueprint = Blueprint(__name__)
-routes = Routes(campaigns_blueprint)
+routes = Routes()
 
 
 @routes.post(

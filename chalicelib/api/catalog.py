@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from chalice.app import Blueprint
-
 from chalicelib import VERSION
 from chalicelib.api import schemas
 from chalicelib.api.typed import Answer, Routes
 
-catalog_blueprint = Blueprint(__name__)
-routes = Routes(catalog_blueprint)
+routes = Routes()
 
 
 @routes.get("/health", summary="See whether the service answers", is_public=True)

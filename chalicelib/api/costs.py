@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from chalice.app import Blueprint
-
 from chalicelib.api import cost_schemas
 from chalicelib.api.typed import Call, Routes
 from chalicelib.domain.budgets import dollars, nano_usd
@@ -20,8 +18,7 @@ from chalicelib.services.tenancy import BUDGET_SCOPE
 
 CURRENCY = "USD"
 
-costs_blueprint = Blueprint(__name__)
-routes = Routes(costs_blueprint)
+routes = Routes()
 
 
 @routes.get("/budget", summary="Read what this month may cost and has cost", problems=(401,))

@@ -5,8 +5,6 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import Any
 
-from chalice.app import Blueprint
-
 from chalicelib.api.diff_schemas import (
     ChangeOut,
     ChangesPage,
@@ -27,8 +25,7 @@ from chalicelib.domain.jobs import Job
 from chalicelib.domain.media import Pts
 from chalicelib.services import diff, diff_changes, jobs
 
-diff_blueprint = Blueprint(__name__)
-routes = Routes(diff_blueprint)
+routes = Routes()
 
 
 @routes.get("/jobs/{job_id}/diff/{other_job_id}", summary="Compare two jobs", problems=(400, 401, 404, 409))

@@ -14,7 +14,6 @@ from chalicelib.api.telemetry import Metric, count, logger, measure_seconds
 from chalicelib.api.webhook_present import message_body
 from chalicelib.contracts import table_keys
 from chalicelib.contracts.attribute_values import Item, from_wire, item_from_wire
-from chalicelib.contracts.event_patterns import CHILD_ENDED, INVOCATION_ENDED, OBJECT_CREATED, WEBHOOK_DUE
 from chalicelib.contracts.invocations import Invocation, worker_name
 from chalicelib.contracts.items import event_from_item, failure_from_map, segment_from_item
 from chalicelib.domain.errors import LimitExceeded, NotFound
@@ -31,21 +30,6 @@ from chalicelib.services.ports import Owner, Ports
 from chalicelib.services.reconcile import EndedChild, reconcile, settle_child
 from chalicelib.services.uploads import accept_upload
 from chalicelib.wiring import get_ports
-
-__all__ = [
-    "CHILD_ENDED",
-    "INVOCATION_ENDED",
-    "OBJECT_CREATED",
-    "WEBHOOK_DUE",
-    "accept_object",
-    "follow_changes",
-    "publish_recorded",
-    "reconcile_due",
-    "send_webhook",
-    "settle_batch_child",
-    "settle_invocation",
-    "wake_webhooks",
-]
 
 
 def accept_object(event: Mapping[str, Any]) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from chalice.app import Blueprint
-
 from chalicelib.api import export_schemas, schemas
 from chalicelib.api.pages import listed_after, next_cursor
 from chalicelib.api.present import error_out
@@ -16,8 +14,7 @@ from chalicelib.domain.side_steps import SideStepState
 from chalicelib.services import exports, jobs, tracks
 from chalicelib.services.exports import Download, Export
 
-exports_blueprint = Blueprint(__name__)
-routes = Routes(exports_blueprint)
+routes = Routes()
 
 RETRY_SECONDS = 1
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from math import ceil
 
-from chalice.app import Blueprint
-
 from chalicelib.api import event_schemas, schemas
 from chalicelib.api.cost_schemas import QuoteEnvelope
 from chalicelib.api.costs import quote_out
@@ -20,8 +18,7 @@ from chalicelib.domain.sampling import Sampling
 from chalicelib.domain.tracking import TrackingParameters
 from chalicelib.services import job_events, jobs, pipelines, quotes, videos
 
-jobs_blueprint = Blueprint(__name__)
-routes = Routes(jobs_blueprint)
+routes = Routes()
 
 
 @routes.post(

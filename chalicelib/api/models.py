@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from chalice.app import Blueprint
-
 from chalicelib.api import model_schemas, schemas
 from chalicelib.api.model_present import alias_out, created_out, model_out, named_model_out
 from chalicelib.api.pages import cursor_after, listed_after
@@ -12,8 +10,7 @@ from chalicelib.contracts.model_recipe import TASK_BY_ADAPTER, ModelRecipe
 from chalicelib.domain.errors import InvalidRequest
 from chalicelib.services import model_names, model_uploads, models
 
-models_blueprint = Blueprint(__name__)
-routes = Routes(models_blueprint)
+routes = Routes()
 
 DEFAULT_FILENAME = "model.onnx"
 

@@ -55,6 +55,8 @@ TAG_BY_MODULE = {
     "webhooks": webhooks,
     "service": catalog,
 }
+MODULES = tuple(TAG_BY_MODULE.values())
+"""Those with views, in the order of the document."""
 
 
 class ProblemOut(BaseModel):
@@ -104,7 +106,7 @@ def openapi_document() -> dict[str, Any]:
 
 def specs() -> Sequence[RouteSpec]:
     """Every route of the API."""
-    return [spec for module in TAG_BY_MODULE.values() for spec in module.routes.specs]
+    return [spec for module in MODULES for spec in module.routes.specs]
 
 
 def _operation(tag: str, spec: RouteSpec) -> dict[str, Any]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from chalice.app import Blueprint
-
 from chalicelib.api import pipeline_schemas, schemas
 from chalicelib.api.jobs import analysis_request
 from chalicelib.api.pages import listed_after, next_cursor
@@ -13,8 +11,7 @@ from chalicelib.api.typed import Call, Routes
 from chalicelib.domain.jobs import JobRequest
 from chalicelib.services import pipelines
 
-pipelines_blueprint = Blueprint(__name__)
-routes = Routes(pipelines_blueprint)
+routes = Routes()
 
 
 @routes.post("/pipelines", summary="Make a version of a pipeline", status=201, problems=(400, 401, 409, 413))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from chalice.app import Blueprint
-
 from chalicelib.api.query_present import query_page_out
 from chalicelib.api.query_schemas import QueryPageOut, QueryQuery
 from chalicelib.api.typed import Call, Routes
@@ -11,8 +9,7 @@ from chalicelib.services import jobs
 from chalicelib.services.query import run_query
 from chalicelib.services.query import search as search_videos
 
-query_blueprint = Blueprint(__name__)
-routes = Routes(query_blueprint)
+routes = Routes()
 
 
 @routes.get("/jobs/{job_id}/query", summary="Ask a job", problems=(400, 401, 404, 409, 413))

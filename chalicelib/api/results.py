@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from chalice.app import Blueprint
-
 from chalicelib.api import schemas, track_schemas
 from chalicelib.api.present import detections_json, detections_out, track_out, track_version_out
 from chalicelib.api.schemas import fraction
@@ -13,8 +11,7 @@ from chalicelib.api.typed import Answer, Call, Routes
 from chalicelib.domain.jobs import Job
 from chalicelib.services import jobs, results, tracks
 
-results_blueprint = Blueprint(__name__)
-routes = Routes(results_blueprint)
+routes = Routes()
 
 
 @routes.get(

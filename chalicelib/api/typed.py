@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from aws_lambda_powertools import Logger
-from chalice.app import Blueprint, Request, Response
+from chalice.app import Request, Response
 from pydantic import BaseModel, ValidationError
 
 from chalicelib.api import problems
@@ -74,11 +74,16 @@ class RouteSpec:
 
 
 class Routes:
-    """A Chalice blueprint whose routes are typed."""
+    """The typed routes of one module."""
 
-    def __init__(self, blueprint: Blueprint) -> None:
-        self.blueprint = blueprint
+    def __init__(self) -> None:
         self.specs: list[RouteSpec] = []
+        self._route_by_name: dict[str, tuple[RouteSpec, Callable[..., Any]]] = {}
+
+    def handle(self, name: str, request: Request, path_values: Mapping[str, str]) -> Response:
+        """Answer a request by the view of that name."""
+        spec, view = self._route_by_name[name]
+        return _handle(spec, view, request, path_values)
 
     def get(self, path: str, **facts: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         """Register a view for GET."""
@@ -131,14 +136,7 @@ class Routes:
                 other_answers=other_answers or {},
             )
             self.specs.append(spec)
-
-            def handle(**path_values: str) -> Response:
-                request: Request = self.blueprint.current_request
-                return _handle(spec, view, request, path_values)
-
-            # Chalice keeps views by name, and reads no more of the function than that.
-            handle.__name__ = view.__name__
-            self.blueprint.route(path, methods=[method], name=view.__name__, content_types=["*/*"])(handle)
+            self._route_by_name[spec.name] = (spec, view)
             return view
 
         return register

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from chalice.app import Blueprint
-
 from chalicelib.api import version_schemas
 from chalicelib.api.pages import listed_after, next_cursor
 from chalicelib.api.present import detections_json, result_version_out, track_out
@@ -15,8 +13,7 @@ from chalicelib.domain.jobs import DEFAULT_PIPELINE, Job
 from chalicelib.services import jobs, result_versions, results, tracks, videos
 from chalicelib.services.cursors import make_cursor, read_cursor
 
-versions_blueprint = Blueprint(__name__)
-routes = Routes(versions_blueprint)
+routes = Routes()
 
 VersionQuery = version_schemas.VersionDetectionsQuery | version_schemas.VersionTracksQuery
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from chalice.app import Blueprint
-
 from chalicelib.api import schemas, upload_schemas
 from chalicelib.api.jobs import job_request
 from chalicelib.api.pages import listed_after, next_cursor
@@ -12,8 +10,7 @@ from chalicelib.api.typed import Call, Routes
 from chalicelib.contracts.items import time_to_text
 from chalicelib.services import jobs, uploads, videos
 
-videos_blueprint = Blueprint(__name__)
-routes = Routes(videos_blueprint)
+routes = Routes()
 
 DEFAULT_CONTENT_TYPE = "application/octet-stream"
 """What the client declares is pinned in the ticket, and never trusted: the probe looks at the bytes."""

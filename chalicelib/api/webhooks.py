@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 
-from chalice.app import Blueprint
-
 from chalicelib.api import schemas
 from chalicelib.api import webhook_schemas as forms
 from chalicelib.api.pages import listed_after, next_cursor
@@ -18,8 +16,7 @@ from chalicelib.services import webhooks
 from chalicelib.services.jobs import get_job
 from chalicelib.services.tenancy import WEBHOOK_SCOPE
 
-webhooks_blueprint = Blueprint(__name__)
-routes = Routes(webhooks_blueprint)
+routes = Routes()
 
 
 @routes.post("/webhooks", summary="Make a webhook", status=201, problems=(400, 401, 403, 409, 413))

@@ -35,7 +35,8 @@ def stack(app: ToyApp) -> Iterator[LocalStack]:
 
 
 def lanes(stack: LocalStack, batch: FakeBatch, function: str = WIRING.fast.function) -> WithFastLane:
-    return WithFastLane(batch, boto3.client("lambda", endpoint_url=stack.base_url), function)
+    client = boto3.client("lambda", endpoint_url=stack.base_url)
+    return WithFastLane(batch, lambda: client, function)
 
 
 def test_an_invocation_is_named_as_its_worker_and_its_end_are(stack: LocalStack, app: ToyApp) -> None:
