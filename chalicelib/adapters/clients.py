@@ -35,20 +35,10 @@ def dynamodb() -> DynamoDBClient:
 
 @cache
 def s3() -> S3Client:
-    """The S3 client of this process.
-
-    SigV4 only: boto3 would presign with SigV2 in us-east-1, which pins neither length nor checksum.
-    """
+    """The S3 client of this process."""
     import boto3
-    from botocore.config import Config
 
-    pinned = Config(
-        signature_version="s3v4",
-        # Presigned URLs must not ask clients for a CRC that they did not plan to send.
-        request_checksum_calculation="when_required",
-        response_checksum_validation="when_required",
-    )
-    return boto3.client("s3", config=_config().merge(pinned))
+    return boto3.client("s3", config=s3_config())
 
 
 @cache
@@ -96,6 +86,23 @@ def error_code(error: Exception) -> str:
     """AWS's code of a ClientError, such as `ConditionalCheckFailedException`."""
     response = getattr(error, "response", {})
     return str(response.get("Error", {}).get("Code", "Unknown"))
+
+
+def s3_config() -> Config:
+    """How S3 is asked, and how what clients ask it is signed."""
+    from botocore.config import Config
+
+    pinned = Config(
+        # boto3 would presign with SigV2 in us-east-1, which pins neither length nor checksum.
+        signature_version="s3v4",
+        # Presigned requests go to the bucket in its region. Without this, boto3 writes the global address, which sends
+        # those for a new bucket elsewhere on by a redirect: browsers follow none from a form, and some regions refuse.
+        s3={"addressing_style": "virtual"},
+        # Presigned URLs must not ask clients for a CRC that they did not plan to send.
+        request_checksum_calculation="when_required",
+        response_checksum_validation="when_required",
+    )
+    return _config().merge(pinned)
 
 
 def _config() -> Config:
