@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 
-KNOWN = frozenset({"COPY", "ENTRYPOINT", "ENV", "RUN", "USER", "WORKDIR"})
+KNOWN = frozenset({"COPY", "ENTRYPOINT", "ENV", "RUN", "USER", "VOLUME", "WORKDIR"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -114,6 +114,8 @@ def _follow(image: Image, instruction: Instruction, stages: dict[str, Stage]) ->
             image.user = instruction.value
         case "ENTRYPOINT":
             image.entrypoint = instruction.words
+        case "VOLUME":
+            pass  # whoever runs it decides what lies there
 
 
 def _copy(image: Image, words: Sequence[str], stages: dict[str, Stage]) -> None:

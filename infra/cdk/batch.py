@@ -113,7 +113,7 @@ class _Machines:
         """An environment that starts at no machine and goes back to none."""
         image = batch.EcsMachineImageType.ECS_AL2023_NVIDIA if has_gpu else batch.EcsMachineImageType.ECS_AL2023
         strategy = batch.AllocationStrategy
-        return batch.ManagedEc2EcsComputeEnvironment(
+        environment = batch.ManagedEc2EcsComputeEnvironment(
             self._scope,
             name,
             vpc=self._network.vpc,
@@ -130,6 +130,11 @@ class _Machines:
             maxv_cpus=most_vcpus,
             update_to_latest_image_version=True,
         )
+        # One that names no version stays with the first one for ever.
+        environment.node.default_child.add_property_override(
+            "ComputeResources.LaunchTemplate.Version", self._template.latest_version_number
+        )
+        return environment
 
 
 def _queue(
@@ -181,8 +186,8 @@ def _definition(
         environment=worker_environment(database, storage, wired.vcpus),
         user=WORKER_UID,
         readonly_root_filesystem=True,
-        # Exports and admissions write temporary files: a folder of the host's disk that ends with the container. Docker
-        # gives it the rights that /tmp has in the image, so that anybody may write there.
+        # Exports and admissions write temporary files: a folder of the host's disk that ends with the container. It has
+        # the rights that /tmp has in the image, since the Dockerfile names it as a volume: anybody may write there.
         volumes=[batch.EcsVolume.host(name="tmp", container_path="/tmp")],  # noqa: S108  the container's own
         job_role=job_role,
         logging=ecs.LogDriver.aws_logs(stream_prefix=lane.queue, log_group=log_group),

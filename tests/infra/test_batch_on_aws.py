@@ -128,7 +128,9 @@ def test_machines_answer_questions_about_themselves_to_nobody_but_themselves(tem
     assert data["MetadataOptions"] == {"HttpTokens": "required", "HttpPutResponseHopLimit": 1}
     assert data["BlockDeviceMappings"][0]["Ebs"]["Encrypted"] is True
     for found in template.of_type("AWS::Batch::ComputeEnvironment").values():
-        assert launch_template in text_of(found["ComputeResources"]["LaunchTemplate"]["LaunchTemplateId"])
+        used = found["ComputeResources"]["LaunchTemplate"]
+        assert launch_template in text_of(used["LaunchTemplateId"])
+        assert text_of(used["Version"]) == f"${{{launch_template}.LatestVersionNumber}}"
 
 
 @every_stage

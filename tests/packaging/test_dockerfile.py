@@ -36,6 +36,15 @@ def test_the_last_user_is_not_root_and_comes_before_the_entry_point(target: str)
 
 
 @pytest.mark.parametrize("target", IMAGES)
+def test_the_folder_for_temporary_files_is_a_volume_and_nothing_is_copied_there_after_it(target: str) -> None:
+    # ECS gives what it mounts there the rights of the image's folder only then; a builder may drop what comes later.
+    instructions = instructions_of(STAGES, target)
+    [volume] = [one for one in instructions if one.name == "VOLUME"]
+    assert volume.value == "/tmp"
+    assert not any("/tmp" in one.value for one in instructions[instructions.index(volume) + 1 :])
+
+
+@pytest.mark.parametrize("target", IMAGES)
 def test_there_is_one_entry_point_and_it_is_an_array(target: str) -> None:
     # DL3025 and DL4004: a shell in between would keep SIGTERM from the worker.
     [entry_point] = [one for one in instructions_of(STAGES, target) if one.name == "ENTRYPOINT"]
