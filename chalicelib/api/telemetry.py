@@ -15,9 +15,10 @@ from aws_lambda_powertools.metrics import MetricUnit
 from chalice.app import Chalice, ConvertToMiddleware
 
 SERVICE = "reelscan"
-NAMESPACE = "reelscan"
+NAMESPACE_VARIABLE = "POWERTOOLS_METRICS_NAMESPACE"
+"""As Powertools calls it. Each deployment of an account has one of its own, or their counts would be added up."""
 logger = Logger(service=SERVICE)
-metrics = Metrics(namespace=NAMESPACE, service=SERVICE)
+metrics = Metrics(namespace=os.environ.get(NAMESPACE_VARIABLE, SERVICE), service=SERVICE)
 
 
 class Metric(StrEnum):

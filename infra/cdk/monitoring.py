@@ -18,15 +18,18 @@ from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from chalicelib.api.telemetry import NAMESPACE, SERVICE, Metric
+from chalicelib.api.telemetry import SERVICE, Metric
 from infra.cdk.batch import Batch
 from infra.cdk.database import Database
 from infra.cdk.functions import Functions
 from infra.cdk.graphql import GraphQl
 from infra.cdk.rest import Rest
+from infra.cdk.settings import metrics_namespace
 from infra.cdk.stages import QUEUE_SECONDS, Stage
 
 RUNBOOK = "docs/operations.md"
+TOLD_BY = ("budgets.amazonaws.com", "cloudwatch.amazonaws.com")
+"""Services that publish to the topic in their own names; functions and people do so by their roles."""
 NANO = 1_000_000_000
 MINUTES = Duration.minutes
 COMMITTED = "CommittedNanoUsd"
@@ -68,17 +71,39 @@ class Watched:
     dead_letters: sqs.Queue
 
 
+@dataclass(frozen=True, slots=True)
+class _Own:
+    """Metrics of the service itself, in the namespace of this deployment."""
+
+    namespace: str
+
+    def metric(self, metric: Metric, statistic: str, period: Duration) -> cloudwatch.Metric:
+        return cloudwatch.Metric(
+            namespace=self.namespace,
+            metric_name=metric.value,
+            dimensions_map={"service": SERVICE},
+            statistic=statistic,
+            period=period,
+        )
+
+    def cost(self, statistic: str, period: Duration) -> cloudwatch.Metric:
+        return cloudwatch.Metric(namespace=self.namespace, metric_name=COMMITTED, statistic=statistic, period=period)
+
+
 def make_topic(stack: Stack) -> sns.Topic:
     """Where people are told: alarms, budgets, releases that wait for approval."""
     topic = sns.Topic(stack, "Announcements", enforce_ssl=True)
-    topic.add_to_resource_policy(
-        iam.PolicyStatement(
-            principals=[iam.ServicePrincipal("budgets.amazonaws.com")],
-            actions=["sns:Publish"],
-            resources=[topic.topic_arn],
-            conditions={"StringEquals": {"aws:SourceAccount": stack.account}},
+    # A topic with a policy of its own has lost the one by which everything in its account may publish, alarms too.
+    # Source: https://repost.aws/knowledge-center/cloudwatch-receive-sns-for-alarm-trigger
+    for publisher in TOLD_BY:
+        topic.add_to_resource_policy(
+            iam.PolicyStatement(
+                principals=[iam.ServicePrincipal(publisher)],
+                actions=["sns:Publish"],
+                resources=[topic.topic_arn],
+                conditions={"StringEquals": {"aws:SourceAccount": stack.account}},
+            )
         )
-    )
     return topic
 
 
@@ -91,17 +116,18 @@ def make_monitoring(
 ) -> None:
     """Everything that looks at the rest of the stack."""
     scope = Construct(stack, "Monitoring")
-    _count_costs(scope, watched.functions)
-    alarms = [*_alarms(scope, stage, watched), *rollback_alarms.values()]
+    own = _Own(metrics_namespace(stack))
+    _count_costs(scope, own, watched.functions)
+    alarms = [*_alarms(scope, stage, own, watched), *rollback_alarms.values()]
     tell = actions.SnsAction(topic)
     for alarm in alarms:
         alarm.add_alarm_action(tell)
-    _dashboard(scope, stack, watched, alarms)
+    _dashboard(scope, stack, own, watched, alarms)
     _queries(scope, stack, watched)
     _budget(scope, stage, topic)
 
 
-def _alarms(scope: Construct, stage: Stage, watched: Watched) -> list[cloudwatch.Alarm]:
+def _alarms(scope: Construct, stage: Stage, own: _Own, watched: Watched) -> list[cloudwatch.Alarm]:
     latency = watched.rest.api.metric_latency(period=MINUTES(5), statistic="p99")
     lag = watched.functions.function_by_handler["on_meta_stream"].metric(
         "IteratorAge", period=MINUTES(5), statistic="Maximum"
@@ -112,12 +138,12 @@ def _alarms(scope: Construct, stage: Stage, watched: Watched) -> list[cloudwatch
     throttled = cloudwatch.Metric(namespace="AWS/Lambda", metric_name="Throttles", period=MINUTES(5), statistic="Sum")
     writes = watched.database.meta.metric("WriteThrottleEvents", period=MINUTES(5), statistic="Sum")
     return [
-        _alarm(scope, "JobsFail", _own(Metric.JOBS_FAILED, "Sum", MINUTES(15)), 3, "jobs-fail"),
-        _alarm(scope, "ChildrenFail", _own(Metric.CHILDREN_FAILED, "Sum", MINUTES(15)), 20, "workers-fail"),
+        _alarm(scope, "JobsFail", own.metric(Metric.JOBS_FAILED, "Sum", MINUTES(15)), 3, "jobs-fail"),
+        _alarm(scope, "ChildrenFail", own.metric(Metric.CHILDREN_FAILED, "Sum", MINUTES(15)), 20, "workers-fail"),
         _alarm(
             scope,
             "WaitForMachines",
-            _own(Metric.LONGEST_WAIT_SECONDS, "Maximum", MINUTES(5)),
+            own.metric(Metric.LONGEST_WAIT_SECONDS, "Maximum", MINUTES(5)),
             QUEUE_SECONDS // 2,
             "jobs-wait-for-machines",
         ),
@@ -140,7 +166,7 @@ def _alarms(scope: Construct, stage: Stage, watched: Watched) -> list[cloudwatch
         _alarm(scope, "Throttles", throttled, 10, "throttled-functions", times=3),
         _alarm(scope, "TableThrottles", writes, 10, "throttled-tables", times=3),
         _alarm(scope, "EventsLag", lag, 5 * 60 * 1000, "events-lag"),
-        _alarm(scope, "CostOfADay", _cost("Sum", Duration.days(1)), stage.daily_usd * NANO, "cost-of-a-day"),
+        _alarm(scope, "CostOfADay", own.cost("Sum", Duration.days(1)), stage.daily_usd * NANO, "cost-of-a-day"),
         # The one that watches the watcher: no news is bad news.
         _alarm(scope, "ReconcilerSilent", reconciled, 1, "silent-reconciler", is_floor=True, times=3),
     ]
@@ -170,20 +196,6 @@ def _alarm(
     )
 
 
-def _own(metric: Metric, statistic: str, period: Duration) -> cloudwatch.Metric:
-    return cloudwatch.Metric(
-        namespace=NAMESPACE,
-        metric_name=metric.value,
-        dimensions_map={"service": SERVICE},
-        statistic=statistic,
-        period=period,
-    )
-
-
-def _cost(statistic: str, period: Duration) -> cloudwatch.Metric:
-    return cloudwatch.Metric(namespace=NAMESPACE, metric_name=COMMITTED, statistic=statistic, period=period)
-
-
 def _graphql_errors(graphql: GraphQl) -> cloudwatch.Metric:
     return cloudwatch.Metric(
         namespace="AWS/AppSync",
@@ -194,20 +206,20 @@ def _graphql_errors(graphql: GraphQl) -> cloudwatch.Metric:
     )
 
 
-def _count_costs(scope: Construct, functions: Functions) -> None:
+def _count_costs(scope: Construct, own: _Own, functions: Functions) -> None:
     for handler in SETTLERS:
         logs.MetricFilter(
             scope,
             f"Costs{handler.title().replace('_', '')}",
             log_group=functions.function_by_handler[handler].log_group,
             filter_pattern=logs.FilterPattern.literal(SETTLED_LINE),
-            metric_namespace=NAMESPACE,
+            metric_namespace=own.namespace,
             metric_name=COMMITTED,
             metric_value="$.committed_nano_usd",
         )
 
 
-def _dashboard(scope: Construct, stack: Stack, watched: Watched, alarms: list[cloudwatch.Alarm]) -> None:
+def _dashboard(scope: Construct, stack: Stack, own: _Own, watched: Watched, alarms: list[cloudwatch.Alarm]) -> None:
     five = MINUTES(5)
     functions = watched.functions.function_by_handler
 
@@ -220,16 +232,16 @@ def _dashboard(scope: Construct, stack: Stack, watched: Watched, alarms: list[cl
         graph(
             "Jobs",
             *(
-                _own(metric, "Sum", five)
+                own.metric(metric, "Sum", five)
                 for metric in (Metric.JOBS_PENDING, Metric.JOBS_SUCCEEDED, Metric.JOBS_PARTIAL, Metric.JOBS_FAILED)
             ),
         ),
         graph(
             "Workers",
-            _own(Metric.CHILDREN_SUCCEEDED, "Sum", five),
-            _own(Metric.CHILDREN_FAILED, "Sum", five),
+            own.metric(Metric.CHILDREN_SUCCEEDED, "Sum", five),
+            own.metric(Metric.CHILDREN_FAILED, "Sum", five),
         ),
-        graph("Longest wait for a machine (s)", _own(Metric.LONGEST_WAIT_SECONDS, "Maximum", five)),
+        graph("Longest wait for a machine (s)", own.metric(Metric.LONGEST_WAIT_SECONDS, "Maximum", five)),
     )
     api = watched.rest.api
     dashboard.add_widgets(
@@ -243,9 +255,13 @@ def _dashboard(scope: Construct, stack: Stack, watched: Watched, alarms: list[cl
         graph("Duration p99 (ms)", *(function.metric_duration(statistic="p99") for function in functions.values())),
     )
     dashboard.add_widgets(
-        graph("Uploads and events", _own(Metric.OBJECTS_CREATED, "Sum", five), _own(Metric.JOB_EVENTS, "Sum", five)),
+        graph(
+            "Uploads and events",
+            own.metric(Metric.OBJECTS_CREATED, "Sum", five),
+            own.metric(Metric.JOB_EVENTS, "Sum", five),
+        ),
         graph("Dead letters", watched.dead_letters.metric_approximate_number_of_messages_visible()),
-        graph("Cost of ended work (nano-dollars)", _cost("Sum", Duration.hours(1))),
+        graph("Cost of ended work (nano-dollars)", own.cost("Sum", Duration.hours(1))),
     )
 
 

@@ -1,10 +1,11 @@
-"""The environment of the functions: what `chalicelib/settings.py` reads."""
+"""The environment of the functions: what `chalicelib/settings.py` reads, and Powertools."""
 
 from __future__ import annotations
 
 from aws_cdk import RemovalPolicy, Stack
 from aws_cdk import aws_secretsmanager as secretsmanager
 
+from chalicelib.api.telemetry import NAMESPACE_VARIABLE
 from infra.cdk.batch import Batch
 from infra.cdk.database import Database
 from infra.cdk.fast_lane import FastLane
@@ -44,8 +45,14 @@ def make_settings(
         "REELSCAN_CURSOR_KEY": _cursor_key(stack, stage),
         "REELSCAN_IMPORT_BUCKETS": ",".join(stage.import_buckets),
         "REELSCAN_QUEUE_SECONDS": str(QUEUE_SECONDS),
+        NAMESPACE_VARIABLE: metrics_namespace(stack),
         **stage.settings,
     }
+
+
+def metrics_namespace(stack: Stack) -> str:
+    """Where CloudWatch keeps the metrics of this deployment, apart from those of others in the account."""
+    return str(stack.stack_name)
 
 
 def _cursor_key(stack: Stack, stage: Stage) -> str:

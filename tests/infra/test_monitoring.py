@@ -7,9 +7,9 @@ import re
 
 import pytest
 
-from chalicelib.api.telemetry import NAMESPACE, SERVICE, Metric
+from chalicelib.api.telemetry import NAMESPACE_VARIABLE, SERVICE, Metric
 from infra.cdk.stages import STAGES
-from tests.infra.templates import ROOT, Template, every_stage, text_of
+from tests.infra.templates import ROOT, Template, as_list, every_stage, template_of, text_of
 
 AWS_METRICS = {
     "AWS/ApiGateway": {"Latency", "5XXError", "4XXError", "Count"},
@@ -43,15 +43,58 @@ def test_every_alarm_tells_somebody(template: Template) -> None:
 
 
 @every_stage
+def test_the_topic_takes_what_alarms_and_budgets_tell(template: Template) -> None:
+    """A policy of its own replaces the one by which everything in the account may publish."""
+    allowed = {
+        (service, text_of(one["Condition"]["StringEquals"]["aws:SourceAccount"]))
+        for one in template.only("AWS::SNS::TopicPolicy")["PolicyDocument"]["Statement"]
+        if one["Effect"] == "Allow" and one["Action"] == "sns:Publish"
+        for service in as_list(one["Principal"]["Service"])
+    }
+
+    assert allowed == {
+        ("budgets.amazonaws.com", "${AWS::AccountId}"),
+        ("cloudwatch.amazonaws.com", "${AWS::AccountId}"),
+    }
+
+
+def namespace_of(template: Template) -> str:
+    """In which the functions of a stage count."""
+    (namespace,) = {
+        function["Environment"]["Variables"][NAMESPACE_VARIABLE]
+        for function in template.of_type("AWS::Lambda::Function").values()
+        if NAMESPACE_VARIABLE in function.get("Environment", {}).get("Variables", {})
+    }
+    return str(namespace)
+
+
+@pytest.mark.infra
+def test_no_stage_counts_what_another_one_did() -> None:
+    namespaces = {stage: namespace_of(template_of(stage)) for stage in STAGES}
+
+    assert len(set(namespaces.values())) == len(STAGES)
+
+
+@every_stage
+def test_costs_are_counted_in_the_namespace_of_the_stage(template: Template) -> None:
+    assert {
+        one["MetricNamespace"]
+        for found in template.of_type("AWS::Logs::MetricFilter").values()
+        for one in found["MetricTransformations"]
+    } == {namespace_of(template)}
+
+
+@every_stage
 def test_every_alarm_watches_a_metric_that_somebody_sends(template: Template) -> None:
     filtered = {
         one["MetricName"]
         for found in template.of_type("AWS::Logs::MetricFilter").values()
         for one in found["MetricTransformations"]
     }
+    own = namespace_of(template)
     for name, alarm in template.of_type("AWS::CloudWatch::Alarm").items():
         metric = alarm["MetricName"]
-        if alarm["Namespace"] != NAMESPACE:
+        if alarm["Namespace"] != own:
             assert metric in AWS_METRICS[alarm["Namespace"]], name
         elif metric not in filtered:
             assert metric in set(Metric), name
