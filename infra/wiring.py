@@ -197,6 +197,9 @@ class GraphQlApi:
     page_limits_by_field: Mapping[tuple[str, str], PageLimits]
     resolver_code_path: Path
     """APPSYNC_JS between AppSync and the handler."""
+    direct_code_path_by_field: Mapping[tuple[str, str], Path]
+    """Of the resolved fields, those that AppSync reads from table `meta` by itself (docs/decisions/0030); the local
+    stack asks the handler, which answers the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,7 +288,9 @@ WIRING = Wiring(
         abort_multipart_after_days=1,
     ),
     cpu=Lane("cpu", JobDefinition("cpu", 2, 4096, 0, ATTEMPT_TIMEOUT_SECONDS, RETRY)),
-    gpu=Lane("gpu", JobDefinition("gpu", 4, 15360, 1, ATTEMPT_TIMEOUT_SECONDS, RETRY)),
+    # Of a machine of 16 GiB the system keeps some: what asks for all that is left may never be placed.
+    # Source: https://docs.aws.amazon.com/batch/latest/userguide/memory-management.html
+    gpu=Lane("gpu", JobDefinition("gpu", 4, 14336, 1, ATTEMPT_TIMEOUT_SECONDS, RETRY)),
     fast=FastLane(
         function="fast",
         entry_point=("python", "-m", "awslambdaric"),
@@ -323,5 +328,6 @@ WIRING = Wiring(
         cost_max=limits.COST_MAX,
         page_limits_by_field=limits.PAGE_LIMITS_BY_FIELD,
         resolver_code_path=ROOT / "infra" / "resolver.js",
+        direct_code_path_by_field={("Query", "video"): ROOT / "infra" / "read_video.js"},
     ),
 )

@@ -58,7 +58,7 @@ def make_stack(app: App, stage: Stage) -> Stack:
         stack, stage, package, database, storage, batch, fast_lane, settings, graphql.api.attr_arn, dead_letters
     )
     aliases = functions.alias_by_handler
-    attach_resolvers(graphql, aliases[WIRING.graphql.handler])
+    attach_resolvers(graphql, aliases[WIRING.graphql.handler], database.meta)
     rest = make_rest(stack, stage, functions.api_definition, aliases[API])
     make_events(stack, database, storage, batch, fast_lane, aliases, dead_letters)
     delivery = make_delivery(stack, stage, package, functions, topic)
@@ -73,6 +73,7 @@ def make_stack(app: App, stage: Stage) -> Stack:
         "BrowserClient": identity.browser.user_pool_client_id,
         "OperatorClient": identity.operator.user_pool_client_id,
         "Bucket": storage.bucket.bucket_name,
+        "AccessLogsBucket": storage.access_logs.bucket_name,
         "MetaTable": database.meta.table_name,
         "ResultsTable": database.results.table_name,
         "DeadLettersUrl": dead_letters.queue_url,

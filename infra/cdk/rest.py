@@ -38,11 +38,14 @@ class Rest:
 def make_rest(stack: Stack, stage: Stage, definition: Mapping[str, Any], alias: lambda_.Alias) -> Rest:
     """The API, its stage with access log and throttle, and the right to call the alias."""
     scope = Construct(stack, "Rest")
+    name = f"{stack.stack_name}-rest"
     api = apigateway.SpecRestApi(
         scope,
         "Api",
-        rest_api_name=f"{stack.stack_name}-rest",
-        api_definition=apigateway.ApiDefinition.from_inline(point_routes_to(definition, alias.function_arn)),
+        rest_api_name=name,
+        api_definition=apigateway.ApiDefinition.from_inline(
+            named(name, point_routes_to(definition, alias.function_arn))
+        ),
         endpoint_types=[apigateway.EndpointType.REGIONAL],
         # API Gateway writes logs by one role for the whole account and region, so it stays when a stage goes.
         cloud_watch_role=True,
@@ -75,6 +78,11 @@ def make_rest(stack: Stack, stage: Stage, definition: Mapping[str, Any], alias: 
     )
     domain = f"{api.rest_api_id}.execute-api.{Aws.REGION}.{Aws.URL_SUFFIX}"
     return Rest(api, f"https://{domain}/{STAGE_NAME}", domain)
+
+
+def named(name: str, document: Mapping[str, Any]) -> dict[str, Any]:
+    """The document under this title: an import may name the API by it, and its metrics go by the API's name."""
+    return {**document, "info": {**document["info"], "title": name}}
 
 
 def point_routes_to(definition: Mapping[str, Any], function_arn: str) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import app as service
 from chalicelib.api.graphql import limits
 from chalicelib.api.graphql.resolvers import RESOLVERS
 from chalicelib.api.openapi import openapi_document
+from infra.direct_reads import resolver_code
 from infra.local.appsync.sdl import PRELUDE
 from infra.wiring import UNKNOWN_ROUTE_PROBLEM, UNKNOWN_ROUTE_STATUS, WIRING
 from tests.infra.templates import Template, every_stage, text_of
@@ -49,6 +50,19 @@ def test_every_route_calls_the_alias_and_none_the_function_itself(template: Temp
     }
 
     assert called == {f"{alias_of(template, 'app.app')}/invocations"}
+
+
+@every_stage
+def test_the_api_has_one_name_whatever_an_import_takes_it_from(template: Template) -> None:
+    api = template.only("AWS::ApiGateway::RestApi")
+    watched = {
+        one["Value"]
+        for alarm in template.of_type("AWS::CloudWatch::Alarm").values()
+        for one in alarm.get("Dimensions", ())
+        if alarm["Namespace"] == "AWS/ApiGateway"
+    }
+
+    assert {api["Name"], api["Body"]["info"]["title"]} == watched
 
 
 @every_stage
@@ -106,15 +120,44 @@ def test_fields_of_several_objects_are_asked_for_in_batches(template: Template) 
     assert batched == WIRING.graphql.batched_fields
     assert {found[name]["MaxBatchSize"] for name in batched} == {limits.BATCH_MAX}
     for name, one in found.items():
+        if name in WIRING.graphql.direct_code_path_by_field:
+            continue
         assert f"operation: '{'BatchInvoke' if name in batched else 'Invoke'}'" in one["Code"]
         assert "@OPERATION@" not in one["Code"]
 
 
 @every_stage
-def test_resolvers_call_the_alias(template: Template) -> None:
-    source = template.only("AWS::AppSync::DataSource")
+def test_resolvers_call_the_alias_but_those_that_read_the_table_by_themselves(template: Template) -> None:
+    sources = template.of_type("AWS::AppSync::DataSource")
+    (function,) = (name for name, one in sources.items() if one["Type"] == "AWS_LAMBDA")
+    (table,) = (name for name, one in sources.items() if one["Type"] == "AMAZON_DYNAMODB")
 
-    assert text_of(source["LambdaConfig"]["LambdaFunctionArn"]) == alias_of(template, "app.resolve_graphql")
+    assert text_of(sources[function]["LambdaConfig"]["LambdaFunctionArn"]) == alias_of(template, "app.resolve_graphql")
+    assert "Meta" in text_of(sources[table]["DynamoDBConfig"]["TableName"])
+    for one in template.of_type("AWS::AppSync::Resolver").values():
+        is_direct = (one["TypeName"], one["FieldName"]) in WIRING.graphql.direct_code_path_by_field
+        assert text_of(one["DataSourceName"]) == f"${{{table if is_direct else function}.Name}}"
+
+
+@every_stage
+def test_what_reads_the_table_by_itself_may_get_items_and_nothing_else(template: Template) -> None:
+    (source,) = (
+        one for one in template.of_type("AWS::AppSync::DataSource").values() if one["Type"] == "AMAZON_DYNAMODB"
+    )
+    (statement,) = template.statements(source["ServiceRoleArn"]["Fn::GetAtt"][0])
+    table = text_of(source["DynamoDBConfig"]["TableName"]).strip("${}")
+
+    assert statement["Action"] == "dynamodb:GetItem"
+    assert text_of(statement["Resource"]) == f"${{{table}.Arn}}"
+    # No function counts its errors.
+    assert source["MetricsConfig"] == "ENABLED"
+
+
+@every_stage
+def test_the_code_of_what_reads_the_table_has_the_words_of_the_service(template: Template) -> None:
+    for one in template.of_type("AWS::AppSync::Resolver").values():
+        path = WIRING.graphql.direct_code_path_by_field.get((one["TypeName"], one["FieldName"]))
+        assert path is None or one["Code"] == resolver_code(path)
 
 
 @every_stage
