@@ -209,7 +209,7 @@ synth: $(CDK)/.installed $(PACKAGED) ## Make the CloudFormation template of a st
 test-infra: $(CDK)/.installed $(PACKAGED) ## Synthesise every stage, lint it, and hold it to what it promises
 	@$(MAKE) synth STAGE=$(STAGES)
 	@# W3005: CDK names dependencies that CloudFormation sees by itself.
-	$(CDK)/venv/bin/cfn-lint --ignore-checks W3005 -- cdk.out/*.template.json
+	ls cdk.out/*.template.json | xargs -n 2 -P 2 $(CDK)/venv/bin/cfn-lint --ignore-checks W3005 --
 	$(BIN)/python -m pytest -m infra tests/infra $(ARGS)
 	@$(MAKE) idle-cost
 
@@ -220,11 +220,13 @@ idle-cost: $(INSTALLED) ## Print what each synthesised stage costs in a month in
 .PHONY: deploy
 deploy: $(CDK)/.installed $(PACKAGED) ## Put a stage into the account of your credentials; needs Docker [STAGE=dev]
 	@mkdir -p out
-	@$(IN_CDK) STAGE="$(STAGE)" cdk deploy --outputs-file "$(CURDIR)/out/outputs.json" $(ARGS)
+	@# Lambda takes no image that comes with a second manifest that tells how it was built.
+	@$(IN_CDK) STAGE="$(STAGE)" BUILDX_NO_DEFAULT_ATTESTATIONS=1 cdk deploy --outputs-file "$(CURDIR)/out/outputs.json" $(ARGS)
 	@$(BIN)/python -m infra.cdk.seed out/outputs.json reelscan-$(STAGE)
 
 .PHONY: destroy
-destroy: $(CDK)/.installed $(PACKAGED) ## Take a stage away again; what it keeps stays [STAGE=dev]
+destroy: $(CDK)/.installed $(PACKAGED) ## Take a stage away again, with its data unless it keeps them [STAGE=dev]
+	@$(BIN)/python -m infra.cdk.empty $(STAGE)
 	@$(IN_CDK) STAGE="$(STAGE)" cdk destroy --force $(ARGS)
 
 .PHONY: clean
