@@ -44,7 +44,8 @@ def _on(target: Target, *actions: str) -> Grant:
     return Grant(target, actions)
 
 
-_READ = ("dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query")
+_GET = ("dynamodb:GetItem", "dynamodb:BatchGetItem")
+_READ = (*_GET, "dynamodb:Query")
 _WRITE = (
     "dynamodb:PutItem",
     "dynamodb:UpdateItem",
@@ -116,8 +117,8 @@ FUNCTIONS: Mapping[str, tuple[Grant, ...]] = {
 """By handler; `app` is the REST API."""
 
 WORKER: tuple[Grant, ...] = (
-    _META,
-    _on(Target.RESULTS, *_READ, *_WRITE),
+    _on(Target.META, *_GET, *_WRITE),
+    _on(Target.RESULTS, *_GET, *_WRITE),
     _on(
         Target.TENANT_OBJECTS,
         "s3:GetObject",

@@ -32,12 +32,15 @@ ACTIONS_BY_S3_OPERATION = {
     "ListParts": "s3:ListMultipartUploadParts",
     "HeadObject": "s3:GetObject",
     "GetObject": "s3:GetObject",
-    "DeleteObjects": "s3:DeleteObjectVersion",
     "ListObjectVersions": "s3:ListBucketVersions",
 }
 """Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-with-s3-policy-actions.html"""
 PRESIGNED_POST = "CreateBucket"
 """What botocore calls the operation that it signs a form for."""
+HANDLER_BY_THREADED = {"chalicelib.services.notifications": "on_webhook_due"}
+"""Whose threads a service starts: below them nothing says which function it was."""
+UNKNOWN = "a function that is not known"
+"""Has no grants: who starts threads elsewhere must say so above."""
 TARGET_BY_TABLE = {WIRING.meta.name: Target.META, WIRING.results.name: Target.RESULTS}
 TARGET_BY_INDEX = {"lists": Target.META_LISTS, "due": Target.META_DUE}
 TARGET_BY_ACTION = {
@@ -86,15 +89,19 @@ def _handler_that_calls() -> str:
     """The function whose adapter calls; empty when it is no function's: the stack itself, or a test."""
     frame: FrameType | None = sys._getframe(1)
     is_adapter = False
+    by_thread = ""
     while frame is not None:
         module = frame.f_globals.get("__name__", "")
         is_adapter = is_adapter or module.startswith("chalicelib.adapters.")
+        if module.startswith("chalicelib.services."):
+            by_thread = HANDLER_BY_THREADED.get(module, UNKNOWN)
         if module == "infra.local.functions" and frame.f_code.co_name == "invoke":
             return str(frame.f_locals["name"])
         if module == "chalicelib.api.typed":
             return API if is_adapter else ""
         frame = frame.f_back
-    return ""
+    # The bottom of a thread that a function has started.
+    return by_thread if is_adapter else ""
 
 
 def _actions(service: str, operation: str, params: Mapping[str, Any]) -> Iterator[tuple[Target, str]]:
@@ -109,10 +116,22 @@ def _actions(service: str, operation: str, params: Mapping[str, Any]) -> Iterato
         if key:
             is_ours = params["Bucket"] == WIRING.bucket.name
             target = Target.TENANT_OBJECTS if is_ours and key.startswith("tenants/") else Target.IMPORTED_OBJECTS
-        yield target, ACTIONS_BY_S3_OPERATION[operation]
+        for action in _object_actions(operation, params):
+            yield target, action
     else:
         action = f"{service}:{operation}"
         yield TARGET_BY_ACTION[action], ACTION_BY_OPERATION.get(action, action)
+
+
+def _object_actions(operation: str, params: Mapping[str, Any]) -> Iterator[str]:
+    """Of a version by its id other actions are asked than of the newest one."""
+    if operation == "DeleteObjects":
+        for one in params["Delete"]["Objects"]:
+            yield "s3:DeleteObjectVersion" if one.get("VersionId") else "s3:DeleteObject"
+    elif operation in ("GetObject", "HeadObject") and params.get("VersionId"):
+        yield "s3:GetObjectVersion"
+    else:
+        yield ACTIONS_BY_S3_OPERATION[operation]
 
 
 def _table_actions(operation: str, params: Mapping[str, Any]) -> Iterator[tuple[Target, str]]:
