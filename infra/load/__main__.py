@@ -8,10 +8,13 @@ import os
 import sys
 from pathlib import Path
 
+import httpx
+
 from infra.load.recorder import Recorder
 from infra.load.run import run_load
 from infra.load.stage import StageError, clear_stage, set_stage
 from infra.load.tell import tell_chat, tell_topic
+from infra.load.tokens import ProgramTokens
 
 DONE, BROKEN, NOT_SET = 0, 1, 2
 
@@ -24,6 +27,9 @@ def main() -> int:
         local = json.loads((arguments.out / "local.json").read_text())
         base_url, token = local["base_url"], local["token"]
     client = Recorder(base_url, token, connections=arguments.threads)
+    if token_url := os.environ.get("REELSCAN_TOKEN_URL"):
+        client_id, secret = os.environ["REELSCAN_CLIENT_ID"], os.environ["REELSCAN_CLIENT_SECRET"]
+        client.http.auth = ProgramTokens(token_url, client_id, secret, httpx.Client(timeout=10))
     try:
         stage = set_stage(client, arguments.clip, arguments.model)
     except StageError as error:

@@ -15,6 +15,7 @@ from chalicelib.domain.costs import BOOT_SECONDS, VCPUS_BY_LANE
 from chalicelib.domain.prices import NANO
 from chalicelib.domain.units import Lane
 from chalicelib.settings import read_prices
+from infra.cdk.stages import STAGES
 from infra.smoke.account import deploy, destroy, signed_in
 from infra.smoke.journey import Deployment, SmokeError, walk_through
 
@@ -23,6 +24,8 @@ WORK_SECONDS = 60
 """That each machine works at the most, for a clip of seconds."""
 IDLE_SECONDS = 600
 """That Batch may keep a machine after its last job, at the most."""
+PASSING = [stage.name for stage in STAGES.values() if not stage.keeps_data and not stage.requires_mfa]
+"""Stages that leave nothing behind, and let a new user in without a second factor."""
 
 
 def main() -> int:
@@ -35,7 +38,7 @@ def main() -> int:
     if not arguments.yes and input(f"Deploy stage {arguments.stage} and spend that? [y/N] ").strip().lower() != "y":
         return DECLINED
     try:
-        outputs = deploy(arguments.stage)
+        outputs = deploy(arguments.stage, asks=not arguments.yes)
         with signed_in(outputs) as deployment:
             return _go_around(deployment, arguments.clip, arguments.model)
     finally:
@@ -72,7 +75,7 @@ def _expected_cost() -> str:
 
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m infra.smoke", description="Once around in a real account.")
-    parser.add_argument("--stage", default="dev")
+    parser.add_argument("--stage", default=PASSING[0], choices=PASSING)
     parser.add_argument("--clip", type=Path, default=Path(".cache/videos/bikes.mp4"))
     parser.add_argument("--model", default="nanodet-g")
     parser.add_argument("--yes", action="store_true", help="do not ask before it costs money")

@@ -17,15 +17,16 @@ ROOT = Path(__file__).resolve().parents[2]
 TENANT = "smoke"
 
 
-def deploy(stage: str) -> dict[str, str]:
-    """Outputs of the stack, by name."""
-    subprocess.run(["make", "deploy", f"STAGE={stage}"], cwd=ROOT, check=True)
+def deploy(stage: str, *, asks: bool = True) -> dict[str, str]:
+    """Outputs of the stack, by name; unless it `asks`, roles are made without a question that nobody would answer."""
+    more = [] if asks else ["ARGS=--require-approval=never"]
+    subprocess.run(["make", "deploy", f"STAGE={stage}", *more], cwd=ROOT, check=True)
     outputs: dict[str, dict[str, str]] = json.loads((ROOT / "out" / "outputs.json").read_text())
     return outputs[f"reelscan-{stage}"]
 
 
 def destroy(stage: str) -> None:
-    """Delete the stack; the data of a stage that keeps its data stays."""
+    """Delete the stack and what is in its buckets."""
     subprocess.run(["make", "destroy", f"STAGE={stage}"], cwd=ROOT, check=True)
 
 
