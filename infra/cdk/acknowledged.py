@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from aws_cdk import Acknowledgment, Stack, Validations
 from constructs import IConstruct
 
-from infra.cdk.functions import API, handlers, scope_name
-from infra.cdk.permissions import WILDCARDS
+from infra.cdk import permissions
+from infra.cdk.functions import API, ASKED, handlers, scope_name
 from infra.cdk.stages import Stage
 from infra.wiring import WIRING
 
@@ -34,7 +34,12 @@ def _managed(policy: str) -> str:
 
 FUNCTIONS = tuple(scope_name(handler) for handler in handlers())
 ROLES_WITH_ANY = (
-    *(f"{name}/Role" for name in (*FUNCTIONS, "TokenTrigger")),
+    *(
+        f"{scope_name(handler)}/Role"
+        for handler, grants in permissions.FUNCTIONS.items()
+        if handler in ASKED or any(grant.target is permissions.Target.ANY for grant in grants)
+    ),
+    "TokenTrigger/Role",
     *(f"Batch/{lane.queue.title()}Container/ExecutionRole" for lane in WIRING.lanes),
 )
 
@@ -154,7 +159,7 @@ def _wildcards(stack: Stack, stage: Stage) -> Iterable[Finding]:
         words["Approval"] = _arn(stack, "Delivery/Approval/Function/Resource")
         application = _logical_id(stack, "Delivery/Application/Resource")
         words["Deployments"] = f"arn:<AWS::Partition>:codedeploy:{place}:deploymentgroup:<{application}>"
-    for pattern, reason in WILDCARDS.items():
+    for pattern, reason in permissions.WILDCARDS.items():
         for imports in [f"arn:<AWS::Partition>:s3:::{name}" for name in stage.import_buckets] or [""]:
             known = words | ({"Imports": imports} if imports else {})
             if set(re.findall(r"{(\w+)}", pattern)) <= known.keys():

@@ -60,12 +60,11 @@ _IMPORTS = _on(Target.IMPORTED_OBJECTS, "s3:GetObject", "s3:GetObjectVersion")
 _STEPS = (
     _META,
     # Results of an earlier analysis are taken over into a new job's index.
-    _on(Target.RESULTS, *_READ, "dynamodb:PutItem", "dynamodb:ConditionCheckItem"),
+    _on(Target.RESULTS, *_READ, "dynamodb:PutItem"),
     _on(Target.TENANT_OBJECTS, "s3:GetObject", "s3:GetObjectVersion", "s3:PutObject"),
     _on(Target.SUBMISSIONS, "batch:SubmitJob"),
     _on(Target.FAST_LANE, "lambda:InvokeFunction"),
     _on(Target.BATCH_JOBS, "batch:TerminateJob"),
-    _on(Target.ANY, "batch:DescribeJobs"),
 )
 """To let a video or a job take its next step: read what is there, write an order, submit it."""
 
@@ -111,8 +110,17 @@ FUNCTIONS: Mapping[str, tuple[Grant, ...]] = {
         _on(Target.PUBLISHING, "appsync:GraphQL"),
     ),
     "on_webhook_due": (_META, _WAKE),
-    "wake_webhooks": (_META, _WAKE, _on(Target.META_DUE, "dynamodb:Query")),
-    "reconcile": (*_STEPS, _LISTS, _UPLOADS, _IMPORTS, _on(Target.META_DUE, "dynamodb:Query")),
+    # The index names what is due.
+    "wake_webhooks": (_WAKE, _on(Target.META_DUE, "dynamodb:Query")),
+    "reconcile": (
+        *_STEPS,
+        _LISTS,
+        _UPLOADS,
+        _IMPORTS,
+        _on(Target.META_DUE, "dynamodb:Query"),
+        # Which child jobs are gone without a word.
+        _on(Target.ANY, "batch:DescribeJobs"),
+    ),
 }
 """By handler; `app` is the REST API."""
 
