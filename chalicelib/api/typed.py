@@ -32,6 +32,8 @@ from chalicelib.wiring import get_ports
 logger = Logger(service="reelscan", child=True)
 
 JSON = "application/json"
+PREFIX_HEADER, AT_ROOT = "X-Forwarded-Prefix", "/"
+"""How CloudFront tells that its clients see no stage. Whoever else sends it changes the links of the own answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +145,8 @@ class Routes:
 
 
 def _handle(spec: RouteSpec, view: Callable[..., Any], request: Request, path_values: Mapping[str, str]) -> Response:
-    instance, root = str(request.context.get("path") or request.path), _root(request)
+    root = _root(request)
+    instance = _path_below(root, request)
     try:
         stored = _answer(spec, view, request, path_values)
     except DomainError as error:
@@ -217,7 +220,21 @@ def _response(status: int, body: str, headers: Mapping[str, str]) -> Response:
 
 
 def _root(request: Request) -> str:
-    """The path below which the API lies: API Gateway's stage, when the client sees it in its URLs."""
+    """The path below which the API lies: API Gateway's stage, when the client sees it in its URLs.
+
+    Whoever stands before the gateway, and adds the stage to what clients ask for, says so by a header.
+    """
+    return "" if request.headers.get(PREFIX_HEADER) == AT_ROOT else _stage(request)
+
+
+def _path_below(root: str, request: Request) -> str:
+    """The path of the request, as its client sees it."""
+    path = str(request.context.get("path") or request.path)
+    return path if root else path.removeprefix(_stage(request))
+
+
+def _stage(request: Request) -> str:
+    """API Gateway's stage as the first part of the request's path; empty when it is not there."""
     stage = f"/{request.context.get('stage', '')}"
     return stage if str(request.context.get("path", "")).startswith(f"{stage}/") and stage != "/" else ""
 

@@ -13,13 +13,13 @@ from infra.local.functions import LambdaContext
 from tests.fakes.make import make_ports
 
 
-def ask(path: str, stage: str) -> dict[str, Any]:
+def ask(path: str, stage: str, headers: dict[str, str] | None = None) -> dict[str, Any]:
     """The body of the answer to a GET of a video, as API Gateway asks for it."""
     event = {
         "resource": "/videos/{video_id}",
         "path": "/videos/vid_1",
         "httpMethod": "GET",
-        "headers": {},
+        "headers": headers or {},
         "multiValueHeaders": {},
         "queryStringParameters": None,
         "multiValueQueryStringParameters": None,
@@ -52,3 +52,9 @@ def ask(path: str, stage: str) -> dict[str, Any]:
 def test_the_type_of_a_problem_lies_below_the_stage_that_clients_see(path: str, stage: str, root: str) -> None:
     problem = ask(path, stage)
     assert (problem["type"], problem["instance"]) == (f"{root}/docs/errors/UNAUTHENTICATED", path)
+
+
+@pytest.mark.parametrize("path", ["/v1/videos/vid_1", "/videos/vid_1"])
+def test_behind_an_address_that_adds_the_stage_itself_clients_see_none(path: str) -> None:
+    problem = ask(path, "v1", {"x-forwarded-prefix": "/"})
+    assert (problem["type"], problem["instance"]) == ("/docs/errors/UNAUTHENTICATED", "/videos/vid_1")
