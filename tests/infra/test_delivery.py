@@ -88,8 +88,9 @@ def test_a_stage_without_canary_moves_at_once(template: Template) -> None:
 class Services:
     """CodeDeploy, Lambda and SNS."""
 
-    def __init__(self, answer: dict[str, Any], function_error: str = "") -> None:
+    def __init__(self, answer: dict[str, Any], function_error: str = "", revision: str = "string") -> None:
         self._answer = answer
+        self._revision = revision
         self._function_error = function_error
         self.invoked: list[dict[str, Any]] = []
         self.reported: list[dict[str, Any]] = []
@@ -100,7 +101,7 @@ class Services:
             "App": {"Type": "AWS::Lambda::Function", "Properties": {"CurrentVersion": "6", "TargetVersion": "7"}}
         }
         content = json.dumps({"version": 0.0, "Resources": [resource]})
-        return {"deploymentInfo": {"deploymentId": deploymentId, "revision": {"string": {"content": content}}}}
+        return {"deploymentInfo": {"deploymentId": deploymentId, "revision": {self._revision: {"content": content}}}}
 
     def invoke(self, **request: Any) -> dict[str, Any]:
         self.invoked.append(request)
@@ -129,8 +130,9 @@ def test_a_version_that_is_well_is_announced_and_waits() -> None:
     assert "--deployment-id d-1 --lifecycle-event-hook-execution-id e-1 --status Succeeded" in message["Message"]
 
 
-def test_it_is_the_new_version_that_is_asked() -> None:
-    services = Services({"statusCode": 200})
+@pytest.mark.parametrize("revision", ["string", "appSpecContent"])
+def test_it_is_the_new_version_that_is_asked(revision: str) -> None:
+    services = Services({"statusCode": 200}, revision=revision)
 
     asked(services)
 

@@ -76,7 +76,9 @@ def ask_approval(event: dict[str, str], clients: Clients, *, function_name: str,
 
 
 def _target_version(answer: dict[str, Any]) -> str:
-    content = json.loads(answer["deploymentInfo"]["revision"]["string"]["content"])
+    revision = answer["deploymentInfo"]["revision"]
+    # `string` is CodeDeploy's older word for the same; which of them CloudFormation uses is written nowhere.
+    content = json.loads((revision.get("string") or revision["appSpecContent"])["content"])
     (resource,) = content["Resources"]
     (described,) = resource.values()
     return str(described["Properties"]["TargetVersion"])
