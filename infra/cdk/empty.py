@@ -12,9 +12,9 @@ import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-import boto3
 from botocore.exceptions import ClientError
 
+from infra.account import session
 from infra.cdk.stages import STAGES, Stage
 
 if TYPE_CHECKING:
@@ -55,7 +55,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("stage", choices=sorted(STAGES))
     stage = STAGES[parser.parse_args().stage]
-    cloudformation: Any = boto3.client("cloudformation")
+    aws = session()
+    cloudformation: Any = aws.client("cloudformation")
     try:
         (stack,) = cloudformation.describe_stacks(StackName=f"reelscan-{stage.name}")["Stacks"]
     except ClientError as error:
@@ -64,7 +65,7 @@ def main() -> int:
             raise
         return 0
     outputs = {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
-    s3 = boto3.client("s3")
+    s3 = aws.client("s3")
     for bucket in doomed_buckets(stage, outputs):
         print(f"Emptied {bucket}: {empty_bucket(s3, bucket)} objects and versions")
     return 0

@@ -15,10 +15,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import boto3
-
 from chalicelib.adapters.model_registry import DynamoModelRegistry
 from chalicelib.adapters.table import Table
+from infra.account import session
 from infra.default_models import register_models
 from infra.wiring import ROOT
 
@@ -67,8 +66,9 @@ def main() -> int:
     parser.add_argument("stack")
     arguments = parser.parse_args()
     outputs = json.loads(arguments.outputs.read_text(encoding="utf-8"))[arguments.stack]
-    s3 = boto3.client("s3")
-    registry = DynamoModelRegistry(Table(boto3.client("dynamodb"), outputs["MetaTable"]))
+    aws = session()
+    s3 = aws.client("s3")
+    registry = DynamoModelRegistry(Table(aws.client("dynamodb"), outputs["MetaTable"]))
     register_models(s3, outputs["Bucket"], registry)
     files = upload_viewer(s3, outputs["ViewerBucket"])
     s3.put_object(

@@ -14,7 +14,8 @@ def tell_topic(topic_arn: str, report: Report, broken: list[str]) -> None:
     """Publish it to an SNS topic, by the credentials of the environment."""
     import boto3
 
-    boto3.client("sns").publish(
+    # The ARN has the region of the topic.
+    boto3.client("sns", region_name=topic_arn.split(":")[3]).publish(
         TopicArn=topic_arn, Subject=_headline(report, broken)[:SUBJECT_CHARACTERS], Message=_message(report, broken)
     )
 

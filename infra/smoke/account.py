@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from chalicelib.services.tenancy import TENANT_CLAIM
+from infra.account import session
 from infra.smoke.journey import Deployment
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -33,9 +34,7 @@ def destroy(stage: str) -> None:
 @contextmanager
 def signed_in(outputs: dict[str, str]) -> Iterator[Deployment]:
     """A deployment with the token of a user that is made for it and deleted after it."""
-    import boto3
-
-    cognito: Any = boto3.client("cognito-idp")
+    cognito: Any = session().client("cognito-idp")
     pool, client = outputs["UserPool"], outputs["OperatorClient"]
     name = f"smoke-{secrets.token_hex(4)}@example.com"
     password = f"Aa1!{secrets.token_urlsafe(24)}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from infra.account import session
 from infra.cdk.seed import upload_viewer, viewer_config
 
 
@@ -51,3 +52,8 @@ def test_the_viewer_is_told_where_everything_is() -> None:
         "realtime_url": "wss://abc.appsync-realtime-api.eu-central-1.amazonaws.com/graphql",
         "login": {"kind": "token"},
     }
+
+
+def test_scripts_work_where_the_stack_was_deployed() -> None:
+    """The CDK CLI goes by AWS_REGION, which boto3 does not read."""
+    assert session({"AWS_REGION": "eu-north-1"}).region_name == "eu-north-1"
