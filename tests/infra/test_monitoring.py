@@ -19,6 +19,15 @@ AWS_METRICS = {
     "AWS/SQS": {"ApproximateNumberOfMessagesVisible"},
 }
 """Source: the pages "metrics and dimensions" of each service."""
+DIMENSIONS = {
+    "AWS/ApiGateway": [{"ApiName"}],
+    "AWS/AppSync": [{"GraphQLAPIId"}],
+    "AWS/DynamoDB": [{"TableName"}],
+    # Of a function, of an alias of it, of all functions of the account.
+    "AWS/Lambda": [{"FunctionName"}, {"FunctionName", "Resource"}, set()],
+    "AWS/SQS": [{"QueueName"}],
+}
+"""By which the service sends those metrics; with one too few or too many, an alarm sees nothing. The same pages."""
 
 
 def anchors(page: str) -> set[str]:
@@ -56,6 +65,20 @@ def test_the_topic_takes_what_alarms_and_budgets_tell(template: Template) -> Non
         ("budgets.amazonaws.com", "${AWS::AccountId}"),
         ("cloudwatch.amazonaws.com", "${AWS::AccountId}"),
     }
+
+
+@every_stage
+def test_every_alarm_names_the_dimensions_by_which_the_metric_is_sent(template: Template) -> None:
+    names = {template.only("AWS::ApiGateway::RestApi")["Name"]}
+    for name, alarm in template.of_type("AWS::CloudWatch::Alarm").items():
+        if alarm["Namespace"] in DIMENSIONS:
+            found = {one["Name"]: text_of(one["Value"]) for one in alarm.get("Dimensions", ())}
+            assert set(found) in DIMENSIONS[alarm["Namespace"]], name
+            for value in found.values():
+                owner = re.match(r"\$\{(\w+)", value)
+                assert value in names or (owner and owner[1] in template.resources), (
+                    f"{name}: nothing is called {value}"
+                )
 
 
 def namespace_of(template: Template) -> str:
