@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from functools import partial
 
 from hypothesis import assume, given
 from hypothesis import strategies as st
@@ -106,9 +107,14 @@ def test_a_video_of_unknown_length_is_looked_at_as_a_whole() -> None:
 @given(st.integers(0, 3000), st.integers(1, 60))
 def test_an_even_choice_is_even_and_bounded(count: int, most: int) -> None:
     made: list[int] = []
+
+    def make(number: int) -> int:
+        made.append(number)
+        return number
+
     choice: EvenChoice[int] = EvenChoice(most)
     for number in range(count):
-        choice.add(lambda number=number: made.append(number) or number)  # type: ignore[misc, func-returns-value]
+        choice.add(partial(make, number))
     step = 1
     while -(-count // step) > most:
         step *= 2
