@@ -198,7 +198,7 @@ class GraphQlApi:
     resolver_code_path: Path
     """APPSYNC_JS between AppSync and the handler."""
     direct_code_path_by_field: Mapping[tuple[str, str], Path]
-    """Of the resolved fields, those that AppSync reads from table `meta` by itself (docs/decisions/0030); the local
+    """Of the resolved fields, those that AppSync reads from table `meta` by itself (docs/decisions/0032); the local
     stack asks the handler, which answers the same."""
 
 
