@@ -24,6 +24,8 @@ from infra.wiring import UNKNOWN_ROUTE_PROBLEM, UNKNOWN_ROUTE_STATUS
 
 STAGE_NAME = "v1"
 PROBLEM_JSON = "application/problem+json"
+FUNCTION_VARIABLE = "function"
+"""Of the stage: the function and alias that routes call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +44,14 @@ def make_rest(stack: Stack, stage: Stage, definition: Mapping[str, Any], alias: 
         scope,
         "Api",
         rest_api_name=f"{stack.stack_name}-rest",
-        api_definition=apigateway.ApiDefinition.from_inline(point_routes_to(definition, alias.function_arn)),
+        api_definition=apigateway.ApiDefinition.from_inline(point_routes_to(definition, _function_of_stage())),
         endpoint_types=[apigateway.EndpointType.REGIONAL],
         # API Gateway writes logs by one role for the whole account and region, so it stays when a stage goes.
         cloud_watch_role=True,
         cloud_watch_role_removal_policy=RemovalPolicy.RETAIN,
         deploy_options=apigateway.StageOptions(
             stage_name=STAGE_NAME,
+            variables={FUNCTION_VARIABLE: alias.function_name},
             tracing_enabled=True,
             logging_level=apigateway.MethodLoggingLevel.ERROR,
             data_trace_enabled=False,
@@ -75,6 +78,17 @@ def make_rest(stack: Stack, stage: Stage, definition: Mapping[str, Any], alias: 
     )
     domain = f"{api.rest_api_id}.execute-api.{Aws.REGION}.{Aws.URL_SUFFIX}"
     return Rest(api, f"https://{domain}/{STAGE_NAME}", domain)
+
+
+def _function_of_stage() -> str:
+    """The alias, by way of the stage.
+
+    The API itself must not name the function: functions know the clients that may call, the client of browsers knows
+    CloudFront's address, and CloudFront the API. CloudFormation takes no circle.
+    Source: https://docs.aws.amazon.com/apigateway/latest/developerguide/aws-api-gateway-stage-variables-reference.html
+    """
+    variable = f"${{stageVariables.{FUNCTION_VARIABLE}}}"
+    return f"arn:{Aws.PARTITION}:lambda:{Aws.REGION}:{Aws.ACCOUNT_ID}:function:{variable}"
 
 
 def point_routes_to(definition: Mapping[str, Any], function_arn: str) -> dict[str, Any]:

@@ -19,6 +19,7 @@ import boto3
 
 from chalicelib.adapters.model_registry import DynamoModelRegistry
 from chalicelib.adapters.table import Table
+from chalicelib.services.tenancy import READ_SCOPE, WRITE_SCOPE
 from infra.default_models import register_models
 from infra.wiring import ROOT
 
@@ -56,7 +57,12 @@ def viewer_config(outputs: Mapping[str, str]) -> dict[str, object]:
         "api_url": outputs["Address"],
         "graphql_url": graphql_url,
         "realtime_url": realtime_url,
-        "login": {"kind": "token"},
+        "login": {
+            "kind": "cognito",
+            "domain": outputs["SignInDomain"],
+            "client_id": outputs["BrowserClient"],
+            "scopes": [READ_SCOPE, WRITE_SCOPE],
+        },
     }
 
 

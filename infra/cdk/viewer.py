@@ -40,6 +40,11 @@ class Viewer:
     url: str
     """The address of everything."""
 
+    @property
+    def page_url(self) -> str:
+        """Of the viewer itself, as a browser shows it."""
+        return f"{self.url}/viewer/"
+
 
 def make_viewer(stack: Stack, storage: Storage, rest: Rest, graphql: GraphQl) -> Viewer:
     """The bucket and the distribution."""
@@ -80,7 +85,6 @@ def make_viewer(stack: Stack, storage: Storage, rest: Rest, graphql: GraphQl) ->
             "/viewer": site,
             "/viewer/*": site,
             "/graphql": _passed_on(graphql.api.attr_graph_ql_dns),
-            "/graphql/realtime": _passed_on(graphql.api.attr_realtime_dns),
         },
         price_class=cloudfront.PriceClass.PRICE_CLASS_100,
         http_version=cloudfront.HttpVersion.HTTP2_AND_3,
