@@ -120,7 +120,8 @@ def test_box_pixels_are_where_the_api_says(page: Page, shared: Viewer, analysed:
 
 def test_the_same_boxes_are_drawn_on_a_narrow_page_and_on_a_screen_with_more_pixels(page: Page) -> None:
     page.resize(390, 844, 2)
-    page.wait("reelscan.view.results.stage.overlay.width >= 700")
+    stage = "reelscan.view.results.stage"
+    page.wait(f"(({{ clientWidth, width }}) => clientWidth < 390 && width === clientWidth * 2)({stage}.overlay)")
     page.wait("reelscan.view.results.stage.drawn.length")
     box = page.run("reelscan.view.results.stage.drawn[0].box")
     colors = _pixels(page, [[box[0], (box[1] + box[3]) / 2], [box[2], (box[1] + box[3]) / 2]])
