@@ -28,9 +28,11 @@ export class Player extends EventTarget {
     this.clock = clock;
     this.frameSeconds = frameSeconds;
     /** @type {Shown} */
-    this.shown = { seconds: 0, pts: 0, mediaTime: 0 };
+    this.shown = { seconds: clock.firstSeconds, pts: clock.toPts(clock.firstSeconds), mediaTime: 0 };
     this.isExact = "requestVideoFrameCallback" in video;
     this.isReady = false;
+    /** How often something was to be loaded, and failed to. */
+    this.loads = 0;
     /** @type {number | null} */
     this.pendingSeek = null;
     this.rate = 1;
@@ -40,7 +42,9 @@ export class Player extends EventTarget {
     this.isDisposed = false;
     for (const name of ["play", "pause", "ended"]) video.addEventListener(name, () => this.tell("play"));
     video.addEventListener("seeked", () => this.afterSeek());
-    video.addEventListener("error", () => this.tell("failed"));
+    video.addEventListener("error", () => this.fail());
+    // Of a file whose codec it does not know a browser may play the sound.
+    video.addEventListener("loadedmetadata", () => video.videoWidth || this.fail());
     this.watch();
   }
 
@@ -48,15 +52,30 @@ export class Player extends EventTarget {
     return !this.video.paused && !this.video.ended;
   }
 
-  /** Load; resolves when the first frame is shown and its time known. @param {string} url */
+  /**
+   * Load; resolves when the first frame is shown and its time known, or something else was loaded or failed meanwhile.
+   * @param {string} url
+   */
   async load(url) {
+    const load = ++this.loads;
+    this.isReady = false;
     const first = this.nextFrame();
     this.video.src = url;
     const mediaTime = await first;
+    if (load !== this.loads) return;
     if (mediaTime !== null) this.clock.setFirstMediaTime(mediaTime);
     this.isReady = true;
     this.take(this.shown.mediaTime);
     if (this.pendingSeek !== null) this.seek(this.pendingSeek);
+  }
+
+  fail() {
+    // A source that is taken away, when the page is left, is no failure.
+    if (!this.video.getAttribute("src")) return;
+    this.loads++;
+    this.isReady = false;
+    this.video.pause();
+    this.tell("failed");
   }
 
   watch() {
@@ -146,8 +165,8 @@ export class Player extends EventTarget {
       if (!this.reverse || !this.reverseSince) return;
       const passed = ((performance.now() - this.reverseSince.wall) / 1000) * this.reverse;
       const target = this.reverseSince.seconds - Math.max(passed, this.frameSeconds);
-      if (target <= 0) this.pause();
-      this.seek(Math.max(0, target));
+      if (target <= this.clock.firstSeconds) this.pause();
+      this.seek(Math.max(this.clock.firstSeconds, target));
     });
   }
 
