@@ -81,10 +81,10 @@ class RenditionOut(Out):
     height: int | None = None
     frames: int | None = None
     timebase: str | None = None
-    """Of a proxy; its PTS are the same moments as those of the video."""
+    """Of a proxy; its PTS are the same moments as those of the video, counted from its first frame."""
     first_pts: int | None = None
-    """Of a proxy: when its first frame is in the video, in ticks of `timebase`. The file has it at the same PTS; only
-    one before zero is moved to zero, and everything after it as far."""
+    """Of a proxy: when its first frame is in the video, in ticks of `timebase`. The file begins at zero: add this to
+    have the times of the video."""
     missing: list[MissingOut] | None = None
     """Of a proxy: ranges of which frames may be missing, since the video is damaged there."""
     url: str | None = None

@@ -1,8 +1,9 @@
 """A proxy: an H.264 MP4 of a video that every browser plays, with every frame at its time; without sound.
 
-The track's clock is that of the source, so PTS are the same moments to the tick, the start included: one that is not
-zero is an empty edit. Only a start before zero, which MP4 has no place for, is moved to zero. A keyframe comes every
-two seconds, so that a player finds any frame quickly; the index lies in front.
+The track's clock is that of the source, and the first frame is at zero: all PTS are those of the source, less the
+first one, to the tick. An empty edit before it would keep them as they are, but Chromium takes the length without it for
+the whole, and lets nobody seek behind that. A keyframe comes every two seconds, so that a player finds any frame
+quickly; the index lies in front.
 
 Frames that come with times out of order, as some AVI files have them, are put where their times say: there results are
 drawn.
@@ -96,7 +97,7 @@ def write_proxy(
                 yield _Picture(frame.pts * source_timebase.numerator, image)
             damaged.extend(run.damage.ranges)
 
-    # By default the muxer would take another clock for the track, and milliseconds for its empty edit.
+    # By default the muxer would take another clock for the track, and milliseconds for its edit.
     scale = str(timebase.denominator)
     with new_mp4(path, {"video_track_timescale": scale, "movie_timescale": scale}) as container:
         encoder = Encoder(container, size, timebase, matrix_of(media.height), CODEC_OPTIONS)
@@ -115,7 +116,7 @@ def _encode(encoder: Encoder, pictures: Iterable[_Picture], timebase: Fraction) 
     for picture in pictures:
         if first is None:
             first = picture.ticks
-        ticks = picture.ticks - min(first, 0)
+        ticks = picture.ticks - first
         if not encoder.is_later(ticks):
             continue
         is_key = _is_key_due(key_at, encoder.last_pts, ticks, timebase)
@@ -123,7 +124,7 @@ def _encode(encoder: Encoder, pictures: Iterable[_Picture], timebase: Fraction) 
         encoder.write(picture.image, ticks, 0, is_key=is_key)
     if first is None or encoder.last_pts is None:
         raise malformed("no frame of the video can be decoded")
-    return first, encoder.last_pts + min(first, 0)
+    return first, encoder.last_pts + first
 
 
 def _in_order(pictures: Iterable[_Picture]) -> Iterator[_Picture]:

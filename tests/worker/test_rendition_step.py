@@ -142,7 +142,7 @@ def test_every_frame_of_a_proxy_is_at_its_time(name: str) -> None:
     timebase = Fraction(asked.media.timebase)
     expected = [frame.pts * timebase for frame in asked.source()]
     times, _ = times_of(content)
-    assert times == expected
+    assert times == [time - expected[0] for time in expected]
     assert (asked.result["frames"], len(pictures_of(content))) == (len(expected), len(expected))
     assert asked.result["first_pts"] * Fraction(asked.result["timebase"]) == expected[0]
 
@@ -181,11 +181,16 @@ def test_a_proxy_is_made_smaller_and_never_larger() -> None:
     assert (asked.result["width"], asked.result["height"]) == (HEIGHT, WIDTH)
 
 
-def test_a_video_that_begins_before_zero_begins_at_zero_in_its_proxy() -> None:
-    asked, content = made("mpegts_wrap", Proxy())
+@pytest.mark.parametrize(("name", "side"), [("h264_start_later", 1), ("mpegts_wrap", -1)])
+def test_a_video_that_begins_elsewhere_begins_at_zero_in_its_proxy_without_an_empty_edit(name: str, side: int) -> None:
+    asked, content = made(name, Proxy())
     first, *_ = expected = [frame.pts * Fraction(asked.media.timebase) for frame in asked.source()]
-    assert first < 0
+    assert first * side > 0
     assert times_of(content)[0] == [time - first for time in expected]
+    with av.open(io.BytesIO(content), "r") as container:
+        # In microseconds: no player takes it for shorter than it is.
+        assert container.start_time == 0
+        assert container.duration >= (expected[-1] - first) * 1_000_000
     assert asked.result["first_pts"] * Fraction(asked.result["timebase"]) == first
 
 
