@@ -23,6 +23,11 @@ export class FrameClock {
     this.shiftSeconds = isShifted ? this.firstSeconds - mediaTime : 0;
   }
 
+  /** When the first frame of a file that begins at zero is in the stream. @param {number} seconds @param {number} mediaTime of that frame */
+  setFirstFrame(seconds, mediaTime) {
+    this.shiftSeconds = seconds - mediaTime;
+  }
+
   /** @param {number} mediaTime */
   toSeconds(mediaTime) {
     return mediaTime + this.shiftSeconds;

@@ -1,12 +1,13 @@
 /**
- * What the stage plays: the video itself or, where the browser cannot, a version that a worker made for browsers. Both have
- * the same PTS, so what is drawn by PTS lies on the same frames.
+ * What the stage plays: the video itself or, where the browser cannot, a version that a worker made for browsers. The PTS of
+ * that are those of the video, counted from the first frame: what is drawn by PTS lies on the same frames.
  *
  * That version costs a worker's time, so it is offered and not made unasked. One that is there, or on its way, is taken.
  */
 
 import { Problem } from "./api.js";
 import { announce, h } from "./dom.js";
+import { tickSeconds } from "./format.js";
 import { Preview } from "./preview.js";
 import { problemBox } from "./problems.js";
 import { askRendition, findRendition, followRendition } from "./renditions.js";
@@ -39,13 +40,15 @@ export class Playback {
   async load() {
     const { signal } = this.abort;
     try {
-      const { url, expires_at: expires } = this.proxyId
+      const file = this.proxyId
         ? (await this.api.get(`/videos/${this.video.video_id}/renditions/${this.proxyId}`, {}, signal)).rendition
         : await this.api.get(`/videos/${this.video.video_id}/source`, {}, signal);
-      this.expires = Date.parse(expires);
-      if (!this.hasSheet) this.preview.use(new VideoThumbnails(url, this.video.media, this.stage.clock));
+      this.expires = Date.parse(file.expires_at);
+      if (!this.hasSheet) this.preview.use(new VideoThumbnails(file.url, this.video.media, this.stage.clock));
       this.stage.setNotice();
-      await this.stage.player.load(url);
+      // The version begins at zero, whenever the video does.
+      const firstSeconds = this.proxyId ? file.first_pts * tickSeconds(file.timebase) : null;
+      await this.stage.player.load(file.url, firstSeconds);
     } catch (error) {
       if (!signal.aborted) this.stage.setNotice(problemBox(error));
     }

@@ -35,6 +35,8 @@ export class Player extends EventTarget {
     this.loads = 0;
     /** @type {number | null} */
     this.pendingSeek = null;
+    /** What was to be shown, and lies behind what the browser takes for the end. @type {number | null} */
+    this.beyond = null;
     this.rate = 1;
     /** Steps that were asked for, one after the other. */
     this.stepping = Promise.resolve();
@@ -42,6 +44,7 @@ export class Player extends EventTarget {
     this.isDisposed = false;
     for (const name of ["play", "pause", "ended"]) video.addEventListener(name, () => this.tell("play"));
     video.addEventListener("seeked", () => this.afterSeek());
+    video.addEventListener("durationchange", () => this.reach());
     video.addEventListener("error", () => this.fail());
     // Of a file whose codec it does not know a browser may play the sound.
     video.addEventListener("loadedmetadata", () => video.videoWidth || this.fail());
@@ -55,15 +58,17 @@ export class Player extends EventTarget {
   /**
    * Load; resolves when the first frame is shown and its time known, or something else was loaded or failed meanwhile.
    * @param {string} url
+   * @param {number | null} [firstSeconds] when its first frame is in the stream, where that is known of this file
    */
-  async load(url) {
+  async load(url, firstSeconds = null) {
     const load = ++this.loads;
     this.isReady = false;
     const first = this.nextFrame();
     this.video.src = url;
     const mediaTime = await first;
     if (load !== this.loads) return;
-    if (mediaTime !== null) this.clock.setFirstMediaTime(mediaTime);
+    if (mediaTime !== null && firstSeconds !== null) this.clock.setFirstFrame(firstSeconds, mediaTime);
+    else if (mediaTime !== null) this.clock.setFirstMediaTime(mediaTime);
     this.isReady = true;
     this.take(this.shown.mediaTime);
     if (this.pendingSeek !== null) this.seek(this.pendingSeek);
@@ -116,7 +121,15 @@ export class Player extends EventTarget {
       return;
     }
     this.pendingSeek = null;
-    this.video.currentTime = Math.max(0, this.clock.toMediaTime(seconds) + INTO_FRAME_SECONDS);
+    const target = Math.max(0, this.clock.toMediaTime(seconds) + INTO_FRAME_SECONDS);
+    this.beyond = target > this.video.duration ? seconds : null;
+    this.video.currentTime = target;
+  }
+
+  /** Of a video that begins late Chromium knows the end only when it has read that far: then the seek goes on from there. */
+  reach() {
+    const { beyond, clock, video } = this;
+    if (beyond !== null && clock.toMediaTime(beyond) > video.currentTime) this.seek(beyond);
   }
 
   afterSeek() {
@@ -132,6 +145,7 @@ export class Player extends EventTarget {
   /** @param {number} rate */
   async play(rate) {
     this.reverse = 0;
+    this.beyond = null;
     this.setRate(rate);
     // A browser may refuse to play with sound before the page was touched.
     await this.video.play().catch(async () => {
@@ -142,6 +156,7 @@ export class Player extends EventTarget {
 
   pause() {
     this.reverse = 0;
+    this.beyond = null;
     this.video.pause();
     this.setRate(1);
   }
