@@ -39,14 +39,15 @@ DEFAULT_BY_NAME: Mapping[str, float] = {
     "segment": 0.06,
     "frame": 0.0006,
     "finish": 0.0004,
-    "encode": 8e-9,
+    "encode": 15e-9,
     "admit": 30.0,
     "gpu": 15e-9,
 }
 """Before any job has been measured.
 
 Source: docs/performance.md, two cores of a Xeon: 5.6 CPU ms for a decoded frame of 1080p H.264, 25 CPU ms for nanodet-g
-at 416 x 256 pixels; starts, segments and frames of docs/costs.md. `gpu` is not measured (docs/gpu.md).
+at 416 x 256 pixels; starts, segments and frames of docs/costs.md; `encode` of docs/renditions.md. `gpu` is not measured
+(docs/gpu.md).
 """
 DECODE_BY_CODEC: Mapping[str, float] = {
     "h264": 3.0e-9,
