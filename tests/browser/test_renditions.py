@@ -20,6 +20,10 @@ KEYFRAMES = {"models": [FAST_MODEL], "sampling": {"kind": "keyframes"}, "trackin
 OFFER = "Make a version that plays here"
 PLAYS = "reelscan.view.results?.stage.player.isReady && document.querySelector('.stage-notice').hidden"
 BUTTON = "document.querySelector('.stage-notice .button')"
+IS_INSIDE = """
+(({ bottom }) => bottom <= document.querySelector(".stage-frame").getBoundingClientRect().bottom)(
+  document.querySelector(".stage-message").getBoundingClientRect())
+"""
 SEEN = "performance.getEntriesByType('resource').map(({ name }) => new URL(name).pathname)"
 
 
@@ -95,6 +99,11 @@ def test_a_transport_stream_plays_once_a_version_of_it_is_made_with_its_boxes_on
     assert "h264" in said
     assert "mpegts" in said
     assert violations(page, axe) == []
+    # The moment of the link is that of the page, even without a picture.
+    assert page.run("reelscan.view.results.seconds") == pytest.approx(seconds[at])
+    page.resize(390, 844, 2)
+    page.wait(f"document.documentElement.scrollWidth === 390 && {IS_INSIDE}")
+    page.resize(1280, 860)
     make_playable(page)
     page.wait(f"Math.abs(reelscan.view.results.seconds - {seconds[at]}) < 0.0006")
     assert shown_frame(page, frames) == at
@@ -168,9 +177,9 @@ def test_a_version_that_cannot_be_made_says_why_and_can_be_tried_again(viewer: V
     page.run(f"location.hash = '#/videos/{video_id}'")
     page.wait(BUTTON)
     page.run(f"{BUTTON}.click()")
-    assert "Waiting for a worker" in page.wait("document.querySelector('.stage-progress')?.innerText")
+    assert "Waiting for a worker" in page.wait("document.querySelector('.stage-message')?.innerText")
     page.run("window.states = ['RUNNING']")
-    page.wait("document.querySelector('.stage-progress')?.innerText.includes('encoding')")
+    page.wait("document.querySelector('.stage-message')?.innerText.includes('encoding')")
     page.run("window.states = ['FAILED']")
     said = page.wait("document.querySelector('.stage-notice .problem')?.innerText")
     assert "the encoder was killed" in said

@@ -78,7 +78,8 @@ export class Playback {
   failed() {
     if (Date.now() > this.expires) {
       const { shown } = this.stage.player;
-      this.load().then(() => this.stage.player.seek(shown.seconds));
+      this.stage.player.seek(shown.seconds);
+      this.load();
       return;
     }
     if (!this.hasSheet) this.preview.use(null);
@@ -117,13 +118,14 @@ export class Playback {
 
   offer() {
     const { codec, container } = this.video.media;
-    const problem = new Problem({
-      code: "UNSUPPORTED_CODEC",
-      title: "This browser cannot play the video",
-      detail: `It is ${codec} in ${container}. Timeline, lists, search and exports work all the same.`,
-      hint: "A worker can make a version that plays here: once, at the cost of its time, and kept with the video",
-    });
-    return problemBox(problem, this.makeButton("Make a version that plays here"));
+    return h(
+      "div",
+      { class: "stage-message", role: "status" },
+      h("strong", {}, "This browser cannot play the video"),
+      h("span", {}, `It is ${codec} in ${container}. Timeline, lists, search and exports work all the same.`),
+      this.makeButton("Make a version that plays here"),
+      h("span", { class: "soft" }, "A worker makes it, once, at the cost of its time. It is kept with the video."),
+    );
   }
 
   /** @param {string} text */
@@ -146,7 +148,7 @@ function progressBox(proxy) {
   const isQueued = proxy.state === "QUEUED";
   return h(
     "div",
-    { class: "stage-progress", role: "status" },
+    { class: "stage-message", role: "status" },
     h("strong", {}, "Making a version that plays here"),
     h("progress", { class: "bar", "aria-label": "Making a version that plays here" }),
     h("span", {}, isQueued ? "Waiting for a worker" : "A worker is encoding it"),

@@ -31,6 +31,8 @@ export class Player extends EventTarget {
     this.shown = { seconds: clock.firstSeconds, pts: clock.toPts(clock.firstSeconds), mediaTime: 0 };
     this.isExact = "requestVideoFrameCallback" in video;
     this.isReady = false;
+    /** Whether what was loaded last cannot be played. */
+    this.isBroken = false;
     /** How often something was to be loaded, and failed to. */
     this.loads = 0;
     /** @type {number | null} */
@@ -62,7 +64,7 @@ export class Player extends EventTarget {
    */
   async load(url, firstSeconds = null) {
     const load = ++this.loads;
-    this.isReady = false;
+    this.isReady = this.isBroken = false;
     const first = this.nextFrame();
     this.video.src = url;
     const mediaTime = await first;
@@ -79,7 +81,9 @@ export class Player extends EventTarget {
     if (!this.video.getAttribute("src")) return;
     this.loads++;
     this.isReady = false;
+    this.isBroken = true;
     this.video.pause();
+    if (this.pendingSeek !== null) this.seek(this.pendingSeek);
     this.tell("failed");
   }
 
@@ -118,6 +122,8 @@ export class Player extends EventTarget {
   seek(seconds) {
     if (!this.isReady || this.video.seeking) {
       this.pendingSeek = seconds;
+      // Without a picture there is still a moment that everything else is about.
+      if (this.isBroken) this.take(this.clock.toMediaTime(seconds));
       return;
     }
     this.pendingSeek = null;
@@ -197,6 +203,7 @@ export class Player extends EventTarget {
    * @param {1 | -1} direction
    */
   step(direction) {
+    if (this.isBroken) return this.stepping;
     this.pause();
     this.stepping = this.stepping.then(() => (direction < 0 ? this.stepBack() : this.stepOn()));
     return this.stepping;

@@ -20,6 +20,7 @@ import { keysOf } from "./results_keys.js";
 import { SearchPanel } from "./search.js";
 import { Stage } from "./stage.js";
 import { Store } from "./store.js";
+import { themeChanges } from "./theme.js";
 import { Timeline } from "./timeline.js";
 
 /** @typedef {import("./main.js").App} App @typedef {import("./links.js").Place} Place */
@@ -186,6 +187,7 @@ export class Results {
     this.store.addEventListener("change", () => this.onRows());
     this.store.addEventListener("error", () => this.stage.setNotice(problemBox(this.store.error)));
     this.search.addEventListener("change", () => this.onFound());
+    themeChanges.addEventListener("change", () => this.onTheme(), { signal: this.abort.signal });
     this.unbindKeys = bindKeys(keysOf(this));
   }
 
@@ -342,6 +344,12 @@ export class Results {
     this.writeLinkSoon();
   }
 
+  /** Labels have other colours on a dark page. */
+  onTheme() {
+    this.labelList.draw();
+    this.trackList.draw();
+  }
+
   onFound() {
     const lane = {
       name: "Found",
@@ -396,7 +404,8 @@ export class Results {
   }
 
   writeLink() {
-    if (this.abort.signal.aborted || !this.stage.player.isReady) return;
+    const { isReady, isBroken } = this.stage.player;
+    if (this.abort.signal.aborted || !(isReady || isBroken)) return;
     replacePlace({
       videoId: this.video.video_id,
       job: this.job.job_id,
