@@ -1,8 +1,8 @@
 """A proxy: an H.264 MP4 of a video that every browser plays, with every frame at its time; without sound.
 
 The track's clock is that of the source, and the first frame is at zero: all PTS are those of the source, less the
-first one, to the tick. An empty edit before it would keep them as they are, but Chromium takes the length without it for
-the whole, and lets nobody seek behind that. A keyframe comes every two seconds, so that a player finds any frame
+first one, to the tick. An empty edit before it would keep them as they are, but Chromium takes the length without it
+for the whole, and lets nobody seek behind that. A keyframe comes every two seconds, so that a player finds any frame
 quickly; the index lies in front.
 
 Frames that come with times out of order, as some AVI files have them, are put where their times say: there results are

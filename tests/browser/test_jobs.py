@@ -84,7 +84,7 @@ def test_a_segment_that_was_given_up_can_be_tried_again(shared: Viewer, analysed
 
 
 def test_a_job_can_be_cancelled_and_tried_again(viewer: Viewer, bikes: Path) -> None:
-    page = viewer.open()
+    page = viewer.open(sampling="keys")
     created = viewer.tenant.upload(
         bikes, analyze={"models": [FAST_MODEL], "sampling": {"kind": "every_frame"}, "segment_seconds": 2}
     )

@@ -26,7 +26,7 @@ def large(bikes: Path, tmp_path: Path) -> Path:
 
 
 def test_an_upload_goes_on_after_a_reload_and_sends_no_part_again_that_s3_has(viewer: Viewer, large: Path) -> None:
-    page = viewer.open()
+    page = viewer.open(sampling="keys")
     page.wait("document.querySelector('.fields')")
     page.call("Network.enable")
     _slow_down(page, SLOW_BYTES_PER_SECOND)
@@ -91,7 +91,7 @@ def interrupt_with_handle(page: Page, large: Path) -> str:
 def test_a_file_that_can_be_read_again_goes_on_after_a_reload_without_being_asked_for(
     viewer: Viewer, large: Path
 ) -> None:
-    page = viewer.open()
+    page = viewer.open(sampling="keys")
     video_id = interrupt_with_handle(page, large)
     sent = _put_parts(page)
     page.reload()
@@ -104,7 +104,7 @@ def test_a_file_that_can_be_read_again_goes_on_after_a_reload_without_being_aske
 
 
 def test_a_file_that_is_gone_after_a_reload_is_asked_for(viewer: Viewer, large: Path) -> None:
-    page = viewer.open()
+    page = viewer.open(sampling="keys")
     interrupt_with_handle(page, large)
     page.run("reelscan.app.uploads.byVideoId.values().next().value.abort.abort()")
     page.run("navigator.storage.getDirectory().then((folder) => folder.removeEntry('large.mp4'))")
@@ -120,7 +120,7 @@ def test_files_can_be_dropped_anywhere_and_several_at_once(viewer: Viewer, bikes
     empty, second = tmp_path / "empty.mp4", tmp_path / "second.mp4"
     empty.write_bytes(b"")
     second.write_bytes(bikes.read_bytes())
-    page = viewer.open()
+    page = viewer.open(sampling="keys")
     page.wait("document.querySelector('.fields')")
     page.drop_files(40, 700, bikes, empty, second)
     page.wait("document.querySelectorAll('.upload-done').length === 2", 60)
@@ -134,7 +134,7 @@ def test_files_can_be_dropped_anywhere_and_several_at_once(viewer: Viewer, bikes
 
 
 def test_another_file_of_that_name_does_not_continue_it(viewer: Viewer, large: Path, bikes: Path) -> None:
-    page = viewer.open()
+    page = viewer.open(sampling="keys")
     page.wait("document.querySelector('.fields')")
     page.call("Network.enable")
     _slow_down(page, SLOW_BYTES_PER_SECOND)
@@ -157,7 +157,7 @@ def test_another_file_of_that_name_does_not_continue_it(viewer: Viewer, large: P
 def test_a_refused_upload_says_why_and_what_to_do(viewer: Viewer, tmp_path: Path) -> None:
     file = tmp_path / "notes.mp4"
     file.write_bytes(b"not a video at all" * 100)
-    page = viewer.open()
+    page = viewer.open(sampling="keys")
     page.wait("document.querySelector('.fields')")
     page.choose_files("#files", file)
     said = page.wait("document.querySelector('.watch .problem')?.innerText", 60)

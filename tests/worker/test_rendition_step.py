@@ -190,7 +190,7 @@ def test_a_video_that_begins_elsewhere_begins_at_zero_in_its_proxy_without_an_em
     with av.open(io.BytesIO(content), "r") as container:
         # In microseconds: no player takes it for shorter than it is.
         assert container.start_time == 0
-        assert container.duration >= (expected[-1] - first) * 1_000_000
+        assert (container.duration or 0) >= (expected[-1] - first) * 1_000_000
     assert asked.result["first_pts"] * Fraction(asked.result["timebase"]) == first
 
 

@@ -268,9 +268,7 @@ export class Player extends EventTarget {
     } finally {
       this.video.pause();
     }
-    // What was on its way to the screen is there now.
-    await new Promise(requestAnimationFrame);
-    await new Promise(requestAnimationFrame);
+    await twoFrames();
     return found;
   }
 
@@ -288,7 +286,13 @@ export class Player extends EventTarget {
   async show(mediaTime) {
     const next = this.nextFrame();
     this.video.currentTime = Math.max(0, mediaTime);
-    const found = await next;
+    let found = await next;
+    if (found !== null && this.video.seeking) {
+      // That one may have been on its way to the screen before the seek: `watch` sees the one that comes with its end.
+      await new Promise((resolve) => this.video.addEventListener("seeked", resolve, { once: true }));
+      await twoFrames();
+      found = this.shown.mediaTime;
+    }
     if (found !== null) this.take(found);
     return found;
   }
@@ -304,4 +308,10 @@ export class Player extends EventTarget {
   tell(name) {
     this.dispatchEvent(new Event(name));
   }
+}
+
+/** After this, what was on its way to the screen is there. */
+async function twoFrames() {
+  await new Promise(requestAnimationFrame);
+  await new Promise(requestAnimationFrame);
 }
