@@ -5,7 +5,7 @@ Parameters (JSON): version (RENDITION_VERSION), filename (of the video), kind, o
 
 Result: file_name, content_type, size_bytes, sha256 (hex), and
     of thumbnails  tiles (columns, rows, width, height, timebase, pts), end_pts (of the video)
-    of a proxy     width, height, frames, timebase ("1/90000"), first_pts (in ticks of it, by the video's clock), and
+    of a proxy     width, height, frames, timebase ("1/90000"), first_pts (of the video, in ticks of it), and
                    missing (contracts/items.py), when there is any
 """
 
