@@ -20,6 +20,8 @@ from gpu_batch.pictures import Size
 CODEC = "libx264"
 ENCODER_THREADS = 4
 """Whatever the machine has: x264 gives other bytes with another number."""
+CODEC_OPTIONS = {"x264-params": "mbtree=0"}
+"""Macroblock trees give other bytes from run to run now and then, and objects are named by the work."""
 CONTAINER_OPTIONS = {"movflags": "+faststart", "fflags": "+bitexact"}
 LIMITED_RANGE = 1
 
@@ -42,7 +44,7 @@ class Encoder:
         """Written so far."""
         self.last_pts: Pts | None = None
         self._container = container
-        stream = container.add_stream(CODEC, options=dict(codec_options))
+        stream = container.add_stream(CODEC, options=CODEC_OPTIONS | dict(codec_options))
         stream.width, stream.height = size
         stream.pix_fmt = "yuv420p"
         context = stream.codec_context

@@ -40,8 +40,6 @@ CODEC_OPTIONS = {
     # Keyframes come by time; this only bounds what x264 does by itself.
     "g": "600",
     "forced-idr": "1",
-    # Macroblock trees differ from run to run now and then; the object is named by the work, so its bytes are the same.
-    "x264-params": "mbtree=0",
 }
 DAMAGE_HINT = "Upload the file again from its origin; what is sound of it was kept"
 
