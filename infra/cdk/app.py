@@ -21,7 +21,7 @@ from infra.cdk.events import make_dead_letters, make_events
 from infra.cdk.fast_lane import make_fast_lane
 from infra.cdk.functions import API, make_functions, make_token_trigger, read_package
 from infra.cdk.graphql import attach_resolvers, make_graphql
-from infra.cdk.identity import make_identity
+from infra.cdk.identity import come_back_to, make_identity
 from infra.cdk.monitoring import Watched, make_monitoring, make_topic
 from infra.cdk.network import make_network
 from infra.cdk.rest import make_rest
@@ -65,11 +65,14 @@ def make_stack(app: App, stage: Stage) -> Stack:
     watched = Watched(functions, database, batch, rest, graphql, dead_letters)
     make_monitoring(stack, stage, watched, topic, delivery.alarm_by_handler)
     viewer = make_viewer(stack, storage, rest, graphql)
+    come_back_to(identity, viewer.page_url)
     outputs = {
         "Address": viewer.url,
         "RestUrl": rest.url,
         "GraphQlUrl": graphql.url,
         "UserPool": identity.pool.user_pool_id,
+        "SignInDomain": identity.domain.base_url(),
+        "TokenUrl": f"{identity.domain.base_url()}/oauth2/token",
         "BrowserClient": identity.browser.user_pool_client_id,
         "OperatorClient": identity.operator.user_pool_client_id,
         "Bucket": storage.bucket.bucket_name,
@@ -79,6 +82,8 @@ def make_stack(app: App, stage: Stage) -> Stack:
         "DeadLettersUrl": dead_letters.queue_url,
         "AnnouncementsTopic": topic.topic_arn,
     }
+    for name, client in identity.machine_by_name.items():
+        outputs[f"MachineClient{name.title().replace('-', '')}"] = client.user_pool_client_id
     for name, value in outputs.items():
         CfnOutput(stack, name, value=value)
     acknowledge(stack, stage)

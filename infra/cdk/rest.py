@@ -24,6 +24,8 @@ from infra.wiring import UNKNOWN_ROUTE_PROBLEM, UNKNOWN_ROUTE_STATUS
 
 STAGE_NAME = "v1"
 PROBLEM_JSON = "application/problem+json"
+FUNCTION_VARIABLE = "function"
+"""Of the stage: the function and alias that routes call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,7 @@ def make_rest(stack: Stack, stage: Stage, definition: Mapping[str, Any], alias: 
         "Api",
         rest_api_name=name,
         api_definition=apigateway.ApiDefinition.from_inline(
-            named(name, point_routes_to(definition, alias.function_arn))
+            named(name, point_routes_to(definition, _function_of_stage()))
         ),
         endpoint_types=[apigateway.EndpointType.REGIONAL],
         # API Gateway writes logs by one role for the whole account and region, so it stays when a stage goes.
@@ -52,6 +54,7 @@ def make_rest(stack: Stack, stage: Stage, definition: Mapping[str, Any], alias: 
         cloud_watch_role_removal_policy=RemovalPolicy.RETAIN,
         deploy_options=apigateway.StageOptions(
             stage_name=STAGE_NAME,
+            variables={FUNCTION_VARIABLE: alias.function_name},
             tracing_enabled=True,
             logging_level=apigateway.MethodLoggingLevel.ERROR,
             data_trace_enabled=False,
@@ -83,6 +86,17 @@ def make_rest(stack: Stack, stage: Stage, definition: Mapping[str, Any], alias: 
 def named(name: str, document: Mapping[str, Any]) -> dict[str, Any]:
     """The document under this title: an import may name the API by it, and its metrics go by the API's name."""
     return {**document, "info": {**document["info"], "title": name}}
+
+
+def _function_of_stage() -> str:
+    """The alias, by way of the stage.
+
+    The API itself must not name the function: functions know the clients that may call, the client of browsers knows
+    CloudFront's address, and CloudFront the API. CloudFormation takes no circle.
+    Source: https://docs.aws.amazon.com/apigateway/latest/developerguide/aws-api-gateway-stage-variables-reference.html
+    """
+    variable = f"${{stageVariables.{FUNCTION_VARIABLE}}}"
+    return f"arn:{Aws.PARTITION}:lambda:{Aws.REGION}:{Aws.ACCOUNT_ID}:function:{variable}"
 
 
 def point_routes_to(definition: Mapping[str, Any], function_arn: str) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from chalicelib.adapters.model_registry import DynamoModelRegistry
 from chalicelib.adapters.table import Table
+from chalicelib.services.tenancy import READ_SCOPE, WRITE_SCOPE
 from infra.account import session
 from infra.default_models import register_models
 from infra.wiring import ROOT
@@ -55,7 +56,12 @@ def viewer_config(outputs: Mapping[str, str]) -> dict[str, object]:
         "api_url": outputs["Address"],
         "graphql_url": graphql_url,
         "realtime_url": realtime_url,
-        "login": {"kind": "token"},
+        "login": {
+            "kind": "cognito",
+            "domain": outputs["SignInDomain"],
+            "client_id": outputs["BrowserClient"],
+            "scopes": [READ_SCOPE, WRITE_SCOPE],
+        },
     }
 
 

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from aws_cdk import CfnOutput, RemovalPolicy, Stack
@@ -14,6 +15,7 @@ from aws_cdk import aws_cloudfront_origins as origins
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
+from chalicelib.api.typed import AT_ROOT, PREFIX_HEADER
 from infra.cdk.graphql import GraphQl
 from infra.cdk.rest import STAGE_NAME, Rest
 from infra.cdk.storage import Storage
@@ -39,6 +41,11 @@ class Viewer:
     bucket: s3.Bucket
     url: str
     """The address of everything."""
+
+    @property
+    def page_url(self) -> str:
+        """Of the viewer itself, as a browser shows it."""
+        return f"{self.url}/viewer/"
 
 
 def make_viewer(stack: Stack, storage: Storage, rest: Rest, graphql: GraphQl) -> Viewer:
@@ -75,12 +82,12 @@ def make_viewer(stack: Stack, storage: Storage, rest: Rest, graphql: GraphQl) ->
         scope,
         "Address",
         comment=f"{stack.stack_name}: viewer, REST and GraphQL",
-        default_behavior=_passed_on(rest.domain, f"/{STAGE_NAME}"),
+        # The stage is in no URL that a client sees, so it must be in no link of an answer.
+        default_behavior=_passed_on(rest.domain, f"/{STAGE_NAME}", {PREFIX_HEADER: AT_ROOT}),
         additional_behaviors={
             "/viewer": site,
             "/viewer/*": site,
             "/graphql": _passed_on(graphql.api.attr_graph_ql_dns),
-            "/graphql/realtime": _passed_on(graphql.api.attr_realtime_dns),
         },
         price_class=cloudfront.PriceClass.PRICE_CLASS_100,
         http_version=cloudfront.HttpVersion.HTTP2_AND_3,
@@ -90,12 +97,15 @@ def make_viewer(stack: Stack, storage: Storage, rest: Rest, graphql: GraphQl) ->
     return Viewer(bucket, url)
 
 
-def _passed_on(domain: str, path: str | None = None) -> cloudfront.BehaviorOptions:
+def _passed_on(
+    domain: str, path: str | None = None, headers: Mapping[str, str] | None = None
+) -> cloudfront.BehaviorOptions:
     """To an API, with everything that the client sent but the name of the host, and nothing kept."""
     return cloudfront.BehaviorOptions(
         origin=origins.HttpOrigin(
             domain,
             origin_path=path,
+            custom_headers=headers,
             protocol_policy=cloudfront.OriginProtocolPolicy.HTTPS_ONLY,
             origin_ssl_protocols=[cloudfront.OriginSslPolicy.TLS_V1_2],
         ),

@@ -236,6 +236,12 @@ class Page:
         node = self.call("DOM.querySelector", nodeId=document, selector=selector)["nodeId"]
         self.call("DOM.setFileInputFiles", nodeId=node, files=[str(path.resolve()) for path in paths])
 
+    def drop_files(self, x: float, y: float, *paths: Path) -> None:
+        """Files from the desktop, dragged over a point and let go there."""
+        dragged = {"items": [], "files": [str(path.resolve()) for path in paths], "dragOperationsMask": 1}
+        for kind in ("dragEnter", "dragOver", "drop"):
+            self.call("Input.dispatchDragEvent", type=kind, x=x, y=y, data=dragged)
+
     def screenshot(self, path: Path) -> None:
         """What the window shows, as PNG."""
         data = self.call("Page.captureScreenshot", format="png")["data"]

@@ -45,12 +45,15 @@ class Viewer:
     def tenant(self) -> Tenant:
         return Tenant(self.stack.base_url, self.stack.token(self.tenant_name))
 
-    def open(self, place: str = "", width: int = 1280, height: int = 860, scheme: str = "light") -> Page:
-        """A page at `place`, such as `#/videos/…`, signed in."""
+    def open(
+        self, place: str = "", width: int = 1280, height: int = 860, scheme: str = "light", sampling: str = "every"
+    ) -> Page:
+        """A page at `place`, such as `#/videos/…`, signed in; `sampling` as analysis.js names it."""
         token = self.stack.token(self.tenant_name)
         page = self.chromium.open(f"{self.stack.base_url}/viewer/#token={token}", width, height, scheme)
         page.wait("window.reelscan?.app")
-        page.run(f"localStorage.setItem('reelscan.analysis', JSON.stringify({{ model: {FAST_MODEL!r} }}))")
+        chosen = {"model": FAST_MODEL, "sampling": sampling}
+        page.run(f"localStorage.setItem('reelscan.analysis', JSON.stringify({chosen}))")
         if place:
             page.run(f"location.hash = {place!r}")
         return page

@@ -18,31 +18,31 @@ SIZES = {"wide": (1280, 860), "narrow": (390, 844)}
 def test_axe_finds_nothing(shared: Viewer, analysed: Analysed, axe: str, scheme: str, size: str) -> None:
     page = shared.open("", *SIZES[size], scheme=scheme)
     page.wait("document.querySelector('.card-canvas.is-ready')")
-    found = {"library": _violations(page, axe)}
+    found = {"library": violations(page, axe)}
     page.run(f"location.hash = {analysed.place(query='&t=4.8&track=9')!r}")
     page.wait("reelscan.view.results?.stage.drawn?.length && reelscan.view.results.tracks.length")
     page.run("document.querySelector('[data-lane=person]').click()")
     for at, name in enumerate(("labels", "tracks", "search")):
         page.run(f"document.querySelectorAll('[role=tab]')[{at}].click()")
-        found[name] = _violations(page, axe)
+        found[name] = violations(page, axe)
     page.run("reelscan.view.results.search.ask('appearances')")
     page.wait("document.querySelector('.found-item')")
-    found["found"] = _violations(page, axe)
+    found["found"] = violations(page, axe)
     page.run("reelscan.view.results.search.ask('appearances wher')")
     page.wait("document.querySelector('.results .problem')")
-    found["problem"] = _violations(page, axe)
+    found["problem"] = violations(page, axe)
     page.run(
         "[...document.querySelectorAll('.watch-actions button')].find((each) => each.textContent === 'Export').click()"
     )
-    found["menu"] = _violations(page, axe)
+    found["menu"] = violations(page, axe)
     page.press("Escape")
     page.press("?")
     page.wait("document.querySelector('dialog[open]')")
-    found["dialog"] = _violations(page, axe)
+    found["dialog"] = violations(page, axe)
     page.press("Escape")
     page.run(f"location.hash = {analysed.place(query=f'&with={analysed.jobs[1]}')!r}")
     page.wait("document.querySelector('.diff-labels')")
-    found["compare"] = _violations(page, axe)
+    found["compare"] = violations(page, axe)
     assert {name: violations for name, violations in found.items() if violations} == {}
 
 
@@ -50,10 +50,10 @@ def test_axe_finds_nothing(shared: Viewer, analysed: Analysed, axe: str, scheme:
 def test_axe_finds_nothing_before_signing_in_and_while_there_is_nothing(viewer: Viewer, axe: str, scheme: str) -> None:
     page = viewer.open("", scheme=scheme)
     page.wait("document.querySelector('.drop.is-large .fields')")
-    empty = _violations(page, axe)
+    empty = violations(page, axe)
     page.run("reelscan.app.session.signOut()")
     page.wait("document.querySelector('#token')")
-    assert (empty, _violations(page, axe)) == ([], [])
+    assert (empty, violations(page, axe)) == ([], [])
 
 
 def test_every_control_is_reached_by_tab_with_a_ring_around_it(shared: Viewer, analysed: Analysed) -> None:
@@ -81,7 +81,7 @@ def test_nothing_moves_for_who_does_not_want_it(shared: Viewer) -> None:
     assert page.run("getComputedStyle(document.querySelector('body > .spinner')).animationIterationCount") == "1"
 
 
-def _violations(page: Page, axe: str) -> list[str]:
+def violations(page: Page, axe: str) -> list[str]:
     page.run(f"window.axe ? 0 : ({json.dumps(axe)} && 0)")
     if not page.run("Boolean(window.axe)"):
         page.run(axe + "; 0")

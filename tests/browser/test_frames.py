@@ -8,10 +8,13 @@ import pytest
 
 from tests.browser.conftest import FAST_MODEL, Viewer
 from tests.browser.pictures import decode, shown_frame
-from tests.flow.clips import make_turned
+from tests.flow.clips import make_turned, remux
 
 KEYFRAMES = {"models": [FAST_MODEL], "sampling": {"kind": "keyframes"}, "tracking": False}
 STEPS = 7
+ALL_FETCHED = """
+(({ fetching, tiles, tileCount }) => !fetching.size && tiles.size >= tileCount)(reelscan.view.results.store)
+"""
 
 
 @pytest.mark.parametrize("name", ["h264_vfr", "h264_start_later", "h264_empty_edit", "h264_edit", "webm", "frag_dash"])
@@ -22,7 +25,6 @@ def test_steps_show_each_frame_once_forwards_and_back(viewer: Viewer, corpus: di
     viewer.tenant.wait(created["job"]["job_id"])
     page = viewer.open(f"#/videos/{created['video']['video_id']}")
     page.wait("reelscan.view.results?.stage.player.isReady")
-    page.wait("reelscan.view.results.stage.clock.firstSeconds !== null")
     forwards = [page.run("reelscan.view.results.seconds")]
     pictures = [shown_frame(page, frames)]
     for _ in range(STEPS):
@@ -70,3 +72,26 @@ def test_boxes_between_sampled_frames_are_held_and_look_so(viewer: Viewer, bikes
         held = page.run("reelscan.view.results.stage.drawn.map((each) => each.isHeld)")
         assert held
         assert set(held) == {not is_sampled}
+
+
+def test_a_video_that_begins_later_is_shown_from_its_first_frame_to_its_last(
+    viewer: Viewer, bikes: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "later.mp4"
+    remux(bikes, path, later_seconds=7)
+    seconds, _ = decode(path)
+    assert seconds[0] == 7
+    created = viewer.tenant.upload(path, analyze=KEYFRAMES)
+    job_id = created["job"]["job_id"]
+    viewer.tenant.succeed(job_id)
+    page = viewer.open(f"#/videos/{created['video']['video_id']}?score=0")
+    page.wait("reelscan.view.results?.stage.player.isReady")
+    page.press("End")
+    page.wait(f"Math.abs(reelscan.view.results.seconds - {seconds[-1]}) < 0.0006")
+    page.press("Home")
+    page.wait(f"Math.abs(reelscan.view.results.seconds - {seconds[0]}) < 0.0006")
+    timeline = page.run("(({ start, end }) => [start, end])(reelscan.view.results.timeline)")
+    assert timeline == [pytest.approx(seconds[0]), pytest.approx(seconds[-1] + 0.04)]
+    page.wait(ALL_FETCHED)
+    rows = "[...reelscan.view.results.store.tiles.values()].reduce((sum, tile) => sum + tile.rows, 0)"
+    assert page.run(rows) == len(viewer.tenant.items(job_id, score_min=0)) > 0

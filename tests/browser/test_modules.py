@@ -41,9 +41,8 @@ def test_a_browser_that_lets_every_video_begin_at_zero_is_noticed(
     page: Page, first_pts: int, first_media_time: float, shift: float
 ) -> None:
     script = f"""(() => {{
-      const clock = new it.FrameClock(1 / 12800);
+      const clock = new it.FrameClock(1 / 12800, {first_pts});
       clock.setFirstMediaTime({first_media_time});
-      clock.setFirstPts({first_pts});
       return [clock.shiftSeconds, clock.toPts({first_media_time} + 0.04), clock.toMediaTime(clock.toSeconds(1.5))];
     }})()"""
     found = ask(page, "clock", script)
@@ -130,3 +129,10 @@ def test_a_histogram_counts_what_its_tile_has(page: Page) -> None:
     assert spans == total == rows > 0
     assert frames == 200
     assert of_frame == [200, 204]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "tile"), [(-1, 0), (2.0, 0), (2.9, 0), (3.1, 1), (5.0, 2), (6.4, 2), (6.6, 3), (99, 3)]
+)
+def test_the_nearest_tile_of_a_sheet_is_shown(page: Page, seconds: float, tile: int) -> None:
+    assert ask(page, "thumbnails", f"it.nearest([2, 4, 5, 8], {seconds})") == tile

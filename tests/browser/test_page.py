@@ -149,6 +149,15 @@ def test_zoom_keeps_the_moment_in_place(page: Page) -> None:
     page.wait("reelscan.view.results.timeline.end === 10")
 
 
+def test_labels_change_their_colours_with_the_page_wherever_they_are(page: Page) -> None:
+    page.wait("document.querySelector('.label-row .dot') && document.querySelector('.lane-toggle .dot')")
+    dots = "['.label-row', '.lane-toggle'].map((place) => document.querySelector(`${place} .dot`).style.background)"
+    light = page.run(dots)
+    page.emulate("dark")
+    page.wait(f"(([list, lane]) => list === lane && list !== {light[0]!r})({dots})")
+    assert light[0] == light[1]
+
+
 # ---- regions --------------------------------------------------------------------------------------------------------
 
 

@@ -36,3 +36,15 @@ def make_turned(clip: Path, target: Path) -> None:
     start = content.index(b"tkhd") + MATRIX_OFFSET
     struct.pack_into(">9i", content, start, *QUARTER_TURN)
     target.write_bytes(content)
+
+
+def remux(source: Path, target: Path, later_seconds: int = 0) -> None:
+    """The same pictures in another container, and later."""
+    with av.open(str(source)) as opened, av.open(str(target), "w") as output:
+        stream = output.add_stream_from_template(opened.streams.video[0])
+        for packet in opened.demux(video=0):
+            if packet.dts is not None and packet.pts is not None and packet.time_base is not None:
+                shift = int(later_seconds / packet.time_base)
+                packet.pts, packet.dts = packet.pts + shift, packet.dts + shift
+                packet.stream = stream
+                output.mux(packet)

@@ -40,6 +40,13 @@ class Template:
         (properties,) = self.of_type(kind).values()
         return properties
 
+    def only_client(self, name: str) -> Properties:
+        """The properties of the one client of the user pool with this name of a construct."""
+        (found,) = (
+            properties for client, properties in self.of_type("AWS::Cognito::UserPoolClient").items() if name in client
+        )
+        return found
+
     def function(self, handler: str) -> str:
         """The logical id of the function of a handler of app.py."""
         (name,) = (

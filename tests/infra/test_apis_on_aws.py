@@ -10,6 +10,7 @@ import app as service
 from chalicelib.api.graphql import limits
 from chalicelib.api.graphql.resolvers import RESOLVERS
 from chalicelib.api.openapi import openapi_document
+from chalicelib.api.typed import AT_ROOT, PREFIX_HEADER
 from infra.direct_reads import resolver_code
 from infra.local.appsync.sdl import PRELUDE
 from infra.wiring import UNKNOWN_ROUTE_PROBLEM, UNKNOWN_ROUTE_STATUS, WIRING
@@ -42,6 +43,7 @@ def test_the_routes_are_those_of_the_openapi_document(template: Template) -> Non
 @every_stage
 def test_every_route_calls_the_alias_and_none_the_function_itself(template: Template) -> None:
     paths = template.only("AWS::ApiGateway::RestApi")["Body"]["paths"]
+    stage = template.only("AWS::ApiGateway::Stage")
     called = {
         text_of(operation["x-amazon-apigateway-integration"]["uri"]).partition("/functions/")[2]
         for methods in paths.values()
@@ -49,7 +51,9 @@ def test_every_route_calls_the_alias_and_none_the_function_itself(template: Temp
         if method != "parameters"
     }
 
-    assert called == {f"{alias_of(template, 'app.app')}/invocations"}
+    # By a variable of the stage, or the API, CloudFront, its client and the function would be a circle.
+    assert {uri.partition(":function:")[2] for uri in called} == {"${stageVariables.function}/invocations"}
+    assert text_of(stage["Variables"]["function"]) == f"Fn::Select(6,Fn::Split(:,{alias_of(template, 'app.app')})):live"
 
 
 @every_stage
@@ -175,6 +179,27 @@ def test_people_come_in_by_token_and_the_service_by_its_role(template: Template)
     assert api["AuthenticationType"] == "AMAZON_COGNITO_USER_POOLS"
     assert text_of(api["UserPoolConfig"]["UserPoolId"]) == f"${{{pool}}}"
     assert [one["AuthenticationType"] for one in api["AdditionalAuthenticationProviders"]] == ["AWS_IAM"]
+
+
+@every_stage
+def test_one_address_has_the_viewer_and_both_apis_but_for_subscriptions(template: Template) -> None:
+    config = template.only("AWS::CloudFront::Distribution")["DistributionConfig"]
+    origin_by_id = {origin["Id"]: text_of(origin["DomainName"]) for origin in config["Origins"]}
+    found = {one["PathPattern"]: origin_by_id[one["TargetOriginId"]] for one in config["CacheBehaviors"]}
+
+    # What signs a subscription in names AppSync's own host, so clients go there.
+    assert found.keys() == {"/viewer", "/viewer/*", "/graphql"}
+    assert found["/graphql"].endswith(".GraphQLDns}")
+
+
+@every_stage
+def test_links_of_answers_leave_out_the_stage_where_clients_do_not_see_it(template: Template) -> None:
+    config = template.only("AWS::CloudFront::Distribution")["DistributionConfig"]
+    target = config["DefaultCacheBehavior"]["TargetOriginId"]
+    (rest,) = [origin for origin in config["Origins"] if origin["Id"] == target]
+
+    assert rest["OriginPath"] == "/v1"
+    assert rest["OriginCustomHeaders"] == [{"HeaderName": PREFIX_HEADER, "HeaderValue": AT_ROOT}]
 
 
 @every_stage

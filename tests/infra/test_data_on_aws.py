@@ -150,6 +150,33 @@ def test_the_trigger_writes_into_access_tokens_of_people_and_programs(template: 
     assert pool["UserPoolTier"] == "ESSENTIALS"
 
 
+@every_stage
+def test_people_sign_in_on_a_page_that_sends_them_back_to_the_viewer_alone(template: Template) -> None:
+    (distribution,) = template.of_type("AWS::CloudFront::Distribution")
+    client = template.only_client("Browser")
+    viewer = f"https://${{{distribution}.DomainName}}/viewer/"
+
+    assert [text_of(url) for url in client["CallbackURLs"]] == [viewer]
+    assert [text_of(url) for url in client["LogoutURLs"]] == [viewer]
+    assert client["AllowedOAuthFlows"] == ["code"], "the implicit grant would put tokens into addresses"
+    assert client["AllowedOAuthFlowsUserPoolClient"] is True
+    assert client["SupportedIdentityProviders"] == ["COGNITO"]
+    assert sorted(text_of(scope).rpartition("}/")[2] for scope in client["AllowedOAuthScopes"]) == ["read", "write"]
+    assert client["GenerateSecret"] is False
+    assert template.only("AWS::Cognito::UserPoolDomain")["ManagedLoginVersion"] == 1
+
+
+@every_stage
+def test_a_refresh_token_of_a_page_is_good_for_one_renewal_and_can_be_revoked(template: Template) -> None:
+    client = template.only_client("Browser")
+
+    assert client["RefreshTokenRotation"] == {"Feature": "ENABLED", "RetryGracePeriodSeconds": 30}
+    assert client["EnableTokenRevocation"] is True
+    # With rotation this flow is refused. Source: the API reference of RefreshTokenRotationType
+    assert "ALLOW_REFRESH_TOKEN_AUTH" not in client["ExplicitAuthFlows"]
+    assert (client["RefreshTokenValidity"], client["TokenValidityUnits"]["RefreshToken"]) == (1440, "minutes")
+
+
 @pytest.mark.parametrize("template", ["staging"], indirect=True)
 def test_a_program_has_a_secret_and_the_scope_of_its_one_tenant(template: Template) -> None:
     (machine,) = STAGES["staging"].machine_clients
@@ -158,6 +185,14 @@ def test_a_program_has_a_secret_and_the_scope_of_its_one_tenant(template: Templa
 
     assert client["AllowedOAuthFlows"] == ["client_credentials"]
     assert sorted(scopes) == sorted(["read", "write", machine.tenant])
+
+
+@pytest.mark.parametrize("template", ["staging"], indirect=True)
+def test_a_program_is_told_where_it_gets_its_tokens(template: Template) -> None:
+    outputs = {name: text_of(one["Value"]) for name, one in template.document["Outputs"].items()}
+
+    assert outputs["TokenUrl"] == f"{outputs['SignInDomain']}/oauth2/token"
+    assert "Machine" in outputs["MachineClientLoad"]
 
 
 SCOPES_OF_THE_CODE = (READ_SCOPE, WRITE_SCOPE, BUDGET_SCOPE, WEBHOOK_SCOPE)

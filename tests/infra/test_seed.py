@@ -44,13 +44,20 @@ def test_the_viewer_is_told_where_everything_is() -> None:
     outputs = {
         "Address": "https://d1.cloudfront.net",
         "GraphQlUrl": "https://abc.appsync-api.eu-central-1.amazonaws.com/graphql",
+        "SignInDomain": "https://reelscan-dev-1.auth.eu-central-1.amazoncognito.com",
+        "BrowserClient": "1example",
     }
 
     assert viewer_config(outputs) == {
         "api_url": "https://d1.cloudfront.net",
         "graphql_url": "https://abc.appsync-api.eu-central-1.amazonaws.com/graphql",
         "realtime_url": "wss://abc.appsync-realtime-api.eu-central-1.amazonaws.com/graphql",
-        "login": {"kind": "token"},
+        "login": {
+            "kind": "cognito",
+            "domain": outputs["SignInDomain"],
+            "client_id": "1example",
+            "scopes": ["reelscan/read", "reelscan/write"],
+        },
     }
 
 

@@ -106,15 +106,13 @@ export class Api {
     const init = {
       method,
       signal,
-      headers: {
-        Authorization: `Bearer ${this.session.token}`,
-        ...(body === undefined ? {} : { "Content-Type": "application/json" }),
-        ...headers,
-      },
+      headers: { ...(body === undefined ? {} : { "Content-Type": "application/json" }), ...headers },
       body: body === undefined ? undefined : JSON.stringify(body),
     };
     for (let tries = 1; ; tries++) {
-      const response = await this.send(url, init, tries);
+      const token = await this.session.freshToken();
+      const signed = { ...init, headers: { ...init.headers, Authorization: `Bearer ${token}` } };
+      const response = await this.send(url, signed, tries);
       if (!response) continue;
       if (response.status === 304) return { response, value: null };
       const value = response.status === 204 ? null : await response.json().catch(() => null);
@@ -123,12 +121,10 @@ export class Api {
         await pause(Number(response.headers.get("Retry-After")) || tries, signal);
         continue;
       }
-      if (response.status === 401) this.session.signOut();
-      throw new Problem({
-        ...value,
-        status: response.status,
-        title: value?.title ?? `The service answered ${response.status}`,
-      });
+      const { status } = response;
+      const problem = new Problem({ ...value, status, title: value?.title ?? `The service answered ${status}` });
+      if (status === 401 && (await this.session.isReplaced(token, problem)) && tries < TRIES) continue;
+      throw problem;
     }
   }
 

@@ -9,33 +9,23 @@
 export const SAME_FRAME_SECONDS = 0.0006;
 
 export class FrameClock {
-  /** @param {number} tickSeconds */
-  constructor(tickSeconds) {
+  /** @param {number} tickSeconds @param {number} firstPts of the video's first frame */
+  constructor(tickSeconds, firstPts) {
     this.tickSeconds = tickSeconds;
-    /** @type {number | null} */
-    this.firstSeconds = null;
-    /** @type {number | null} */
-    this.firstMediaTime = null;
+    this.firstSeconds = firstPts * tickSeconds;
     /** Added to a media time. */
     this.shiftSeconds = 0;
   }
 
-  /** PTS of the video's first frame. @param {number} pts */
-  setFirstPts(pts) {
-    this.firstSeconds = pts * this.tickSeconds;
-    this.calibrate();
-  }
-
   /** Media time of the first frame that the browser showed after loading. @param {number} mediaTime */
   setFirstMediaTime(mediaTime) {
-    this.firstMediaTime = mediaTime;
-    this.calibrate();
+    const isShifted = Math.abs(mediaTime) < SAME_FRAME_SECONDS && this.firstSeconds > SAME_FRAME_SECONDS;
+    this.shiftSeconds = isShifted ? this.firstSeconds - mediaTime : 0;
   }
 
-  calibrate() {
-    if (this.firstSeconds === null || this.firstMediaTime === null) return;
-    const isShifted = Math.abs(this.firstMediaTime) < SAME_FRAME_SECONDS && this.firstSeconds > SAME_FRAME_SECONDS;
-    this.shiftSeconds = isShifted ? this.firstSeconds - this.firstMediaTime : 0;
+  /** When the first frame of a file that begins at zero is in the stream. @param {number} seconds @param {number} mediaTime of that frame */
+  setFirstFrame(seconds, mediaTime) {
+    this.shiftSeconds = seconds - mediaTime;
   }
 
   /** @param {number} mediaTime */

@@ -57,14 +57,14 @@ export function measureDensity(store, filter, counts, start, end, columns) {
       const found = of(name);
       for (let span = 0; span < SPANS; span++) {
         const count = store.histogram.at(number, span, label, filter.scoreMin);
-        if (count) spread(found, number * store.tileSeconds + span * spanSeconds, spanSeconds, count);
+        if (count) spread(found, store.startOf(number) + span * spanSeconds, spanSeconds, count);
       }
     }
   }
 
   /** @param {number} number */
   function addCounts(number) {
-    const [from, to] = [number * store.tileSeconds, (number + 1) * store.tileSeconds];
+    const [from, to] = [store.startOf(number), store.startOf(number + 1)];
     mark(from, to);
     for (const bucket of counts.between(from, to)) {
       if (!filter.shows(bucket.label)) continue;

@@ -5,7 +5,8 @@ import { fill, h, icon, toast } from "./dom.js";
 import { formatAge, formatBytes, formatTime, plural } from "./format.js";
 import { writePlace } from "./links.js";
 import { problemBox, statePill } from "./problems.js";
-import { Thumbnails } from "./thumbnails.js";
+import { findRendition } from "./renditions.js";
+import { SheetThumbnails, VideoThumbnails } from "./thumbnails.js";
 import { showUploads } from "./uploads_view.js";
 
 /** @typedef {import("./main.js").App} App */
@@ -242,8 +243,8 @@ function card(app, video, signal, onDeleted) {
   /** Called when the card comes into sight. */
   element.load = async () => {
     if (video.state !== "READY") return;
-    const [source, jobs] = await Promise.all([
-      app.api.get(`/videos/${video.video_id}/source`, {}, signal).catch(() => null),
+    const [thumbnails, jobs] = await Promise.all([
+      thumbnailsOf(app, video, signal).catch(() => null),
       app.api.get(`/videos/${video.video_id}/jobs`, { limit: 1 }, signal).catch(() => ({ items: [] })),
     ]);
     if (signal.aborted) return;
@@ -264,32 +265,44 @@ function card(app, video, signal, onDeleted) {
           : null,
       );
     }
-    if (source && media) element.release = preview(picture, source.url, media);
+    if (thumbnails) element.release = preview(picture, thumbnails);
   };
   return element;
 }
 
 /**
- * A frame of the video; the others as the mouse moves over it. Videos are let go of as soon as their frame is drawn: each holds
- * a connection, and a browser has six for a host.
- * @param {HTMLElement} picture
- * @param {string} url
- * @param {any} media
+ * Where the pictures of a card come from. A sheet of them is used where there is one, and not asked for: that would have workers
+ * go through a whole library because somebody scrolled.
+ * @param {App} app
+ * @param {any} video
+ * @param {AbortSignal} signal
  */
-function preview(picture, url, media) {
-  const thumbnails = new Thumbnails(url, media.width / media.height);
-  const duration = media.duration_seconds;
+async function thumbnailsOf(app, video, signal) {
+  const sheet = await findRendition(app.api, video.video_id, "thumbnails", signal).catch(() => null);
+  if (sheet?.url) return new SheetThumbnails(sheet.url, sheet.tiles);
+  const { url } = await app.api.get(`/videos/${video.video_id}/source`, {}, signal);
+  return new VideoThumbnails(url, video.media);
+}
+
+/**
+ * A picture of the video; the others as the mouse moves over it. What they come from is let go of as soon as one is drawn: a video
+ * holds a connection, of which a browser has six for a host, and a sheet is large when it is decoded.
+ * @param {HTMLElement} picture
+ * @param {import("./thumbnails.js").Thumbnails} thumbnails
+ */
+function preview(picture, thumbnails) {
+  const { start, end } = thumbnails;
   const release = () => thumbnails.dispose();
   thumbnails.canvas.classList.add("card-canvas");
   thumbnails.canvas.addEventListener("drawn", () => picture.matches(":hover") || release());
   picture.addEventListener("pointermove", (event) => {
     if (event.pointerType !== "mouse") return;
     const area = picture.getBoundingClientRect();
-    thumbnails.show(((event.clientX - area.left) / area.width) * duration);
+    thumbnails.show(start + ((event.clientX - area.left) / area.width) * (end - start));
   });
   picture.addEventListener("pointerleave", release);
   picture.append(thumbnails.canvas);
-  thumbnails.show(Math.min(duration * 0.3, 30));
+  thumbnails.show(start + Math.min((end - start) * 0.3, 30));
   return release;
 }
 

@@ -8,7 +8,7 @@ import { showKeys } from "./keys.js";
 import { libraryView } from "./library.js";
 import { readPlace } from "./links.js";
 import { problemBox } from "./problems.js";
-import { Session } from "./session.js";
+import { Session, readClaims } from "./session.js";
 import { applyTheme, chooseTheme, chosenTheme } from "./theme.js";
 import { Uploads } from "./upload.js";
 import { watchView } from "./watch.js";
@@ -20,7 +20,8 @@ export class App {
     this.config = config;
     this.session = session;
     this.api = new Api(config.api_url, session);
-    this.uploads = new Uploads(this.api, owner(session.token ?? ""));
+    // The journal of uploads is shared by all who use this browser.
+    this.uploads = new Uploads(this.api, readClaims(session.token).sub ?? "");
     /** What shall be done with a new video. @type {() => any} */
     this.analysis = () => undefined;
     /** @type {Promise<any[]> | null} */
@@ -139,7 +140,7 @@ function signInView(session) {
   const token = h("textarea", { rows: "4", id: "token", spellcheck: "false", autocomplete: "off", required: true });
   const ways =
     login.kind === "cognito"
-      ? h("button", { type: "button", class: "button primary", onclick: () => session.leaveToSignIn(login) }, "Sign in")
+      ? h("button", { type: "button", class: "button primary", onclick: () => session.leaveToSignIn() }, "Sign in")
       : h(
           "form",
           {
@@ -158,16 +159,9 @@ function signInView(session) {
           ),
           h("button", { class: "button primary" }, "Sign in"),
         );
-  return { element: h("main", { class: "sign-in panel", id: "main" }, h("h1", {}, "Sign in"), ways), dispose() {} };
-}
-
-/** Whose token it is: the journal of uploads is shared by all who use this browser. @param {string} token */
-function owner(token) {
-  try {
-    return JSON.parse(atob(token.split(".")[1].replace(/-/g, "+").replace(/_/g, "/"))).sub ?? "";
-  } catch {
-    return "";
-  }
+  const problem = session.problem ? problemBox(session.problem) : null;
+  const main = h("main", { class: "sign-in panel", id: "main" }, h("h1", {}, "Sign in"), problem, ways);
+  return { element: main, dispose() {} };
 }
 
 start();

@@ -28,11 +28,17 @@ export class Player extends EventTarget {
     this.clock = clock;
     this.frameSeconds = frameSeconds;
     /** @type {Shown} */
-    this.shown = { seconds: 0, pts: 0, mediaTime: 0 };
+    this.shown = { seconds: clock.firstSeconds, pts: clock.toPts(clock.firstSeconds), mediaTime: 0 };
     this.isExact = "requestVideoFrameCallback" in video;
     this.isReady = false;
+    /** Whether what was loaded last cannot be played. */
+    this.isBroken = false;
+    /** How often something was to be loaded, and failed to. */
+    this.loads = 0;
     /** @type {number | null} */
     this.pendingSeek = null;
+    /** What was to be shown, and lies behind what the browser takes for the end. @type {number | null} */
+    this.beyond = null;
     this.rate = 1;
     /** Steps that were asked for, one after the other. */
     this.stepping = Promise.resolve();
@@ -40,7 +46,10 @@ export class Player extends EventTarget {
     this.isDisposed = false;
     for (const name of ["play", "pause", "ended"]) video.addEventListener(name, () => this.tell("play"));
     video.addEventListener("seeked", () => this.afterSeek());
-    video.addEventListener("error", () => this.tell("failed"));
+    video.addEventListener("durationchange", () => this.reach());
+    video.addEventListener("error", () => this.fail());
+    // Of a file whose codec it does not know a browser may play the sound.
+    video.addEventListener("loadedmetadata", () => video.videoWidth || this.fail());
     this.watch();
   }
 
@@ -48,15 +57,34 @@ export class Player extends EventTarget {
     return !this.video.paused && !this.video.ended;
   }
 
-  /** Load; resolves when the first frame is shown and its time known. @param {string} url */
-  async load(url) {
+  /**
+   * Load; resolves when the first frame is shown and its time known, or something else was loaded or failed meanwhile.
+   * @param {string} url
+   * @param {number | null} [firstSeconds] when its first frame is in the stream, where that is known of this file
+   */
+  async load(url, firstSeconds = null) {
+    const load = ++this.loads;
+    this.isReady = this.isBroken = false;
     const first = this.nextFrame();
     this.video.src = url;
     const mediaTime = await first;
-    if (mediaTime !== null) this.clock.setFirstMediaTime(mediaTime);
+    if (load !== this.loads) return;
+    if (mediaTime !== null && firstSeconds !== null) this.clock.setFirstFrame(firstSeconds, mediaTime);
+    else if (mediaTime !== null) this.clock.setFirstMediaTime(mediaTime);
     this.isReady = true;
     this.take(this.shown.mediaTime);
     if (this.pendingSeek !== null) this.seek(this.pendingSeek);
+  }
+
+  fail() {
+    // A source that is taken away, when the page is left, is no failure.
+    if (!this.video.getAttribute("src")) return;
+    this.loads++;
+    this.isReady = false;
+    this.isBroken = true;
+    this.video.pause();
+    if (this.pendingSeek !== null) this.seek(this.pendingSeek);
+    this.tell("failed");
   }
 
   watch() {
@@ -94,10 +122,20 @@ export class Player extends EventTarget {
   seek(seconds) {
     if (!this.isReady || this.video.seeking) {
       this.pendingSeek = seconds;
+      // Without a picture there is still a moment that everything else is about.
+      if (this.isBroken) this.take(this.clock.toMediaTime(seconds));
       return;
     }
     this.pendingSeek = null;
-    this.video.currentTime = Math.max(0, this.clock.toMediaTime(seconds) + INTO_FRAME_SECONDS);
+    const target = Math.max(0, this.clock.toMediaTime(seconds) + INTO_FRAME_SECONDS);
+    this.beyond = target > this.video.duration ? seconds : null;
+    this.video.currentTime = target;
+  }
+
+  /** Of a video that begins late Chromium knows the end only when it has read that far: then the seek goes on from there. */
+  reach() {
+    const { beyond, clock, video } = this;
+    if (beyond !== null && clock.toMediaTime(beyond) > video.currentTime) this.seek(beyond);
   }
 
   afterSeek() {
@@ -113,6 +151,7 @@ export class Player extends EventTarget {
   /** @param {number} rate */
   async play(rate) {
     this.reverse = 0;
+    this.beyond = null;
     this.setRate(rate);
     // A browser may refuse to play with sound before the page was touched.
     await this.video.play().catch(async () => {
@@ -123,6 +162,7 @@ export class Player extends EventTarget {
 
   pause() {
     this.reverse = 0;
+    this.beyond = null;
     this.video.pause();
     this.setRate(1);
   }
@@ -146,8 +186,8 @@ export class Player extends EventTarget {
       if (!this.reverse || !this.reverseSince) return;
       const passed = ((performance.now() - this.reverseSince.wall) / 1000) * this.reverse;
       const target = this.reverseSince.seconds - Math.max(passed, this.frameSeconds);
-      if (target <= 0) this.pause();
-      this.seek(Math.max(0, target));
+      if (target <= this.clock.firstSeconds) this.pause();
+      this.seek(Math.max(this.clock.firstSeconds, target));
     });
   }
 
@@ -163,6 +203,7 @@ export class Player extends EventTarget {
    * @param {1 | -1} direction
    */
   step(direction) {
+    if (this.isBroken) return this.stepping;
     this.pause();
     this.stepping = this.stepping.then(() => (direction < 0 ? this.stepBack() : this.stepOn()));
     return this.stepping;
@@ -227,9 +268,7 @@ export class Player extends EventTarget {
     } finally {
       this.video.pause();
     }
-    // What was on its way to the screen is there now.
-    await new Promise(requestAnimationFrame);
-    await new Promise(requestAnimationFrame);
+    await twoFrames();
     return found;
   }
 
@@ -247,7 +286,13 @@ export class Player extends EventTarget {
   async show(mediaTime) {
     const next = this.nextFrame();
     this.video.currentTime = Math.max(0, mediaTime);
-    const found = await next;
+    let found = await next;
+    if (found !== null && this.video.seeking) {
+      // That one may have been on its way to the screen before the seek: `watch` sees the one that comes with its end.
+      await new Promise((resolve) => this.video.addEventListener("seeked", resolve, { once: true }));
+      await twoFrames();
+      found = this.shown.mediaTime;
+    }
     if (found !== null) this.take(found);
     return found;
   }
@@ -263,4 +308,10 @@ export class Player extends EventTarget {
   tell(name) {
     this.dispatchEvent(new Event(name));
   }
+}
+
+/** After this, what was on its way to the screen is there. */
+async function twoFrames() {
+  await new Promise(requestAnimationFrame);
+  await new Promise(requestAnimationFrame);
 }

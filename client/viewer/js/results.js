@@ -1,24 +1,26 @@
 /** The results of a job on its video: picture, timeline and lists, and what ties them together. */
 
+import { FrameClock } from "./clock.js";
 import { LabelColors } from "./colors.js";
 import { Comparison } from "./comparison.js";
 import { Counts } from "./counts.js";
 import { h, iconButton } from "./dom.js";
 import { Filter } from "./filter.js";
-import { formatTime, tickSeconds } from "./format.js";
+import { tickSeconds } from "./format.js";
 import { bindKeys } from "./keys.js";
 import { toTrack } from "./lanes.js";
 import { replacePlace } from "./links.js";
 import { LabelList, TrackList, tabs } from "./lists.js";
 import { boxesAt } from "./overlay.js";
 import { ENDED } from "./events.js";
-import { Problem } from "./api.js";
+import { Playback } from "./playback.js";
+import { problemBox } from "./problems.js";
 import { readShape } from "./regions.js";
 import { keysOf } from "./results_keys.js";
 import { SearchPanel } from "./search.js";
 import { Stage } from "./stage.js";
 import { Store } from "./store.js";
-import { Thumbnails } from "./thumbnails.js";
+import { themeChanges } from "./theme.js";
 import { Timeline } from "./timeline.js";
 
 /** @typedef {import("./main.js").App} App @typedef {import("./links.js").Place} Place */
@@ -42,8 +44,6 @@ export class Results {
   searchTab;
   /** @type {ReturnType<typeof tabs>} */
   tabs;
-  /** @type {HTMLElement} */
-  thumbnail;
   /** @type {Stage} */
   stage;
 
@@ -51,11 +51,12 @@ export class Results {
    * @param {App} app
    * @param {any} video
    * @param {any} job
+   * @param {number} firstPts of the video's first frame
    * @param {any[]} models
    * @param {any} other the job it is compared with
    * @param {Place} place
    */
-  constructor(app, video, job, models, other, place) {
+  constructor(app, video, job, firstPts, models, other, place) {
     this.app = app;
     this.video = video;
     this.job = job;
@@ -63,6 +64,9 @@ export class Results {
     this.place = place;
     this.abort = new AbortController();
     this.tick = tickSeconds(video.media.timebase);
+    /** Seconds of the stream, which need not begin at zero. */
+    this.startSeconds = firstPts * this.tick;
+    this.endSeconds = this.startSeconds + video.media.duration_seconds;
     this.heldSeconds = heldSecondsOf(job.sampling);
     this.colors = new LabelColors();
     this.scoreDefault = job.score_min ?? defaultScore(job, models);
@@ -72,13 +76,15 @@ export class Results {
     this.store = this.makeStore(job);
     /** @type {any[]} */
     this.tracks = [];
-    this.stage = new Stage(video.media, this.tick, (shown) => this.boxesOf(shown));
+    this.stage = new Stage(video.media, new FrameClock(this.tick, firstPts), (shown) => this.boxesOf(shown));
+    this.playback = new Playback(app.api, video, this.stage);
     this.timeline = new Timeline({
       store: this.store,
       filter: this.filter,
       counts: this.counts,
       colors: this.colors,
-      duration: video.media.duration_seconds,
+      start: this.startSeconds,
+      end: this.endSeconds,
       onSeek: (seconds) => this.stage.player.seek(seconds),
       onHover: (seconds, x) => this.hover(seconds, x),
       onTrack: (track) => this.chooseTrack(track, false),
@@ -97,7 +103,8 @@ export class Results {
   makeStore(job) {
     const counted = job.summary?.detections ?? 0;
     return new Store(this.app.api, job.job_id, {
-      durationSeconds: this.video.media.duration_seconds,
+      startSeconds: this.startSeconds,
+      endSeconds: this.endSeconds,
       tickSeconds: this.tick,
       expectedRows: counted * ROWS_PER_COUNTED,
     });
@@ -127,7 +134,6 @@ export class Results {
     if (this.comparison) panels.unshift(["Difference", this.comparison.panel]);
     this.tabs = tabs(panels, (name) => name === "Tracks" && this.trackList.draw());
     this.searchTab = panels.length - 1;
-    this.thumbnail = h("div", { class: "thumbnail", hidden: true });
     this.side = h("aside", { class: "side panel", "aria-label": "Results" }, this.scoreSlider(), this.tabs.element);
     this.stage.tools.append(
       iconButton("polygon", "Draw a region (R)", () => this.drawRegion("polygon")),
@@ -140,7 +146,7 @@ export class Results {
         "div",
         { class: "results-main" },
         this.stage.element,
-        h("div", { class: "timeline-wrap" }, this.thumbnail, this.timeline.element),
+        h("div", { class: "timeline-wrap" }, this.playback.preview.element, this.timeline.element),
       ),
       this.side,
     );
@@ -176,18 +182,18 @@ export class Results {
 
   listen() {
     this.stage.addEventListener("frame", () => this.onFrame());
-    this.stage.addEventListener("failed", () => this.sourceFailed());
     this.stage.player.addEventListener("play", () => this.writeLink());
     this.filter.addEventListener("change", () => this.onFilter());
     this.store.addEventListener("change", () => this.onRows());
-    this.store.addEventListener("error", () => this.stage.setNotice(this.store.error));
+    this.store.addEventListener("error", () => this.stage.setNotice(problemBox(this.store.error)));
     this.search.addEventListener("change", () => this.onFound());
+    themeChanges.addEventListener("change", () => this.onTheme(), { signal: this.abort.signal });
     this.unbindKeys = bindKeys(keysOf(this));
   }
 
   async start() {
     this.setJob(this.job);
-    this.loadSource();
+    this.playback.start();
     this.loadSegments();
     this.comparison?.count();
     if (this.place.t) this.stage.player.seek(this.place.t);
@@ -218,7 +224,7 @@ export class Results {
     this.showLabels();
     if (isOver && !wasOver) {
       // Tracks are numbered at the end: what was fetched before has none.
-      if (wasOver === false) this.store.refresh(0, this.video.media.duration_seconds);
+      if (wasOver === false) this.store.refresh(this.startSeconds, this.endSeconds);
       this.loadTracks();
       this.loadSegments();
       this.counts.load(this.app.api, job.job_id, this.video.media.duration_seconds, this.abort.signal).then(
@@ -236,54 +242,21 @@ export class Results {
     this.timeline.redraw();
   }
 
-  async loadSource() {
-    const { video } = this;
-    try {
-      const { url, expires_at: expires } = await this.app.api.get(
-        `/videos/${video.video_id}/source`,
-        {},
-        this.abort.signal,
-      );
-      this.sourceExpires = Date.parse(expires);
-      this.thumbnails?.dispose();
-      this.thumbnails = new Thumbnails(url, video.media.width / video.media.height);
-      this.thumbnail.replaceChildren(this.thumbnails.canvas, h("span", {}));
-      this.stage.setNotice(null);
-      await this.stage.player.load(url);
-    } catch (error) {
-      if (!this.abort.signal.aborted) this.stage.setNotice(error);
-    }
-  }
-
-  /** The URL may have run out, or the browser cannot play this. */
-  sourceFailed() {
-    if (Date.now() > (this.sourceExpires ?? 0)) {
-      const { seconds } = this;
-      this.loadSource().then(() => this.stage.player.seek(seconds));
-      return;
-    }
-    const { codec, container } = this.video.media;
-    this.stage.setNotice(
-      new Problem({
-        code: "UNSUPPORTED_CODEC",
-        title: "This browser cannot play the video",
-        detail: `It is ${codec} in ${container}.`,
-        hint: "Timeline, lists and exports work all the same; the export “Video with boxes” plays everywhere",
-      }),
-    );
-  }
-
   async loadSegments() {
     const segments = await this.app.api
       .all(`/jobs/${this.job.job_id}/segments`, { limit: 1000 }, this.abort.signal)
       .catch(() => []);
     if (!segments.length) return;
-    this.stage.clock.setFirstPts(segments[0].start_pts);
     const spans = (/** @type {string} */ state) =>
       segments
         .filter((each) => each.state === state)
         .map((each) => ({ start: each.start_pts * this.tick, end: each.end_pts * this.tick }));
-    this.timeline.coverage = { done: spans("DONE"), failed: spans("FAILED") };
+    // Of a segment that is done, what was damaged is missing all the same.
+    const missing = (this.job.missing ?? []).map((/** @type {any} */ each) => ({
+      start: each.start_seconds,
+      end: each.end_seconds,
+    }));
+    this.timeline.coverage = { done: spans("DONE"), failed: [...spans("FAILED"), ...missing] };
     this.timeline.redraw();
   }
 
@@ -343,8 +316,8 @@ export class Results {
     this.timeline.setTime(shown.seconds, isPlaying || Boolean(reverse));
     const reach = this.store.tileSeconds * 2;
     const [start, end] = [
-      Math.max(0, shown.seconds - reach / 2),
-      Math.min(this.video.media.duration_seconds, shown.seconds + reach),
+      Math.max(this.startSeconds, shown.seconds - reach / 2),
+      Math.min(this.endSeconds, shown.seconds + reach),
     ];
     this.store.want("player", start, end, shown.seconds);
     this.comparison?.store.want("player", start, end, shown.seconds);
@@ -369,6 +342,12 @@ export class Results {
     this.trackList.drawSoon();
     this.stage.draw();
     this.writeLinkSoon();
+  }
+
+  /** Labels have other colours on a dark page. */
+  onTheme() {
+    this.labelList.draw();
+    this.trackList.draw();
   }
 
   onFound() {
@@ -410,13 +389,8 @@ export class Results {
 
   /** @param {number | null} seconds @param {number} x */
   hover(seconds, x) {
-    this.thumbnail.hidden = seconds === null || !this.thumbnails;
-    if (seconds === null || !this.thumbnails) return;
-    this.thumbnails.show(this.stage.clock.toMediaTime(seconds));
-    /** @type {HTMLElement} */ (this.thumbnail.lastChild).textContent = formatTime(seconds);
     const area = this.timeline.element.getBoundingClientRect();
-    const left = Math.min(area.width - 92, Math.max(92, x - area.left));
-    this.thumbnail.style.transform = `translateX(calc(${left}px - 50%))`;
+    this.playback.preview.show(seconds, x - area.left, area.width);
   }
 
   /** What the page shows, as an export takes it. */
@@ -430,7 +404,8 @@ export class Results {
   }
 
   writeLink() {
-    if (this.abort.signal.aborted || !this.stage.player.isReady) return;
+    const { isReady, isBroken } = this.stage.player;
+    if (this.abort.signal.aborted || !(isReady || isBroken)) return;
     replacePlace({
       videoId: this.video.video_id,
       job: this.job.job_id,
@@ -450,7 +425,7 @@ export class Results {
     this.store.close();
     this.comparison?.dispose();
     this.timeline.dispose();
-    this.thumbnails?.dispose();
+    this.playback.dispose();
     this.stage.dispose();
   }
 }

@@ -8,9 +8,9 @@ import { showKeys } from "./keys.js";
 export function keysOf(results) {
   const { stage, timeline, search } = results;
   const { player } = stage;
-  const duration = results.video.media.duration_seconds;
+  const { startSeconds: start, endSeconds: end } = results;
   const by = (/** @type {number} */ seconds) => () =>
-    results.go(Math.min(duration, Math.max(0, results.seconds + seconds)));
+    results.go(Math.min(end, Math.max(start, results.seconds + seconds)));
   const around = () => results.seconds;
   return {
     " ": () => player.toggle(),
@@ -21,14 +21,14 @@ export function keysOf(results) {
     ArrowRight: () => player.step(1),
     "Shift+ArrowLeft": by(-1),
     "Shift+ArrowRight": by(1),
-    Home: () => results.go(0),
-    End: () => results.go(duration - stage.frameSeconds / 2),
+    Home: () => results.go(start),
+    End: () => results.go(end - stage.frameSeconds / 2),
     "[": () => jump(results, -1),
     "]": () => jump(results, 1),
     "+": () => timeline.zoom(1 / 1.6, around()),
     "=": () => timeline.zoom(1 / 1.6, around()),
     "-": () => timeline.zoom(1.6, around()),
-    0: () => timeline.setView(0, duration),
+    0: () => timeline.showAll(),
     r: () => results.drawRegion("polygon"),
     Escape: () => stage.regions.drawing && stage.regions.set(null),
     "/": () => {

@@ -1,14 +1,12 @@
 /** The picture with its boxes, and the controls below it. */
 
-import { FrameClock } from "./clock.js";
 import { h, icon, iconButton } from "./dom.js";
 import { formatTime } from "./format.js";
 import { drawBoxes, fitFrame, prepare, sizeOf } from "./overlay.js";
 import { Player } from "./player.js";
-import { problemBox } from "./problems.js";
 import { RegionEditor } from "./regions.js";
 
-/** @typedef {import("./overlay.js").Box} Box */
+/** @typedef {import("./overlay.js").Box} Box @typedef {import("./clock.js").FrameClock} FrameClock */
 
 export class Stage extends EventTarget {
   /** @type {HTMLButtonElement} */
@@ -26,14 +24,14 @@ export class Stage extends EventTarget {
 
   /**
    * @param {any} media of the video, as the API gives it
-   * @param {number} tickSeconds
+   * @param {FrameClock} clock
    * @param {(shown: import("./player.js").Shown) => Box[] | null} boxes what to draw on a frame; null: not known yet
    */
-  constructor(media, tickSeconds, boxes) {
+  constructor(media, clock, boxes) {
     super();
     this.media = media;
     this.boxes = boxes;
-    this.clock = new FrameClock(tickSeconds);
+    this.clock = clock;
     this.frameSeconds = media.frame_count ? media.duration_seconds / media.frame_count : 0.04;
     this.video = h("video", { playsinline: true, preload: "auto", "aria-label": "The video", tabindex: "-1" });
     this.overlay = h("canvas", { class: "stage-boxes", "aria-hidden": "true" });
@@ -60,7 +58,7 @@ export class Stage extends EventTarget {
     this.player.addEventListener("frame", () => this.draw());
     this.player.addEventListener("play", () => this.showPlaying());
     this.player.addEventListener("rate", () => this.showPlaying());
-    this.player.addEventListener("failed", () => this.failed());
+    this.player.addEventListener("failed", () => this.dispatchEvent(new Event("failed")));
     this.observer = new ResizeObserver(() => {
       this.draw();
       this.regions.draw();
@@ -76,7 +74,7 @@ export class Stage extends EventTarget {
 
   buildControls() {
     this.playButton = iconButton("play", "Play", () => this.player.toggle(), { class: "icon-button play-button" });
-    this.time = h("output", { class: "stage-time" }, formatTime(0));
+    this.time = h("output", { class: "stage-time" }, formatTime(this.clock.firstSeconds));
     this.frameNumber = h("span", { class: "stage-frame-number soft" });
     this.rate = h("span", { class: "stage-rate soft" });
     this.tools = h("div", { class: "stage-tools" });
@@ -87,7 +85,7 @@ export class Stage extends EventTarget {
       this.playButton,
       iconButton("next", "One frame on", () => this.player.step(1)),
       this.time,
-      h("span", { class: "soft" }, `/ ${formatTime(this.media.duration_seconds)}`),
+      h("span", { class: "soft" }, `/ ${formatTime(this.clock.firstSeconds + this.media.duration_seconds)}`),
       this.frameNumber,
       this.rate,
       this.tools,
@@ -124,16 +122,10 @@ export class Stage extends EventTarget {
     this.rate.textContent = Math.abs(rate) === 1 && rate > 0 ? "" : `${rate} ×`.replace("-", "−");
   }
 
-  failed() {
-    // A source that is taken away, when the page is left, is no failure.
-    if (!this.video.getAttribute("src")) return;
-    this.dispatchEvent(new Event("failed"));
-  }
-
-  /** Instead of the picture. @param {any} error null: the picture again */
-  setNotice(error) {
-    this.notice.replaceChildren(...(error ? [problemBox(error)] : []));
-    this.notice.hidden = !error;
+  /** Instead of the picture. @param {...Node} children none: the picture again */
+  setNotice(...children) {
+    this.notice.replaceChildren(...children);
+    this.notice.hidden = !children.length;
   }
 
   dispose() {

@@ -21,21 +21,23 @@ export class Store extends EventTarget {
   /**
    * @param {Api} api
    * @param {string} jobId
-   * @param {{durationSeconds: number, tickSeconds: number, expectedRows: number}} about
+   * @param {{startSeconds: number, endSeconds: number, tickSeconds: number, expectedRows: number}} about
    */
   constructor(api, jobId, about) {
     super();
     this.api = api;
     this.jobId = jobId;
-    this.durationSeconds = about.durationSeconds;
+    /** Where the first tile begins: a whole second, so that no rounding loses a frame. */
+    this.startSeconds = Math.max(0, Math.floor(about.startSeconds));
+    this.endSeconds = about.endSeconds;
     this.tickSeconds = about.tickSeconds;
     this.labels = new Names();
     this.models = new Names();
-    this.tileSeconds = chooseTileSeconds(about);
+    this.tileSeconds = chooseTileSeconds(about.endSeconds - about.startSeconds, about.expectedRows);
     this.isEager = about.expectedRows <= EAGER_ROWS;
     /** By number; the order is that of their last use. @type {Map<number, Tile>} */
     this.tiles = new Map();
-    this.histogram = new Histogram(Math.ceil(this.durationSeconds / this.tileSeconds) + 1, this.tileSeconds);
+    this.histogram = new Histogram(this.tileCount + 1, this.tileSeconds);
     /** @type {Map<number, AbortController>} */
     this.fetching = new Map();
     /** Tiles of which there is more than was fetched. @type {Set<number>} */
@@ -52,12 +54,17 @@ export class Store extends EventTarget {
 
   /** How many tiles the video has. */
   get tileCount() {
-    return Math.max(1, Math.ceil(this.durationSeconds / this.tileSeconds));
+    return Math.max(1, Math.ceil((this.endSeconds - this.startSeconds) / this.tileSeconds));
   }
 
   /** @param {number} seconds */
   tileNumber(seconds) {
-    return Math.max(0, Math.floor(seconds / this.tileSeconds));
+    return Math.max(0, Math.floor((seconds - this.startSeconds) / this.tileSeconds));
+  }
+
+  /** When a tile begins, in seconds. @param {number} number */
+  startOf(number) {
+    return this.startSeconds + number * this.tileSeconds;
   }
 
   /**
@@ -176,7 +183,7 @@ export class Store extends EventTarget {
     const controller = new AbortController();
     this.fetching.set(number, controller);
     this.stale.delete(number);
-    const tile = new Tile(number * this.tileSeconds, (number + 1) * this.tileSeconds);
+    const tile = new Tile(this.startOf(number), this.startOf(number + 1));
     const range = { from: tile.start, to: tile.end, score_min: 0, limit: PAGE_ROWS };
     try {
       for await (const page of this.api.pages(`/jobs/${this.jobId}/detections`, range, controller.signal)) {
@@ -225,8 +232,8 @@ export class Store extends EventTarget {
   }
 }
 
-/** @param {{durationSeconds: number, expectedRows: number}} about a power of two, so that a tile is a few pages */
-function chooseTileSeconds({ durationSeconds, expectedRows }) {
+/** @param {number} durationSeconds @param {number} expectedRows @returns {number} a power of two, so that a tile is a few pages */
+function chooseTileSeconds(durationSeconds, expectedRows) {
   const perSecond = expectedRows / Math.max(durationSeconds, 1);
   const seconds = perSecond ? ROWS_PER_TILE / perSecond : 8;
   return Math.min(64, Math.max(1, 2 ** Math.round(Math.log2(seconds))));

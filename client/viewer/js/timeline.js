@@ -26,7 +26,8 @@ const TICK_SECONDS = [0.04, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 60
  * @property {import("./filter.js").Filter} filter
  * @property {import("./counts.js").Counts} counts
  * @property {import("./colors.js").LabelColors} colors
- * @property {number} duration seconds
+ * @property {number} start seconds
+ * @property {number} end
  * @property {(seconds: number) => void} onSeek
  * @property {(seconds: number | null, x: number) => void} onHover
  * @property {(track: Track | null) => void} onTrack
@@ -41,9 +42,9 @@ export class Timeline {
   /** @param {TimelineParts} parts */
   constructor(parts) {
     this.parts = parts;
-    this.start = 0;
-    this.end = parts.duration;
-    this.seconds = 0;
+    this.start = parts.start;
+    this.end = parts.end;
+    this.seconds = parts.start;
     /** @type {string[]} */
     this.labels = [];
     /** @type {Set<string>} */
@@ -79,9 +80,9 @@ export class Timeline {
         role: "slider",
         tabindex: "0",
         "aria-label": "Time in the video",
-        "aria-valuemin": "0",
-        "aria-valuemax": this.parts.duration.toFixed(2),
-        "aria-valuenow": "0",
+        "aria-valuemin": this.parts.start.toFixed(2),
+        "aria-valuemax": this.parts.end.toFixed(2),
+        "aria-valuenow": this.parts.start.toFixed(2),
       },
       this.ruler,
       this.lanes,
@@ -94,7 +95,7 @@ export class Timeline {
       { class: "timeline-tools" },
       iconButton("minus", "Zoom out", zoom(ZOOM_STEP * ZOOM_STEP)),
       iconButton("plus", "Zoom in", zoom(1 / ZOOM_STEP / ZOOM_STEP)),
-      iconButton("fit", "Show all", () => this.setView(0, this.parts.duration)),
+      iconButton("fit", "Show all", () => this.showAll()),
     );
     this.body = h("div", { class: "timeline-body" }, this.gutter, this.track);
     this.element = h("section", { class: "timeline panel", "aria-label": "Timeline" }, this.body);
@@ -171,7 +172,7 @@ export class Timeline {
   timeAt(event) {
     const x = event.clientX - this.track.getBoundingClientRect().left;
     const seconds = this.start + (x / this.width) * (this.end - this.start);
-    return Math.min(this.parts.duration, Math.max(0, seconds));
+    return Math.min(this.parts.end, Math.max(this.parts.start, seconds));
   }
 
   /** @param {MouseEvent} event */
@@ -202,11 +203,15 @@ export class Timeline {
 
   /** @param {number} start @param {number} end */
   setView(start, end) {
-    const { duration } = this.parts;
-    const span = Math.min(duration, Math.max(Math.min(0.5, duration), end - start));
-    this.start = Math.min(Math.max(0, start), duration - span);
+    const { start: first, end: last } = this.parts;
+    const span = Math.min(last - first, Math.max(Math.min(0.5, last - first), end - start));
+    this.start = Math.min(Math.max(first, start), last - span);
     this.end = this.start + span;
     this.redraw();
+  }
+
+  showAll() {
+    this.setView(this.parts.start, this.parts.end);
   }
 
   /** @param {number} factor below 1: in @param {number} around seconds that stay where they are */

@@ -75,8 +75,16 @@ export class Uploads extends EventTarget {
 
   /** Read the file by its kept handle; the browser may ask the user. @param {Upload} upload */
   async resumeByHandle(upload) {
-    const permission = await upload.entry.handle.requestPermission({ mode: "read" });
-    if (permission === "granted") this.resume(upload, await upload.entry.handle.getFile());
+    const { handle, filename } = upload.entry;
+    try {
+      if ((await handle.requestPermission({ mode: "read" })) === "granted") this.resume(upload, await handle.getFile());
+    } catch (error) {
+      // It was moved or deleted since: then the user can still say where it is.
+      upload.entry.handle = undefined;
+      const hint = "Choose the file again, where it is now";
+      upload.problem = new Problem({ title: `${filename} cannot be read`, detail: `${error}`, hint });
+      this.tell();
+    }
   }
 
   /**

@@ -15,6 +15,7 @@ import { showUploads } from "./uploads_view.js";
 /** @typedef {import("./main.js").App} App @typedef {import("./links.js").Place} Place */
 
 const POLL_SECONDS = 1.5;
+const RANGES_SHOWN = 5;
 
 /** @param {App} app @param {Place} place */
 export function watchView(app, place) {
@@ -30,6 +31,8 @@ class WatchView {
     this.place = place;
     this.abort = new AbortController();
     this.jobAbort = new AbortController();
+    /** Of the job whose results are being opened. @type {AbortSignal | null} */
+    this.opening = null;
     /** @type {any} */
     this.video = null;
     /** @type {any[]} */
@@ -128,6 +131,8 @@ class WatchView {
     await this.whenReady();
     if (this.jobAbort.signal.aborted || this.job !== job) return;
     if (!this.video.media) return;
+    // When the first frame is shown is known when the job is planned.
+    if (!job.progress.segments_total && !ENDED.has(job.state)) return;
     if (!this.results) await this.open();
     else this.results.setJob(job);
   }
@@ -147,19 +152,22 @@ class WatchView {
   }
 
   async open() {
-    if (this.isOpening) return;
-    this.isOpening = true;
+    const { signal } = this.jobAbort;
+    if (this.opening === signal) return;
+    this.opening = signal;
     try {
       const models = await this.app.models().catch(() => []);
+      const { items } = await this.app.api.get(`/jobs/${this.job.job_id}/segments`, { limit: 1 }, signal);
       const other = this.place.other
-        ? (await this.app.api.get(`/jobs/${this.place.other}`, {}, this.abort.signal)).job
+        ? (await this.app.api.get(`/jobs/${this.place.other}`, {}, signal)).job
         : null;
-      this.results = new Results(this.app, this.video, this.job, models, other, this.place);
+      if (signal.aborted) return;
+      this.results = new Results(this.app, this.video, this.job, items[0]?.start_pts ?? 0, models, other, this.place);
       fill(this.content, this.results.element);
       await this.results.start();
       this.results.setJob(this.job);
     } finally {
-      this.isOpening = false;
+      if (this.opening === signal) this.opening = null;
     }
   }
 
@@ -294,25 +302,14 @@ class WatchView {
     if (video.error) return this.showRejected();
     if (!job) return fill(this.status);
     const { segments_total: total, segments_done: done, segments_failed: failed } = job.progress;
-    if (job.error) return fill(this.status, problemBox(job.error, this.retryButton(failed)));
-    if (job.state === "PARTIAL") {
-      const missing = (job.missing ?? []).map(
-        (/** @type {any} */ each) => `${formatTime(each.start_seconds, 1)} – ${formatTime(each.end_seconds, 1)}`,
-      );
-      const error = {
-        ...job.missing?.[0]?.error,
-        title: "Parts of the video are missing",
-        detail: `No results of ${missing.slice(0, 5).join(", ")}${missing.length > 5 ? " …" : ""}: ${job.missing?.[0]?.error.detail ?? ""}`,
-      };
-      return fill(this.status, problemBox(error, this.retryButton(failed || missing.length)));
+    if (job.state === "CANCELLED") {
+      // It has an error too, but it is what somebody wanted.
+      const note = h("span", {}, "What was found until then stays.");
+      return fill(this.status, h("div", { class: "progress-box" }, statePill(job.state), note));
     }
-    if (ENDED.has(job.state))
-      return fill(
-        this.status,
-        job.state === "CANCELLED"
-          ? h("div", { class: "progress-box" }, statePill(job.state), h("span", {}, "What was found until then stays."))
-          : null,
-      );
+    if (job.missing) return fill(this.status, problemBox(missingParts(job), this.retryButton(failed)));
+    if (job.error) return fill(this.status, problemBox(job.error, this.retryButton(failed)));
+    if (ENDED.has(job.state)) return fill(this.status);
     if (video.state === "AWAITING_UPLOAD") return fill(this.status);
     const percent = total ? Math.round((done / total) * 100) : null;
     const text = !total
@@ -402,6 +399,20 @@ class WatchView {
     this.stopUploads();
     this.results?.dispose();
   }
+}
+
+/** What is missing of a job, as an error. @param {any} job */
+function missingParts(job) {
+  const ranges = job.missing.map(
+    (/** @type {any} */ each) => `${formatTime(each.start_seconds)} – ${formatTime(each.end_seconds)}`,
+  );
+  const more = ranges.length > RANGES_SHOWN ? ` and ${ranges.length - RANGES_SHOWN} more` : "";
+  const [{ error }] = job.missing;
+  return {
+    ...error,
+    title: "Parts of the video are missing",
+    detail: `No results of ${ranges.slice(0, RANGES_SHOWN).join(", ")}${more}: ${error.detail}`,
+  };
 }
 
 /** Where picture, timeline and lists will be. */
