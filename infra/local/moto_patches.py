@@ -6,6 +6,7 @@
     DynamoResult               walks botocore's shape for every attribute: write DynamoDB's JSON directly
     requests of DynamoDB       go through Flask, and through what forms and queries need: ask the handler itself
     names of the operations    looked for in the whole class at every request: look once
+    numbers of the answers     drawn letter by letter: draw once
     update expressions         ask of every node for classes anew, ten times: remember what is one of which
     stream records             read, and dropped once they are delivered, so that a snapshot holds only what is owed
     object bytes               a range of an object without reading the whole
@@ -20,6 +21,7 @@ import base64
 import copy
 import inspect
 import json
+import secrets
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -60,6 +62,7 @@ _original_execute = ActionResult.execute_result
 # These two modules of moto are not typed for others.
 _core_responses: Any = core_responses
 _ast_nodes: Any = ast_nodes
+_SEARCHED = (_ast_nodes.Expression, _ast_nodes.UpdateExpressionFunction)
 _original_method_names = _core_responses.method_names_from_class
 
 
@@ -79,7 +82,9 @@ def install() -> None:
     dynamodb_responses.DynamoResult.__init__ = _keep_result  # type: ignore[method-assign]
     dynamodb_responses.DynamoResult.execute_result = _execute_directly  # type: ignore[assignment, method-assign]
     _core_responses.method_names_from_class = cache(_original_method_names)
+    _core_responses.gen_amzn_requestid_long = _number_request
     _ast_nodes.DepthFirstTraverser.traverse_node_recursively = _traverse
+    _ast_nodes.Node.find_clauses = _find_clauses
 
 
 def reset() -> None:
@@ -124,6 +129,12 @@ def call_dynamodb(target: str, body: bytes, region: str) -> tuple[int, dict[str,
     return int(status), answered, text
 
 
+def _number_request(headers: dict[str, str]) -> str:
+    # moto draws 52 letters, one by one.
+    headers["x-amzn-requestid"] = number = secrets.token_hex(26).upper()
+    return number
+
+
 def _traverse(self: Any, node: Any, child_id: int = -1) -> Any:
     """As moto has it, but for how it is found out what a node is."""
     if not _is_one_of(type(node), _ast_nodes.Node):
@@ -142,6 +153,17 @@ def _traverse(self: Any, node: Any, child_id: int = -1) -> Any:
         if parent:
             parent.children[child_id] = node
     return node
+
+
+def _find_clauses(self: Any, wanted: Sequence[type]) -> list[Any]:
+    """As moto has it, too."""
+    found: list[Any] = []
+    for child in self.children or []:
+        if type(child) in wanted:
+            found.append(child)
+        elif _is_one_of(type(child), _SEARCHED):
+            found += child.find_clauses(wanted)
+    return found
 
 
 # The classes of these trees are abstract ones, which Python compares slowly.

@@ -1,4 +1,4 @@
-"""Reads what clients of AWS are made of when it is imported, so that a worker forked afterwards makes its own at once.
+"""Reads what clients of AWS are made of when it is imported: a worker that is forked later makes its own in a moment.
 
 botocore parses megabytes of JSON for the first client of a process: most of the CPU that a worker takes beside its work.
 Neither a client nor a connection is made, and nothing of the environment is read: a worker has another one.
