@@ -1,6 +1,6 @@
 """Reads what clients of AWS are made of when it is imported: a worker that is forked later makes its own in a moment.
 
-botocore parses megabytes of JSON for the first client of a process: most of the CPU that a worker takes beside its work.
+botocore parses megabytes of JSON for the first client of a process, which was most of a worker's CPU beside its work.
 Neither a client nor a connection is made, and nothing of the environment is read: a worker has another one.
 """
 
