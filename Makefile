@@ -133,6 +133,10 @@ bench-results: $(INSTALLED) ## Measure what results cost: to page through, to co
 	@nice -n 5 $(BIN)/python -m bench.results.serving --seconds 20
 	@nice -n 5 $(BIN)/python -m bench.results.write_units --minutes 1
 
+.PHONY: bench-start
+bench-start: $(INSTALLED) ## Measure what a function pays before it does anything
+	@$(BIN)/python -m bench.cold_start $(ARGS)
+
 .PHONY: costs
 costs: $(INSTALLED) $(PEERS)/.installed ## Reckon what an hour of video costs, and when machines boot longer than they work
 	@$(BIN)/python -m bench.costs.video_hour

@@ -107,7 +107,12 @@ def to_cells(row: dict[str, Any]) -> tuple[str, ...]:
 
 def to_markdown(rows: Sequence[dict[str, Any]]) -> str:
     """The table of rows as `to_json` gives them."""
-    lines = [HEAD, ("---",) * len(HEAD), *(to_cells(row) for row in rows)]
+    return to_table([to_cells(row) for row in rows])
+
+
+def to_table(cells_by_line: Sequence[tuple[str, ...]]) -> str:
+    """The table of lines as `to_cells` gives them."""
+    lines = [HEAD, ("---",) * len(HEAD), *cells_by_line]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 

@@ -11,9 +11,9 @@ import pytest
 from bench.fan_out import Parts, curve, efficiency, seconds_of, spread
 from bench.measures.spreading import MEASURED_SEGMENTS, WORKERS
 from bench.ours import deal_segments
-from bench.report import BEGIN, END, replace_between
+from bench.report import BEGIN, END, earlier_lines, merge, replace_between
 from bench.rounds import Call, Rounds, Run, VariantFailed, run_once
-from bench.rows import Row, Verdict, at_least, at_most, to_cells
+from bench.rows import Row, Verdict, at_least, at_most, to_cells, to_table
 
 
 def a_run(cpu_seconds: float, *, units: int = 100, wall_seconds: float = 1.0) -> Run:
@@ -123,3 +123,23 @@ def test_a_variant_without_its_environment_says_so() -> None:
 def test_a_variant_that_breaks_gives_its_last_words() -> None:
     with pytest.raises(VariantFailed, match="FileNotFoundError"):
         run_once(Call("limits.decode", {"clip": "no_such_clip.mp4"}))
+
+
+def line(measure: int, what: str, median: str, verdict: str = "pass", note: str = "") -> tuple[str, ...]:
+    return (str(measure), what, "", median, "", verdict, note)
+
+
+def test_a_page_tells_at_which_commit_its_lines_were_measured() -> None:
+    page = (
+        f"Measured on 2026-01-01 at commit abc1234: 2 cores\n\n{to_table([line(4, 'clip: x', '2', note='loopback')])}"
+    )
+
+    assert earlier_lines(page) == [line(4, "clip: x", "2", note="loopback; run at abc1234")]
+    assert earlier_lines(page.replace("loopback", "run at fff0000"))[0][-1] == "run at fff0000"
+
+
+def test_a_report_keeps_what_the_last_run_did_not_measure() -> None:
+    earlier = [line(1, "a: fps", "1"), line(1, "… ours", "2"), line(3, "b: fps", "3"), line(3, "… ours", "4")]
+    measured = [line(1, "a: fps", "5"), line(3, "b", "–", "not run"), line(3, "c", "–", "not run"), line(2, "d", "6")]
+
+    assert merge(measured, earlier) == [measured[0], measured[3], *earlier[2:], measured[2]]
