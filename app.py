@@ -24,6 +24,7 @@ rest.serve("diff")  # two jobs beside each other
 rest.serve("query")  # the query language: of one job, and across videos
 rest.serve("campaigns")  # an archive analysed again, on a schedule
 rest.serve("exports")  # results as files
+rest.serve("renditions")  # thumbnails of a video, and a copy that browsers play
 rest.serve("costs")  # budgets
 rest.serve("models")  # models that jobs can name, and registering one's own
 rest.serve("webhooks")  # who is told what happens

@@ -97,7 +97,7 @@ def make_clips() -> None:
     for name, encoding in ENCODINGS.items():
         _make(name, lambda target, encoding=encoding: _encode(encoding, target))
     for name, loop in LOOPS.items():
-        _make(name, lambda target, loop=loop: _repeat(loop, target))
+        _make(name, lambda target, loop=loop: repeat(loop, target))
 
 
 def _make(name: str, make: Any) -> None:
@@ -174,7 +174,8 @@ def _encode(encoding: Encoding, path: Path) -> None:
         output.mux(stream.encode(None))
 
 
-def _repeat(loop: Loop, path: Path) -> None:
+def repeat(loop: Loop, path: Path) -> None:
+    """Write to `path` a clip that repeats the packets of its base, which must be there."""
     base = CLIPS / loop.base
     with av.open(str(base)) as opened, av.open(str(path), "w", options=loop.container_options) as output:
         source = opened.streams.video[0]

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator
-from typing import IO
 
 from chalicelib.contracts import object_keys, table_keys
 from chalicelib.contracts.work_order import WorkOrder
@@ -12,21 +10,20 @@ from chalicelib.domain.errors import ErrorCode
 from chalicelib.domain.exports import FACTS_BY_FORMAT, ExportFormat
 from chalicelib.domain.units import UnitKind
 from gpu_batch.aws import Cloud
+from gpu_batch.checked_file import checked_file
 from gpu_batch.errors import BadInput
 from gpu_batch.exports.annotated import mp4_writer
-from gpu_batch.exports.checked_file import checked_file
 from gpu_batch.exports.facts import ExportFrame, Writer
 from gpu_batch.exports.job_frames import JobFrames
 from gpu_batch.exports.ndjson import write_ndjson_gzip
 from gpu_batch.exports.request import ExportOrder, facts_of, read_export_order
-from gpu_batch.exports.source_frames import source_frames
 from gpu_batch.exports.writers import WRITER_BY_FORMAT
 from gpu_batch.job_results import JobResults
 from gpu_batch.lease import Stop
 from gpu_batch.log import logger
 from gpu_batch.side_step import Check, Outcome, run_side_step
-
-READ_BYTES = 1 << 20
+from gpu_batch.source_frames import source_frames
+from gpu_batch.stored_file import store_file
 
 
 def run_export(cloud: Cloud, order: WorkOrder, *, claimed_by: str, stop: Stop) -> None:
@@ -55,18 +52,14 @@ def _export(cloud: Cloud, order: WorkOrder, key: str, check: Check) -> Outcome:
     counted = _Counted(export.format, check)
     with checked_file(check) as sink:
         _writer(cloud, order, export, check)(facts, counted.pass_on(frames.read()), sink)
-        sha256, size_bytes = _digest(sink, check)
-        cloud.upload_file(key, sink, content_type=export.content_type, file_name=export.file_name, check=check)
+        stored = store_file(cloud, key, sink, content_type=export.content_type, file_name=export.file_name, check=check)
     result = {
-        "file_name": export.file_name,
-        "content_type": export.content_type,
-        "size_bytes": size_bytes,
-        "sha256": sha256,
+        **stored,
         "frames": counted.frames,
         "detections": counted.detections,
         "statement": facts.statement(export.format),
     }
-    logger.info("export written", format=export.format, size_bytes=size_bytes, frames=counted.frames)
+    logger.info("export written", format=export.format, size_bytes=stored["size_bytes"], frames=counted.frames)
     return Outcome(result)
 
 
@@ -104,14 +97,3 @@ class _Counted:
             detail = f"{self._format} wants frames in order of their numbers, but the video's times go backwards"
             raise BadInput(detail, code=ErrorCode.CONFLICT, hint=hint)
         return frame.frame_index
-
-
-def _digest(file: IO[bytes], check: Check) -> tuple[str, int]:
-    """SHA-256 in hex, and size."""
-    file.seek(0)
-    digest, size = hashlib.sha256(), 0
-    while piece := file.read(READ_BYTES):
-        check()
-        digest.update(piece)
-        size += len(piece)
-    return digest.hexdigest(), size

@@ -19,6 +19,7 @@ from gpu_batch.finish import run_finish
 from gpu_batch.lease import Stop
 from gpu_batch.log import logger
 from gpu_batch.probe_step import run_probe
+from gpu_batch.rendition_step import run_rendition
 from gpu_batch.retrack import run_retrack
 from gpu_batch.segment_step import run_segments
 
@@ -82,6 +83,7 @@ STEP_BY_KIND: dict[OrderKind, Step] = {
     OrderKind.TRACKS: lambda cloud, order, _, by, stop: run_retrack(cloud, order, claimed_by=by, stop=stop),
     OrderKind.FINISH: lambda cloud, order, _, by, stop: run_finish(cloud, order, claimed_by=by, stop=stop),
     OrderKind.EXPORT: lambda cloud, order, _, by, stop: _run_export(cloud, order, by, stop),
+    OrderKind.RENDITION: lambda cloud, order, _, by, stop: run_rendition(cloud, order, claimed_by=by, stop=stop),
     OrderKind.ADMIT: lambda cloud, order, _, by, stop: _run_admission(cloud, order, by, stop),
 }
 """What to do with an order of a kind: (cloud, order, child, claimed by, stop)."""

@@ -35,6 +35,7 @@ TOPIC_BY_PREFIX = {
     "/search": "found",
     "/jobs/{job_id}/diff": "diffs",
     "/jobs/{job_id}/exports": "exports",
+    "/videos/{video_id}/renditions": "renditions",
 }
 """Where the first word of a path would put too much together; the longest prefix counts."""
 

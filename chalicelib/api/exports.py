@@ -12,7 +12,8 @@ from chalicelib.domain.exports import ExportRequest
 from chalicelib.domain.jobs import Job
 from chalicelib.domain.side_steps import SideStepState
 from chalicelib.services import exports, jobs, tracks
-from chalicelib.services.exports import Download, Export
+from chalicelib.services.downloads import Download
+from chalicelib.services.exports import Export
 
 routes = Routes()
 
@@ -78,6 +79,8 @@ def _envelope(call: Call, job: Job, export: Export) -> export_schemas.ExportEnve
 def export_out(export: Export, download: Download | None) -> export_schemas.ExportOut:
     """An export; with what its worker found when it is made."""
     step = export.step
+    # It is a step of a job.
+    assert step.job_finished_at is not None
     known = {
         "finished_at": time_to_text(step.finished_at) if step.finished_at else None,
         "url": download.url if download else None,

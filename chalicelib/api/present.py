@@ -15,7 +15,7 @@ from chalicelib.contracts.items import time_to_text
 from chalicelib.contracts.tracks import TrackRow
 from chalicelib.domain.errors import Failure
 from chalicelib.domain.events import CommittedRange, JobEvent
-from chalicelib.domain.jobs import Job, ModelRef, Progress
+from chalicelib.domain.jobs import Job, MissingRange, ModelRef, Progress
 from chalicelib.domain.media import Media
 from chalicelib.domain.pipelines import Pipeline
 from chalicelib.domain.result_versions import ResultVersion
@@ -75,10 +75,7 @@ def job_out(job: Job, progress: Progress) -> schemas.JobOut:
     plan = job.plan and schemas.PlanOut(
         segments=job.plan.segments, cells=job.plan.cells, **_known(reason=job.plan.reason)
     )
-    missing = [
-        schemas.MissingOut(start_seconds=gap.start_seconds, end_seconds=gap.end_seconds, error=_error(gap.failure))
-        for gap in job.missing
-    ]
+    missing = [missing_out(gap) for gap in job.missing]
     return schemas.JobOut(
         job_id=job.job_id,
         video_id=job.video_id,
@@ -248,6 +245,11 @@ def job_event_out(ports: Ports, event: JobEvent) -> event_schemas.JobEventOut:
 def error_out(failure: Failure | None) -> schemas.ErrorOut | None:
     """Why something ended badly, if it did."""
     return _error(failure) if failure else None
+
+
+def missing_out(gap: MissingRange) -> schemas.MissingOut:
+    """A part of a video that is missing."""
+    return schemas.MissingOut(start_seconds=gap.start_seconds, end_seconds=gap.end_seconds, error=_error(gap.failure))
 
 
 def timebase_text(timebase: Fraction) -> str:

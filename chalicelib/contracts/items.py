@@ -255,7 +255,7 @@ def side_step_to_item(pk: str, sk: str, step: SideStep, due_at: datetime | None)
         "parameters": plain(step.parameters),
         "created_at": time_to_text(step.created_at),
         "deadline_at": time_to_text(step.deadline_at),
-        "job_finished_at": time_to_text(step.job_finished_at),
+        "job_finished_at": time_to_text(step.job_finished_at) if step.job_finished_at else None,
         "finished_at": time_to_text(step.finished_at) if step.finished_at else None,
         "result": step.result,
         **due_attributes(pk, due_at),
@@ -269,7 +269,7 @@ def side_step_from_item(item: Item) -> SideStep:
         parameters=item["parameters"],
         created_at=time_from_text(item["created_at"]),
         deadline_at=time_from_text(item["deadline_at"]),
-        job_finished_at=time_from_text(item["job_finished_at"]),
+        job_finished_at=time_from_text(item["job_finished_at"]) if item.get("job_finished_at") else None,
         finished_at=time_from_text(item["finished_at"]) if item.get("finished_at") else None,
         result=item.get("result"),
     )

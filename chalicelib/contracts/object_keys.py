@@ -3,7 +3,8 @@
 tenants/{tenant}/videos/{video_id}/source                 the uploaded bytes
 tenants/{tenant}/videos/{video_id}/index/{digest}.cells   packed cell list        (contracts/sample_table.py)
 tenants/{tenant}/videos/{video_id}/index/{digest}.table   packed sample table     (contracts/sample_table.py)
-tenants/{tenant}/videos/{video_id}/orders/{submission}    work order of a probe   (contracts/work_order.py)
+tenants/{tenant}/videos/{video_id}/orders/{submission}    work order of a probe or rendition (contracts/work_order.py)
+tenants/{tenant}/videos/{video_id}/renditions/{rendition_id}  thumbnails, or a proxy
 tenants/{tenant}/jobs/{job_id}/orders/{submission}        work order of a job
 tenants/{tenant}/jobs/{job_id}/finish-checkpoint          state of the tracking fold
 tenants/{tenant}/jobs/{job_id}/tracks-checkpoint/{v:04}   the same of one more version of its tracks
@@ -49,8 +50,13 @@ def index_key(tenant: str, video_id: str, content_digest: str, part: str) -> str
 
 
 def video_order_key(tenant: str, video_id: str, submission: str) -> str:
-    """The work order of a probe."""
+    """The work order of a probe or a rendition."""
     return f"{video_prefix(tenant, video_id)}orders/{submission}"
+
+
+def rendition_key(tenant: str, video_id: str, rendition_id: str) -> str:
+    """A rendition, named by what was asked for."""
+    return f"{video_prefix(tenant, video_id)}renditions/{rendition_id}"
 
 
 def job_order_key(tenant: str, job_id: str, submission: str) -> str:

@@ -1,6 +1,6 @@
 """What the end of a unit does to its video, job or model, as pure builders of transaction entries.
 
-Each is conditional on the state it ends, or on the finish of the job that it is about.
+Each is conditional on the state it ends, or on the video, or the finish of the job, that it is about.
 """
 
 from __future__ import annotations
@@ -94,6 +94,18 @@ def job_unchanged(table: str, pk: str, *, finished_at: str) -> Request:
     return {"ConditionCheck": check}
 
 
+def video_ready(table: str, pk: str) -> Request:
+    """A condition: the video is there, and READY. A side step of one that was deleted does not succeed."""
+    check = {
+        "TableName": table,
+        "Key": item_to_wire({"pk": pk, "sk": table_keys.VIDEO}),
+        "ConditionExpression": IS_READY,
+        "ExpressionAttributeNames": {"#state": "state"},
+        "ExpressionAttributeValues": {":ready": to_wire(VideoState.READY)},
+    }
+    return {"ConditionCheck": check}
+
+
 def tracks_made_current(table: str, pk: str, *, finished_at: str, version: int) -> Request:
     """Readers of the job who name no version of its tracks get this one; if the job is as that finish left it."""
     update = {
@@ -109,6 +121,8 @@ def tracks_made_current(table: str, pk: str, *, finished_at: str, version: int) 
 
 # A retry or a deletion of the job takes it away.
 IS_OF_FINISH = "finished_at = :finished_at"
+# Nothing leads out of it but the deletion of the video.
+IS_READY = "#state = :ready"
 
 
 def _update(table: str, pk: str, sk: str, from_state: str, facts: Item) -> Request:

@@ -5,6 +5,7 @@ Table `meta` (pk, sk; stream; TTL `expires_at`; index `due` = due_shard, due_at;
     {tenant}#{video_id}   VIDEO                 the video
                           JOB#{job_id}          that it has this job (kind JOB_REF)
                           STEP#PROBE            the probe as a unit of work
+                          STEP#RENDITION#{id}   a side step: thumbnails of it, or a copy that browsers play
                           SUBMISSION#{id}       something sent to Batch
                           VERSION#{pipeline}#{alias}   which job's results an alias names
                           NO_VERSIONS           it is being deleted, and no alias may be made any more
@@ -204,7 +205,7 @@ def model(name: str) -> str:
 
 
 def side_step(kind: str, name: str) -> str:
-    """Sort key of a side step of a job; the prefix of all of a kind without a name."""
+    """Sort key of a side step; the prefix of all of a kind without a name."""
     return f"STEP#{kind}#{name}"
 
 

@@ -32,6 +32,7 @@ class OrderKind(StrEnum):
     FINISH = "finish"
     TRACKS = "tracks"
     EXPORT = "export"
+    RENDITION = "rendition"
     ADMIT = "admit"
 
 
@@ -92,7 +93,7 @@ class WorkOrder:
     children: tuple[tuple[int, ...], ...] = ((0,),)
     """By child: the segments that it takes, in order."""
     segments: tuple[Segment, ...] = ()
-    """Of the whole job, for a finish or a side step; empty otherwise."""
+    """Of the whole job, for a finish or a side step of it; empty otherwise."""
     score_min: float | None = None
     labels: tuple[str, ...] = ()
     tracking: bool = True
@@ -102,7 +103,7 @@ class WorkOrder:
     """Of the side step; of an admission, the recipe of the model (contracts/model_recipe.py); of a finish,
     `{"tracking": …}` when it is to track otherwise than by default."""
     job_finished_at: str = ""
-    """RFC 3339: the finish of the job whose results a side step is about."""
+    """RFC 3339: the finish of the job whose results a side step is about; empty for one of a video."""
     model_id: str = ""
     """Of the model that is to be admitted, whose file `source` is; empty otherwise, and then there is a video."""
 

@@ -262,6 +262,15 @@ def effort_of_side_step(work: Work, kind: UnitKind, rates: Rates, lane: Lane = L
     return finish + _on_lane(lane, decode, wall_seconds=decode, requests=Requests(puts=2.0))
 
 
+def effort_of_rendition(work: Work, encoded_pixels: int, rates: Rates, lane: Lane = Lane.CPU) -> Effort:
+    """Decoding what a rendition shows and writing it: a proxy of so many pixels a frame, or with 0 thumbnails."""
+    decode = work.frames_decoded * work.pixels * rates.decode(work)
+    write = work.frames * (work.pixels * rates.prepare(work) + encoded_pixels * rates.get("encode"))
+    cpu = rates.get("start:finish") + decode + write
+    requests = Requests(write_units=16.0, read_units=8.0, puts=4.0, gets=4.0 + 2.0 * work.cells, functions=4.0)
+    return _on_lane(lane, cpu, wall_seconds=cpu, requests=requests)
+
+
 def price(effort: Effort, prices: UnitPrices, *, is_spot: bool) -> Parts:
     """Dollars for it."""
     vcpu = prices.vcpu_second_spot if is_spot else prices.vcpu_second

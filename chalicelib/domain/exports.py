@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import PurePosixPath
 
-EXPORT_VERSION = 2
+EXPORT_VERSION = 3
 """Counts up with any change that gives other bytes for the same results: exports made before are made anew."""
 
 

@@ -16,7 +16,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from chalicelib.domain.costs import effort_of_children, effort_of_finish, effort_of_segments, effort_of_side_step
+from chalicelib.domain.costs import (
+    effort_of_children,
+    effort_of_finish,
+    effort_of_rendition,
+    effort_of_segments,
+    effort_of_side_step,
+)
 from chalicelib.domain.model_versions import Trial
 from chalicelib.domain.rates import Rates
 from chalicelib.domain.units import Lane, UnitKind
@@ -76,6 +82,14 @@ def lane_of_side_step(work: Work, kind: UnitKind) -> Lane:
     if work.pixels > PIXELS_MAX:
         return Lane.CPU
     effort = effort_of_side_step(work, kind, Rates(), Lane.FAST)
+    return Lane.FAST if effort.fast_seconds <= WORK_SECONDS_MAX else Lane.CPU
+
+
+def lane_of_rendition(work: Work, encoded_pixels: int) -> Lane:
+    """Where a rendition is made: a proxy of so many pixels a frame, or with 0 thumbnails."""
+    if work.pixels > PIXELS_MAX:
+        return Lane.CPU
+    effort = effort_of_rendition(work, encoded_pixels, Rates(), Lane.FAST)
     return Lane.FAST if effort.fast_seconds <= WORK_SECONDS_MAX else Lane.CPU
 
 

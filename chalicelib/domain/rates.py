@@ -12,6 +12,7 @@ each did: one job on a machine that was in trouble moves nothing, and the same j
     segment                             a segment, beside all that: reading, storing, committing
     frame                               likewise, a frame that models saw
     finish                              a frame that the finish folds over, beside the start
+    encode                              a pixel of a proxy
     admit                               the admission of a model, beside the start of a probe
     gpu:{sha256}                        wall seconds of a child with a GPU, for a pixel of the model's input
 """
@@ -38,13 +39,15 @@ DEFAULT_BY_NAME: Mapping[str, float] = {
     "segment": 0.06,
     "frame": 0.0006,
     "finish": 0.0004,
+    "encode": 15e-9,
     "admit": 30.0,
     "gpu": 15e-9,
 }
 """Before any job has been measured.
 
 Source: docs/performance.md, two cores of a Xeon: 5.6 CPU ms for a decoded frame of 1080p H.264, 25 CPU ms for nanodet-g
-at 416 x 256 pixels; starts, segments and frames of docs/costs.md. `gpu` is not measured (docs/gpu.md).
+at 416 x 256 pixels; starts, segments and frames of docs/costs.md; `encode` of docs/renditions.md. `gpu` is not measured
+(docs/gpu.md).
 """
 DECODE_BY_CODEC: Mapping[str, float] = {
     "h264": 3.0e-9,

@@ -1,7 +1,9 @@
-"""A side step: work on the results of a finished job, beside it: one more version of its tracks, or an export.
+"""A side step: work beside what has come to rest, any number of times.
 
-It is a unit like any other, so it ends whatever happens to its workers. The state of its job never changes because of
-it. It reads what one finish of its job left; when a retry changes that, the step ends as failed.
+Beside a finished job, on its results: one more version of its tracks, or an export. Beside a video that is ready, on
+its bytes: a rendition. It is a unit like any other, so it ends whatever happens to its workers. The state of its job or
+video never changes because of it. What it reads of a job is what one finish left; when a retry changes that, the step
+ends as failed. The bytes of a video never change.
 """
 
 from __future__ import annotations
@@ -34,7 +36,7 @@ STATE_BY_UNIT_STATE = {
 
 @dataclass(frozen=True, slots=True)
 class StepName:
-    """Which side step of a job."""
+    """Which side step of a video or job."""
 
     kind: UnitKind
     name: str
@@ -54,8 +56,8 @@ class SideStep:
     created_at: datetime
     deadline_at: datetime
     """A step that is still open then fails as TIMEOUT."""
-    job_finished_at: datetime
-    """Which finish of the job it is about: a job that was retried has another."""
+    job_finished_at: datetime | None = None
+    """Of a step of a job: which finish it is about; a job that was retried has another."""
     finished_at: datetime | None = None
     """When its worker ended it; None also when the service did."""
     result: dict[str, object] | None = field(default=None, hash=False)
@@ -63,7 +65,7 @@ class SideStep:
 
     @property
     def step_name(self) -> StepName:
-        """Its name in the job."""
+        """Its name in the video or job."""
         return StepName(self.unit.kind, self.unit.name)
 
     @property

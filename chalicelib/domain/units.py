@@ -1,4 +1,4 @@
-"""The unit of work that a worker claims: a probe, a segment, a finish, an admission, or a side step of a finished job.
+"""The unit of work that a worker claims: a probe, a segment, a finish, an admission, or a side step of a video or job.
 
 One protocol serves all of them: claim with a lease and a fencing token, heartbeat, then commit, fail or release.
 `attempt` counts claims, and is counted before the work, so that work which kills its worker ends after
@@ -34,12 +34,16 @@ class UnitKind(StrEnum):
     """One more version of a job's tracks."""
     EXPORT = "EXPORT"
     """One export of a job's results."""
+    RENDITION = "RENDITION"
+    """One rendition of a video."""
     ADMIT = "ADMIT"
     """The admission of an uploaded model."""
 
 
-SIDE_KINDS = frozenset({UnitKind.TRACKS, UnitKind.EXPORT})
-"""Work beside a finished job, any number of each; see `domain/side_steps.py`."""
+SIDE_KINDS_OF_JOB = frozenset({UnitKind.TRACKS, UnitKind.EXPORT})
+SIDE_KINDS_OF_VIDEO = frozenset({UnitKind.RENDITION})
+SIDE_KINDS = SIDE_KINDS_OF_JOB | SIDE_KINDS_OF_VIDEO
+"""Work beside a finished job, or beside a video that is ready, any number of each; see `domain/side_steps.py`."""
 
 
 class UnitState(StrEnum):
@@ -86,7 +90,7 @@ class Unit:
     failure: Failure | None = None
     """Why it failed, or why the last attempt ended, when it did not end well."""
     name: str = ""
-    """Of a side step, unique in its kind and job; empty for everything else."""
+    """Of a side step, unique in its kind and video or job; empty for everything else."""
     provider: str = ""
     """Of a segment that is done, the provider class that its models ran on, which may be a lower one than the job's;
     with commas, by model, where they differ. Said by the worker that did it."""

@@ -24,12 +24,18 @@ from chalicelib.domain.model_versions import ModelVersion, RegisteredModel
 from chalicelib.domain.models import Manifest
 from chalicelib.domain.segments import Segment, assign_children
 from chalicelib.domain.side_steps import StepName
-from chalicelib.domain.units import SIDE_KINDS, Lane, Unit, UnitKind, UnitState
+from chalicelib.domain.units import SIDE_KINDS, SIDE_KINDS_OF_VIDEO, Lane, Unit, UnitKind, UnitState
 from chalicelib.domain.videos import Source, Video
 from chalicelib.services.budgets import reserve
 from chalicelib.services.lanes import choose_analysis_lane
 from chalicelib.services.ports import Owner, Ports, Submission, SubmissionState
-from chalicelib.services.pricing import children_again, price_admission, price_again, price_probe
+from chalicelib.services.pricing import (
+    children_again,
+    price_admission,
+    price_again,
+    price_probe,
+    price_rendition,
+)
 
 logger = Logger(service="reelscan", child=True)
 
@@ -39,15 +45,18 @@ ORDER_KIND_BY_UNIT = {
     UnitKind.FINISH: OrderKind.FINISH,
     UnitKind.TRACKS: OrderKind.TRACKS,
     UnitKind.EXPORT: OrderKind.EXPORT,
+    UnitKind.RENDITION: OrderKind.RENDITION,
     UnitKind.ADMIT: OrderKind.ADMIT,
 }
 UNIT_BY_ORDER_KIND = {order: unit for unit, order in ORDER_KIND_BY_UNIT.items()}
 MAKE_KEY_BY_KIND = {
     OrderKind.PROBE: object_keys.video_order_key,
+    OrderKind.RENDITION: object_keys.video_order_key,
     OrderKind.ADMIT: object_keys.model_order_key,
 }
 """Where the orders lie that are for no job."""
 ORDERS_OF_THE_WHOLE_JOB = frozenset({OrderKind.FINISH, OrderKind.TRACKS, OrderKind.EXPORT})
+KINDS_WITHOUT_A_JOB = frozenset({UnitKind.PROBE, UnitKind.ADMIT}) | SIDE_KINDS_OF_VIDEO
 SEGMENTS_PER_READ = 500
 
 
@@ -162,15 +171,16 @@ def make_order(ports: Ports, submission: Submission) -> WorkOrder:
     owner = submission.owner
     if submission.kind is OrderKind.ADMIT:
         return _admission_order(ports, submission)
-    job = None if submission.kind is OrderKind.PROBE else _existing_job(ports, owner)
+    job = None if UNIT_BY_ORDER_KIND[submission.kind] in KINDS_WITHOUT_A_JOB else _existing_job(ports, owner)
     video = ports.videos.get(owner.tenant, job.video_id if job else VideoId(owner.name))
     if video is None:
         raise NotFound(f"the video of {owner.name} is gone")
     order = replace(_plain_order(ports, submission, video.source), video_id=video.video_id)
-    if job is None:
-        return order
-    ordered = _with_job(ports, order, job, video)
-    return ordered if submission.step is None else _with_step(ports, ordered, owner, submission.step)
+    if job is not None:
+        order = _with_job(ports, order, job, video)
+    elif submission.step is not None:
+        order = replace(order, media=_ordered_media(video))
+    return order if submission.step is None else _with_step(ports, order, owner, submission.step)
 
 
 def describe_finish(
@@ -223,13 +233,13 @@ def resubmit(
     lane = lane_after(left[0].lane)
     submission_id = SubmissionId(ports.ids.make("sub"))
     step = StepName(kind, left[0].name) if kind in SIDE_KINDS else None
-    job = None if kind in (UnitKind.PROBE, UnitKind.ADMIT) else _existing_job(ports, owner)
+    job = None if kind in KINDS_WITHOUT_A_JOB else _existing_job(ports, owner)
     most = children_again(ports, job, lane, len(left)) if job is not None else 1
     children = _isolate_suspects(left, most)
     if job is not None:
         price = price_again(ports, job, ORDER_KIND_BY_UNIT[kind], lane, units=len(left), children=len(children))
     else:
-        price = (price_admission if kind is UnitKind.ADMIT else price_probe)(ports, owner.tenant, lane)
+        price = _price_without_job(ports, owner, kind, step, lane)
     submission = record_submission(
         ports, owner, ORDER_KIND_BY_UNIT[kind], submission_id, children, lane, step, price=price, job=job
     )
@@ -245,6 +255,15 @@ def resubmit(
             failure=failure,
         )
     send(ports, submission)
+
+
+def _price_without_job(ports: Ports, owner: Owner, kind: UnitKind, step: StepName | None, lane: Lane) -> Price:
+    if step is not None:
+        video, found = ports.videos.get(owner.tenant, VideoId(owner.name)), ports.units.get_side_step(owner, step)
+        if video is None or found is None:
+            raise NotFound(f"{kind.lower()} {step.name} of {owner.name} is gone")
+        return price_rendition(ports, video, found.parameters, lane)
+    return (price_admission if kind is UnitKind.ADMIT else price_probe)(ports, owner.tenant, lane)
 
 
 AGAIN_BY_KIND = {
@@ -352,20 +371,9 @@ def _with_request(
     order: WorkOrder, video: Video, request: JobRequest, manifests: Sequence[Manifest], segments: tuple[Segment, ...]
 ) -> WorkOrder:
     """All that decides the results: `contracts/recipes.py` makes a digest of it. Where the models lie is not said."""
-    media, index = video.media, video.index
-    if media is None or index is None:
-        raise NotFound(f"video {video.video_id} has not been probed")
     return replace(
         order,
-        media=OrderedMedia(
-            width=media.width,
-            height=media.height,
-            rotation=media.rotation,
-            timebase=str(media.timebase),
-            cells_key=index.cells_key,
-            table_key=index.table_key,
-            decoder=index.decoder,
-        ),
+        media=_ordered_media(video),
         models=tuple(OrderedModel(model.name, "", model.to_json()) for model in manifests),
         sampling=request.sampling.to_json(),
         segments=segments,
@@ -373,6 +381,21 @@ def _with_request(
         labels=request.labels,
         tracking=request.tracking,
         parameters=_tracker_of(order, request),
+    )
+
+
+def _ordered_media(video: Video) -> OrderedMedia:
+    media, index = video.media, video.index
+    if media is None or index is None:
+        raise NotFound(f"video {video.video_id} has not been probed")
+    return OrderedMedia(
+        width=media.width,
+        height=media.height,
+        rotation=media.rotation,
+        timebase=str(media.timebase),
+        cells_key=index.cells_key,
+        table_key=index.table_key,
+        decoder=index.decoder,
     )
 
 
@@ -387,7 +410,7 @@ def _with_step(ports: Ports, order: WorkOrder, owner: Owner, name: StepName) -> 
     step = ports.units.get_side_step(owner, name)
     if step is None:
         raise NotFound(f"{name.kind.lower()} {name.name} of {owner.name} is gone")
-    finished_at = time_to_text(step.job_finished_at)
+    finished_at = time_to_text(step.job_finished_at) if step.job_finished_at else ""
     return replace(order, step=name.name, parameters=step.parameters, job_finished_at=finished_at)
 
 

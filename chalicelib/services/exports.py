@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from itertools import count
 from typing import Any
 
@@ -23,6 +22,7 @@ from chalicelib.domain.models import ModelTask
 from chalicelib.domain.side_steps import SideStep, SideStepState, StepName
 from chalicelib.domain.units import UnitKind
 from chalicelib.services.dispatch import owner_of
+from chalicelib.services.downloads import Download, make_download
 from chalicelib.services.ports import Ports
 from chalicelib.services.side_steps import start_side_step
 from chalicelib.services.tracks import get_track_version
@@ -39,14 +39,6 @@ class Export:
     export_id: str
     parameters: ExportParameters
     step: SideStep
-
-
-@dataclass(frozen=True, slots=True)
-class Download:
-    """Where an export can be had."""
-
-    url: str
-    expires_at: datetime
 
 
 def request_export(ports: Ports, job: Job, request: ExportRequest) -> Export:
@@ -98,10 +90,7 @@ def download_of(ports: Ports, job: Job, export: Export) -> Download | None:
     """Where the export can be had for a while; None until it is made."""
     if export.step.state is not SideStepState.SUCCEEDED:
         return None
-    key = object_keys.export_key(job.tenant, job.job_id, export.export_id)
-    seconds = ports.limits.download_seconds
-    url = ports.objects.presign_get(ports.bucket, key, version_id="", seconds=seconds)
-    return Download(url, ports.clock.now() + timedelta(seconds=seconds))
+    return make_download(ports, object_keys.export_key(job.tenant, job.job_id, export.export_id))
 
 
 def _to_export(step: SideStep) -> Export:

@@ -9,6 +9,7 @@ from chalicelib.domain.ids import TenantId
 from chalicelib.domain.jobs import Job
 from chalicelib.domain.model_versions import ModelVersion, Trial
 from chalicelib.domain.models import Manifest
+from chalicelib.domain.renditions import RenditionRequest, encoded_pixels
 from chalicelib.domain.sampling import Sampling
 from chalicelib.domain.units import Lane, UnitKind
 from chalicelib.domain.videos import Video
@@ -47,6 +48,20 @@ def choose_step_lane(ports: Ports, job: Job, kind: UnitKind) -> Lane:
     """Where a side step of a job is done."""
     work = _work_of_job(ports, job) if ports.limits.has_fast_lane else None
     return lanes.lane_of_side_step(work, kind) if work else Lane.CPU
+
+
+def choose_rendition_lane(ports: Ports, video: Video, request: RenditionRequest, sampling: Sampling) -> Lane:
+    """Where a rendition of a video is made."""
+    work = rendition_work(video, sampling, Lane.FAST) if ports.limits.has_fast_lane else None
+    if work is None or video.media is None:
+        return Lane.CPU
+    return lanes.lane_of_rendition(work, encoded_pixels(request, video.media))
+
+
+def rendition_work(video: Video, sampling: Sampling, lane: Lane) -> Work | None:
+    """What a rendition takes that shows the frames of this sampling; None for a video that was not probed."""
+    work = _work_of(video, sampling, ())
+    return work and work.on_lane(lane, children=1)
 
 
 def _work_of_job(ports: Ports, job: Job) -> Work | None:

@@ -45,7 +45,7 @@ class VersionConflict(Conflict):
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """Whose units, submissions and due date: one video (for its probe), one job, or one model (for its admission)."""
+    """Whose units, submissions and due date: one video, one job, or one model (for its admission)."""
 
     tenant: TenantId
     name: str

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
+from chalicelib.contracts import rendition_parameters
 from chalicelib.contracts.work_order import OrderKind
 from chalicelib.domain.budgets import FREE, Price
 from chalicelib.domain.costs import (
@@ -16,6 +18,7 @@ from chalicelib.domain.costs import (
     effort_of_children,
     effort_of_finish,
     effort_of_probe,
+    effort_of_rendition,
     effort_of_segments,
     effort_of_side_step,
     price,
@@ -27,11 +30,12 @@ from chalicelib.domain.jobs import Job
 from chalicelib.domain.lanes import lane_of_finish
 from chalicelib.domain.models import Manifest
 from chalicelib.domain.rates import Rates
+from chalicelib.domain.renditions import encoded_pixels
 from chalicelib.domain.sampling import Sampling
 from chalicelib.domain.units import Lane, UnitKind
 from chalicelib.domain.videos import Video
 from chalicelib.domain.work import Work, count_work
-from chalicelib.services.lanes import choose_analysis_lane, choose_finish_lane
+from chalicelib.services.lanes import choose_analysis_lane, choose_finish_lane, rendition_work
 from chalicelib.services.ports import Ports
 
 
@@ -128,6 +132,18 @@ def price_probe(ports: Ports, tenant: TenantId, lane: Lane) -> Price:
 def price_admission(ports: Ports, tenant: TenantId, lane: Lane) -> Price:
     """Of the admission of a model."""
     return Price(units_nano_usd=_nano_usd(ports, effort_of_admission(get_rates(ports, tenant), lane)))
+
+
+def price_rendition(ports: Ports, video: Video, parameters: Mapping[str, Any], lane: Lane) -> Price:
+    """Of a rendition, by the parameters of its side step; nothing, when it can never be made."""
+    asked = rendition_parameters.from_json(parameters)
+    work = rendition_work(video, asked.sampling, lane)
+    if work is None or video.media is None:
+        return FREE
+    encoded = encoded_pixels(asked.request, video.media)
+    return Price(
+        units_nano_usd=_nano_usd(ports, effort_of_rendition(work, encoded, get_rates(ports, video.tenant), lane))
+    )
 
 
 def price_again(ports: Ports, job: Job, kind: OrderKind, lane: Lane, *, units: int, children: int) -> Price:

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import timedelta
+from typing import Any
 
 from aws_lambda_powertools import Logger
 
+from chalicelib.domain.budgets import Price
 from chalicelib.domain.errors import Conflict, DependencyFailed, ErrorCode, Failure
-from chalicelib.domain.ids import JobId, SubmissionId
+from chalicelib.domain.ids import JobId, SubmissionId, VideoId
 from chalicelib.domain.jobs import STATES_WITH_RESULTS, Job
 from chalicelib.domain.side_steps import SideStep, StepName
-from chalicelib.domain.units import SIDE_KINDS, Unit, UnitState
+from chalicelib.domain.units import SIDE_KINDS_OF_JOB, SIDE_KINDS_OF_VIDEO, Lane, Unit, UnitState
+from chalicelib.domain.videos import Video
 from chalicelib.services.advance import due_after
 from chalicelib.services.budgets import check
 from chalicelib.services.dispatch import ORDER_KIND_BY_UNIT, find_lost_model, owner_of, record_submission, send
@@ -29,6 +32,7 @@ RETRIED = Failure(
     ErrorCode.CONFLICT, "the job was retried after this was asked for", "Ask for it again when the job has finished"
 )
 DELETED = Failure(ErrorCode.CANCELLED, "the job was deleted", "Upload the video again and start a new job")
+VIDEO_DELETED = Failure(ErrorCode.CANCELLED, "the video was deleted", "Upload the video again")
 
 
 def start_side_step(ports: Ports, job: Job, name: StepName, parameters: Mapping[str, object]) -> SideStep | None:
@@ -38,39 +42,27 @@ def start_side_step(ports: Ports, job: Job, name: StepName, parameters: Mapping[
         Conflict: the job has no results, or one of its models is gone.
         LimitExceeded: it would cost more than it may.
     """
-    finished_at = job.finished_at
-    if job.state not in STATES_WITH_RESULTS or finished_at is None:
+    if job.state not in STATES_WITH_RESULTS or job.finished_at is None:
         raise Conflict(
             f"job {job.job_id} must have finished with results but is {job.state}",
             hint="Wait until the job is SUCCEEDED or PARTIAL",
         )
     if lost := find_lost_model(ports, job):
         raise Conflict(lost.detail, hint=lost.hint)
-    order_kind = ORDER_KIND_BY_UNIT[name.kind]
     lane = choose_step_lane(ports, job, name.kind)
-    price = price_again(ports, job, order_kind, lane, units=1, children=1)
-    check(ports, job.tenant, price.total(1), job_cap=job.request.max_cost_nano_usd, job=job.job_id)
-    owner, now = owner_of(job), ports.clock.now()
-    submission_id = SubmissionId(f"{name.kind.lower()}-{name.name}")
-    step = SideStep(
-        unit=Unit(name.kind, 0, UnitState.OPEN, submission=submission_id, lane=lane, name=name.name),
-        parameters=dict(parameters),
-        created_at=now,
-        deadline_at=now + timedelta(seconds=ports.limits.job_seconds),
-        job_finished_at=finished_at,
-    )
-    if not ports.units.add_side_step(owner, step, due_after(ports)):
-        return None
-    logger.info("side step created", job_id=job.job_id, kind=name.kind, step=name.name)
-    try:
-        submission = record_submission(
-            ports, owner, order_kind, submission_id, ((0,),), lane, name, price=price, job=job
-        )
-        send(ports, submission)
-    except DependencyFailed as error:
-        # It is recorded and due: the reconciler sends it. To fail the request would make its client ask again.
-        logger.warning("side step starts later", job_id=job.job_id, step=name.name, detail=error.failure.detail)
-    return step
+    price = price_again(ports, job, ORDER_KIND_BY_UNIT[name.kind], lane, units=1, children=1)
+    return _start(ports, job, name, parameters, lane, price)
+
+
+def start_video_step(
+    ports: Ports, video: Video, name: StepName, parameters: Mapping[str, object], lane: Lane, price: Price
+) -> SideStep | None:
+    """Record a side step of a video that is READY and send it to a worker; None when one of this name is there.
+
+    Raises:
+        LimitExceeded: it would cost more than it may.
+    """
+    return _start(ports, video, name, parameters, lane, price)
 
 
 def find_open_step(ports: Ports, owner: Owner, name: StepName) -> SideStep | None:
@@ -78,24 +70,24 @@ def find_open_step(ports: Ports, owner: Owner, name: StepName) -> SideStep | Non
     step = ports.units.get_side_step(owner, name)
     if step is None or step.unit.is_terminal:
         return None
-    job = ports.jobs.get(owner.tenant, JobId(owner.name))
-    if job is None:
-        # Recorded while the job was being deleted.
+    thing = _thing_of(ports, owner, name)
+    if thing is None:
+        # Recorded while its video or job was being deleted.
         ports.units.drop_side_step(owner, name)
         return None
-    failure = _why_over(ports, job, step)
+    failure = _why_over(ports, thing, step)
     if failure is None:
         return step
     if _end(ports, owner, step, UnitState.FAILED, failure):
-        logger.info("side step failed", job_id=job.job_id, kind=name.kind, step=name.name, code=failure.code)
+        logger.info("side step failed", **_id_of(thing), kind=name.kind, step=name.name, code=failure.code)
     return None
 
 
-def end_side_steps(ports: Ports, job: Job, state: UnitState, failure: Failure) -> None:
-    """End every side step of the job that is open; what their workers still write to them is refused from now on."""
-    owner = owner_of(job)
+def end_side_steps(ports: Ports, thing: Video | Job, state: UnitState, failure: Failure) -> None:
+    """End every side step of a video or job that is open; what their workers still write to them is refused then."""
+    owner = owner_of(thing)
     submissions = {submission.submission_id: submission for submission in ports.submissions.list(owner)}
-    for kind in sorted(SIDE_KINDS):
+    for kind in sorted(SIDE_KINDS_OF_JOB if isinstance(thing, Job) else SIDE_KINDS_OF_VIDEO):
         for listed in ports.units.list_side_steps(owner, kind):
             step: SideStep | None = listed
             # A heartbeat or claim between read and write refuses ours: look again.
@@ -106,13 +98,55 @@ def end_side_steps(ports: Ports, job: Job, state: UnitState, failure: Failure) -
                 _stop_worker(ports, submission.batch_job_id, failure.detail)
 
 
-def _why_over(ports: Ports, job: Job, step: SideStep) -> Failure | None:
-    if job.finished_at != step.job_finished_at:
+def _start(
+    ports: Ports, thing: Video | Job, name: StepName, parameters: Mapping[str, object], lane: Lane, price: Price
+) -> SideStep | None:
+    job = thing if isinstance(thing, Job) else None
+    cap = job.request.max_cost_nano_usd if job else None
+    check(ports, thing.tenant, price.total(1), job_cap=cap, job=job.job_id if job else None)
+    owner, now = owner_of(thing), ports.clock.now()
+    submission_id = SubmissionId(f"{name.kind.lower()}-{name.name}")
+    step = SideStep(
+        unit=Unit(name.kind, 0, UnitState.OPEN, submission=submission_id, lane=lane, name=name.name),
+        parameters=dict(parameters),
+        created_at=now,
+        deadline_at=now + timedelta(seconds=ports.limits.job_seconds),
+        job_finished_at=job.finished_at if job else None,
+    )
+    if not ports.units.add_side_step(owner, step, due_after(ports)):
+        return None
+    logger.info("side step created", **_id_of(thing), kind=name.kind, step=name.name)
+    order_kind = ORDER_KIND_BY_UNIT[name.kind]
+    try:
+        submission = record_submission(
+            ports, owner, order_kind, submission_id, ((0,),), lane, name, price=price, job=job
+        )
+        send(ports, submission)
+    except DependencyFailed as error:
+        # It is recorded and due: the reconciler sends it. To fail the request would make its client ask again.
+        logger.warning("side step starts later", **_id_of(thing), step=name.name, detail=error.failure.detail)
+    return step
+
+
+def _thing_of(ports: Ports, owner: Owner, name: StepName) -> Video | Job | None:
+    """What the step is beside."""
+    if name.kind in SIDE_KINDS_OF_VIDEO:
+        return ports.videos.get(owner.tenant, VideoId(owner.name))
+    return ports.jobs.get(owner.tenant, JobId(owner.name))
+
+
+def _id_of(thing: Video | Job) -> dict[str, Any]:
+    """For a line of the log."""
+    return {"job_id": thing.job_id} if isinstance(thing, Job) else {"video_id": thing.video_id}
+
+
+def _why_over(ports: Ports, thing: Video | Job, step: SideStep) -> Failure | None:
+    if isinstance(thing, Job) and thing.finished_at != step.job_finished_at:
         return RETRIED
     if ports.clock.now() >= step.deadline_at:
         detail = f"it was not done by {step.deadline_at.isoformat()}"
         return Failure(ErrorCode.TIMEOUT, detail, "Ask for it again, or for less; a deployment can raise job_seconds")
-    return find_lost_model(ports, job)
+    return find_lost_model(ports, thing) if isinstance(thing, Job) else None
 
 
 def _end(ports: Ports, owner: Owner, step: SideStep, state: UnitState, failure: Failure) -> bool:

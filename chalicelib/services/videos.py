@@ -17,7 +17,7 @@ from chalicelib.services.budgets import settle
 from chalicelib.services.dispatch import owner_of
 from chalicelib.services.jobs import cancel_job, forget_job
 from chalicelib.services.ports import Ports
-from chalicelib.services.side_steps import DELETED, end_side_steps
+from chalicelib.services.side_steps import DELETED, VIDEO_DELETED, end_side_steps
 from chalicelib.services.take_over import forbid_take_over
 
 logger = Logger(service="reelscan", child=True)
@@ -57,13 +57,14 @@ def source_url(ports: Ports, video: Video) -> tuple[str, datetime]:
 
 
 def delete_video(ports: Ports, video: Video) -> None:
-    """Forget a video: its jobs end, their results are gone at once, and its bytes are deleted.
+    """Forget a video: its jobs and renditions end, their results are gone at once, and its bytes are deleted.
 
     Bytes that were imported stay where they were.
     """
     tenant = video.tenant
     # Before the jobs that they name; none is made after this.
     ports.versions.drop(tenant, video.video_id)
+    end_side_steps(ports, video, UnitState.CANCELLED, VIDEO_DELETED)
     after: JobId | None = None
     while jobs := ports.jobs.list_for_video(tenant, video.video_id, after, JOBS_PER_READ):
         for job in jobs:

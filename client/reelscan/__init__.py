@@ -8,9 +8,9 @@
         for found in client.jobs.detections(job, label="person"):
             print(found.time_seconds, found.box)
 
-`Client` and `AsyncClient` have the same parts: `videos`, `jobs`, `exports`, `models`, `pipelines`, `versions`,
-`campaigns`, `webhooks`, `budget`. What they answer are the frozen dataclasses of `reelscan.records`; what they raise is
-the tree of `reelscan.errors`.
+`Client` and `AsyncClient` have the same parts: `videos`, `jobs`, `exports`, `renditions`, `models`, `pipelines`,
+`versions`, `campaigns`, `webhooks`, `budget`. What they answer are the frozen dataclasses of `reelscan.records`; what
+they raise is the tree of `reelscan.errors`.
 """
 
 from __future__ import annotations

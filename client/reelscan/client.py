@@ -22,6 +22,7 @@ from reelscan.resources.exports import Exports
 from reelscan.resources.jobs import FOUND_BY_KIND, FoundItem, Jobs
 from reelscan.resources.models import Models
 from reelscan.resources.pipelines import Pipelines
+from reelscan.resources.renditions import Renditions
 from reelscan.resources.versions import Versions
 from reelscan.resources.videos import Videos
 from reelscan.resources.webhooks import Webhooks
@@ -43,6 +44,7 @@ class _Parts(Part[W_co], Generic[W_co]):
     videos: Videos[W_co]
     jobs: Jobs[W_co]
     exports: Exports[W_co]
+    renditions: Renditions[W_co]
     models: Models[W_co]
     pipelines: Pipelines[W_co]
     versions: Versions[W_co]
@@ -58,6 +60,7 @@ class _Parts(Part[W_co], Generic[W_co]):
         self.videos = Videos(connection)
         self.jobs = Jobs(connection)
         self.exports = Exports(connection)
+        self.renditions = Renditions(connection)
         self.models = Models(connection)
         self.pipelines = Pipelines(connection)
         self.versions = Versions(connection)

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import NamedTuple
 
 from chalicelib.contracts.blocks import SCORE_UNITS
 from chalicelib.domain.exports import ExportFormat
 from chalicelib.domain.media import Pts
+from chalicelib.domain.webvtt import clock, milliseconds
 from gpu_batch.exports.facts import ExportFacts, ExportFrame, Sink
 from gpu_batch.exports.sorting import SortedSpool
 from gpu_batch.exports.text import compact_json
@@ -41,13 +41,13 @@ def write_webvtt(facts: ExportFacts, frames: Iterator[ExportFrame], sink: Sink) 
     sink.write(f"WEBVTT\n\nNOTE\n{statement}\n".encode())
     with SortedSpool() as spool:
         for name, cue, end_pts in _cues(facts, frames):
-            start_ms = _milliseconds(facts, cue.start_pts)
-            end_ms = max(_milliseconds(facts, end_pts), start_ms + 1)
+            start_ms = milliseconds(cue.start_pts, facts.timebase)
+            end_ms = max(milliseconds(end_pts, facts.timebase), start_ms + 1)
             number = f"#{name.track_id} " if name.track_id else ""
             text = f"{number}{_escape(name.label)} {cue.score_units / SCORE_UNITS:.2f}"
             spool.add((start_ms, end_ms, name.track_id), text)
         for count, ((start_ms, end_ms, _), text) in enumerate(spool.read(), 1):
-            sink.write(f"\n{count}\n{_clock(start_ms)} --> {_clock(end_ms)}\n{text}\n".encode())
+            sink.write(f"\n{count}\n{clock(start_ms)} --> {clock(end_ms)}\n{text}\n".encode())
 
 
 def _cues(facts: ExportFacts, frames: Iterator[ExportFrame]) -> Iterator[tuple[_Name, _Cue, Pts]]:
@@ -67,16 +67,6 @@ def _cues(facts: ExportFacts, frames: Iterator[ExportFrame]) -> Iterator[tuple[_
             cue.score_units = max(cue.score_units, score)
     for name, cue in open_cues.items():
         yield name, cue, max(facts.end_pts, last_pts)
-
-
-def _milliseconds(facts: ExportFacts, pts: Pts) -> int:
-    """Rounded half up, in whole numbers; a time before zero is zero, since the format has no other."""
-    return max(0, int(pts * facts.timebase * 1000 + Fraction(1, 2)))
-
-
-def _clock(milliseconds: int) -> str:
-    seconds, rest = divmod(milliseconds, 1000)
-    return f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}.{rest:03d}"
 
 
 def _escape(text: str) -> str:

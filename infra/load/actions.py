@@ -34,6 +34,14 @@ def read_videos(client: Recorder, stage: Stage) -> None:
     client.ask("GET /videos/{video_id}/versions", ids=stage.ids)
 
 
+def show_video(client: Recorder, stage: Stage) -> None:
+    """Thumbnails that were made before, as a page asks for them."""
+    body, key = {"kind": "thumbnails"}, stage.key("thumbnails")
+    client.ask("POST /videos/{video_id}/renditions", ids=stage.ids, body=body, key=key, expect=(202,))
+    client.ask("GET /videos/{video_id}/renditions", ids=stage.ids)
+    client.ask("GET /videos/{video_id}/renditions/{rendition_id}", ids=stage.ids)
+
+
 def poll_job(client: Recorder, stage: Stage) -> None:
     """As who waits does."""
     client.ask("GET /jobs/{job_id}", ids=stage.ids)
@@ -207,6 +215,7 @@ ACTIONS: Mapping[str, Action] = {
         Action(8, query),
         Action(6, read_videos),
         Action(4, read_job),
+        Action(2, show_video),
         Action(3, quote),
         Action(2, compare),
         Action(2, upload_and_delete),

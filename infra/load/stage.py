@@ -39,7 +39,7 @@ class Stage:
 
 
 def set_stage(client: Recorder, clip: Path, model: str) -> Stage:
-    """Upload the clip, analyse it twice (the second costs nothing), make a pipeline, tracks, an export and a campaign.
+    """Upload the clip, analyse it twice (the second is free), make a pipeline, an export, thumbnails and a campaign.
 
     Raises:
         StageError: a step was refused or took too long.
@@ -58,8 +58,10 @@ def set_stage(client: Recorder, clip: Path, model: str) -> Stage:
     name = f"load-{run}"
     _made(client, "POST /pipelines", body={"name": name, **analysis})
     export = _made(client, "POST /jobs/{job_id}/exports", ids=job, body={"format": "ndjson"})["export"]
+    rendition = _made(client, "POST /videos/{video_id}/renditions", ids=video, body={"kind": "thumbnails"})["rendition"]
     campaign = _made(client, "POST /campaigns", body=campaign_form(name, video["video_id"]))["campaign"]
-    ids = video | job | {"name": name, "number": "1", "export_id": export["export_id"], "alias": "load"}
+    made = {"export_id": export["export_id"], "rendition_id": rendition["rendition_id"]}
+    ids = video | job | made | {"name": name, "number": "1", "alias": "load"}
     spare = _made(client, "POST /videos", body={**announced, "filename": f"load-{run}-spare.mp4"})
     return Stage(run, model, ids | {"campaign_id": campaign["campaign_id"]}, analysis, spare["video"])
 

@@ -16,7 +16,16 @@ from chalicelib.domain.videos import VideoState
 from chalicelib.domain.webhooks import encode_secret
 from chalicelib.services.object_port import SignedPart
 from tests.api.routes import ROUTES, Route
-from tests.api.seed import Seeded, seed_campaign, seed_for, seed_job, seed_pipeline, seed_video, seed_webhook
+from tests.api.seed import (
+    Seeded,
+    seed_campaign,
+    seed_for,
+    seed_job,
+    seed_pipeline,
+    seed_rendition,
+    seed_video,
+    seed_webhook,
+)
 from tests.api.service import Service
 
 EXAMPLES = Path(__file__).parents[2] / "chalicelib" / "api" / "examples.json"
@@ -75,6 +84,8 @@ def _seeded(route: Route) -> tuple[Service, Seeded]:
         service.call("POST", f"/jobs/{seeded.job_id}/tracks", {"lost_seconds": 3})
     if route.path.endswith("/exports"):
         service.call("POST", f"/jobs/{seeded.job_id}/exports", {"format": "mot"})
+    if route.path.endswith("/renditions") and route.method == "GET":
+        seeded = seed_rendition(service)
     if route.path.endswith("/upload/parts") and route.method == "GET":
         path = f"/videos/{seeded.video_id}/upload/parts"
         (part,) = service.call("POST", path, {"part_numbers": [1]}).json["items"]

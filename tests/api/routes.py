@@ -179,6 +179,29 @@ EXPORT = {
     "expires_at?",
     "error?",
 }
+RENDITION = {
+    "rendition_id",
+    "kind",
+    "options",
+    "state",
+    "created_at",
+    "finished_at?",
+    "file_name?",
+    "content_type?",
+    "size_bytes?",
+    "sha256?",
+    "tiles?",
+    "vtt?",
+    "width?",
+    "height?",
+    "frames?",
+    "timebase?",
+    "first_pts?",
+    "missing?",
+    "url?",
+    "expires_at?",
+    "error?",
+}
 
 
 @dataclass(frozen=True)
@@ -360,6 +383,10 @@ ROUTES = [
     ),
     Route("GET", "/jobs/{job_id}/exports", 200, PAGE, EXPORT, query=SLICE),
     Route("GET", "/jobs/{job_id}/exports/{export_id}", 200, {"export"}, EXPORT),
+    # Its body differs by kind: tests/api/test_renditions.py has the fields of each.
+    Route("POST", "/videos/{video_id}/renditions", 202, {"rendition"}, RENDITION, body={"kind": "thumbnails"}),
+    Route("GET", "/videos/{video_id}/renditions", 200, PAGE, RENDITION, query=SLICE),
+    Route("GET", "/videos/{video_id}/renditions/{rendition_id}", 200, {"rendition"}, RENDITION),
     Route(
         "POST",
         "/pipelines",

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
-from chalicelib.contracts import table_keys
+from chalicelib.contracts import object_keys, table_keys
 from chalicelib.contracts.blocks import make_ref, pack_block
 from chalicelib.contracts.cell_results import CellResult
 from chalicelib.contracts.job_index import IndexEntry
@@ -18,9 +18,11 @@ from chalicelib.domain.campaigns import CampaignState
 from chalicelib.domain.ids import CampaignId, JobId, TenantId, VideoId
 from chalicelib.domain.jobs import TERMINAL_JOB_STATES, Job, JobState, ModelRef, PlanFacts
 from chalicelib.domain.schedules import Rate, RateUnit
+from chalicelib.domain.tiles import Tiles
 from chalicelib.domain.units import UnitKind, UnitState
 from chalicelib.domain.videos import Source, Video, VideoState
 from chalicelib.services.dispatch import owner_of
+from chalicelib.services.ports import Owner
 from tests.api.routes import MANIFEST, Route
 from tests.api.service import ACME, Service
 from tests.contracts.block_makers import make_block
@@ -49,6 +51,17 @@ FRAMES = 5
 """Of each segment, 400 ticks apart; each has a person of score 0.9 - 0.01 * segment and a dog of 0.5."""
 
 
+SHEET = {
+    "file_name": "street-thumbnails.jpg",
+    "content_type": "image/jpeg",
+    "size_bytes": 4,
+    "sha256": "a" * 64,
+    "tiles": Tiles(2, 2, 160, 90, TIMEBASE, (0, 3000, 6000)).to_json(),
+    "end_pts": 10_000,
+}
+"""What a worker says of thumbnails."""
+
+
 @dataclass(frozen=True)
 class Seeded:
     """The ids of a video and its job."""
@@ -57,6 +70,7 @@ class Seeded:
     job_id: str
     export_id: str = "exp_7ZZZZZZZZZZZZZZZZZZZZZZZZZ"
     """One that never was, unless it was seeded."""
+    rendition_id: str = "ren_7ZZZZZZZZZZZZZZZZZZZZZZZZZ"
     campaign_id: str = "cmp_7ZZZZZZZZZZZZZZZZZZZZZZZZZ"
     run_id: str = "run_7ZZZZZZZZZZZZZZZZZZZZZZZZZ"
     webhook_id: str = "whk_7ZZZZZZZZZZZZZZZZZZZZZZZZZ"
@@ -69,6 +83,7 @@ class Seeded:
             "job_id": self.job_id,
             "other_job_id": self.job_id,
             "export_id": self.export_id,
+            "rendition_id": self.rendition_id,
             "campaign_id": self.campaign_id,
             "run_id": self.run_id,
             "webhook_id": self.webhook_id,
@@ -85,6 +100,8 @@ def seed_for(service: Service, route: Route) -> Seeded:
         return Seeded(seed_upload_in_parts(service), NEVER_JOB)
     if "export_id" in route.path:
         return seed_export(service)
+    if "rendition_id" in route.path:
+        return seed_rendition(service)
     if "/models/" in route.path:
         seed_model(service, name="people")
         return Seeded(NEVER_VIDEO, NEVER_JOB)
@@ -203,6 +220,31 @@ def seed_export(service: Service, tenant: TenantId = ACME) -> Seeded:
     seeded = seed_job(service, tenant)
     answer = service.call("POST", f"/jobs/{seeded.job_id}/exports", {"format": "csv"}, token=tenant)
     return replace(seeded, export_id=answer.json["export"]["export_id"])
+
+
+def seed_rendition(service: Service, tenant: TenantId = ACME) -> Seeded:
+    """Thumbnails that a worker has made."""
+    video_id = seed_video(service, tenant).video_id
+    answer = service.call("POST", f"/videos/{video_id}/renditions", {"kind": "thumbnails"}, token=tenant)
+    rendition_id: str = answer.json["rendition"]["rendition_id"]
+    end_rendition(service, video_id, rendition_id, SHEET, tenant)
+    return Seeded(video_id, NEVER_JOB, rendition_id=rendition_id)
+
+
+def end_rendition(
+    service: Service,
+    video_id: str,
+    rendition_id: str,
+    result: dict[str, Any] | None,
+    tenant: TenantId = ACME,
+) -> None:
+    """What a worker leaves: the result and a file, or without a result that it failed."""
+    memory, owner, name = service.fakes.memory, Owner(tenant, video_id), (UnitKind.RENDITION, rendition_id)
+    state, failure = (UnitState.DONE, None) if result else (UnitState.FAILED, A_FAILURE)
+    memory.units[owner][name] = replace(memory.units[owner][name], state=state, failure=failure)
+    memory.side_steps[owner][name] = replace(memory.side_steps[owner][name], result=result, finished_at=NOW)
+    if result:
+        service.fakes.objects.place(object_keys.rendition_key(tenant, video_id, rendition_id), b"data")
 
 
 def seed_model(service: Service, tenant: TenantId = ACME, name: str = "mine", version: str = "1") -> None:

@@ -12,6 +12,7 @@ from tests.api.seed import (
     seed_job,
     seed_model,
     seed_pipeline,
+    seed_rendition,
     seed_upload_in_parts,
     seed_webhook,
 )
@@ -36,6 +37,8 @@ def path_of(service: Service, route: Route) -> str:
         seed_pipeline(service)
     if "/models/" in route.path:
         seed_model(service, name="people")
+    if "rendition_id" in route.path:
+        return route.path.format(**seed_rendition(service).path_values)
     seeded = seed_export(service) if "export_id" in route.path else seed_job(service)
     return route.path.format(**seeded.path_values)
 

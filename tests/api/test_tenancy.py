@@ -26,7 +26,7 @@ def test_a_thing_of_another_tenant_answers_like_one_that_never_was(route: Route)
     foreign = ask(service, route, ids, OTHER)
     never = ask(Service(), route, Seeded(NEVER_VIDEO, NEVER_JOB), OTHER)
     expected = never.body.replace(NEVER_VIDEO.encode(), ids.video_id.encode())
-    for name in ("export_id", "campaign_id", "run_id", "webhook_id"):
+    for name in ("export_id", "rendition_id", "campaign_id", "run_id", "webhook_id"):
         expected = expected.replace(getattr(NEVER, name).encode(), getattr(ids, name).encode())
     assert foreign.status == 404
     assert foreign.body == expected.replace(NEVER_JOB.encode(), ids.job_id.encode())

@@ -197,6 +197,8 @@ def test_the_help_of_every_command_says_what_it_and_its_options_do(shell: Shell)
         ["export"],
         ["open"],
         ["videos", "rm"],
+        ["videos", "thumbnails"],
+        ["videos", "proxy"],
         ["models", "add"],
     ):
         page = shell.run(*words, "--help").out

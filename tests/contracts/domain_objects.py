@@ -208,7 +208,7 @@ side_steps = st.builds(
     parameters=st.dictionaries(texts, json_values, max_size=3),
     created_at=moments,
     deadline_at=moments,
-    job_finished_at=moments,
+    job_finished_at=st.none() | moments,
     finished_at=st.none() | moments,
     result=st.none() | st.dictionaries(texts, json_values, max_size=3),
 )

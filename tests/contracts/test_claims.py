@@ -32,6 +32,7 @@ def values(request: dict[str, Any]) -> dict[str, Any]:
         (UnitKey("acme#job_1", UnitKind.FINISH), "STEP#FINISH"),
         (UnitKey("acme#job_1", UnitKind.TRACKS, name="0001"), "STEP#TRACKS#0001"),
         (UnitKey("acme#job_1", UnitKind.EXPORT, name="exp_1"), "STEP#EXPORT#exp_1"),
+        (UnitKey("acme#vid_1", UnitKind.RENDITION, name="ren_1"), "STEP#RENDITION#ren_1"),
     ],
 )
 def test_a_unit_has_one_key(key: UnitKey, sk: str) -> None:

@@ -14,9 +14,10 @@ import numpy as np
 import pytest
 
 from chalicelib.domain.models import ModelTask
-from gpu_batch.exports.annotated import DecodedFrame, mp4_writer
+from gpu_batch.exports.annotated import mp4_writer
 from gpu_batch.exports.facts import ExportedModel, ExportFacts, ExportFrame, ExportRow
 from gpu_batch.exports.marks import MarksByFrame
+from gpu_batch.source_frames import DecodedFrame
 from tests.exports.job import some_facts, written
 
 TIMEBASE = Fraction(1, 12_800)

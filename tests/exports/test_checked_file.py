@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from gpu_batch.checked_file import BUFFER_BYTES, checked_file
 from gpu_batch.errors import Drained
-from gpu_batch.exports.checked_file import BUFFER_BYTES, checked_file
 from gpu_batch.exports.facts import Writer
 from gpu_batch.exports.writers import WRITER_BY_FORMAT
 from tests.exports.job import some_facts, some_frames

@@ -114,18 +114,26 @@ class Tenant:
     def export(self, job_id: str, form: str, **options: Any) -> tuple[Json, bytes]:
         """An export that must end well, and its bytes as a browser gets them."""
         path, body = f"/jobs/{job_id}/exports", {"format": form, "options": options}
-        export = self.post(path, body, expect=202)["export"]
+        return self._made(path, body, "export")
+
+    def rendition(self, video_id: str, kind: str, **options: Any) -> tuple[Json, bytes]:
+        """A rendition likewise."""
+        return self._made(f"/videos/{video_id}/renditions", {"kind": kind, **options}, "rendition")
+
+    def _made(self, path: str, body: Json, name: str) -> tuple[Json, bytes]:
+        """What a worker makes for this request, and its file."""
+        made = self.post(path, body, expect=202)[name]
         deadline = time.monotonic() + PATIENCE_SECONDS
-        while export["state"] in ("QUEUED", "RUNNING"):
-            assert time.monotonic() < deadline, f"export {export} is not made after {PATIENCE_SECONDS} s"
+        while made["state"] in ("QUEUED", "RUNNING"):
+            assert time.monotonic() < deadline, f"{name} {made} is not made after {PATIENCE_SECONDS} s"
             threading.Event().wait(WAIT_SECONDS)
-            export = self.get(f"{path}/{export['export_id']}")["export"]
-        assert export["state"] == "SUCCEEDED", export
-        answer = httpx.get(export["url"], timeout=30, verify=TRUSTED)
+            made = self.get(f"{path}/{made[f'{name}_id']}")[name]
+        assert made["state"] == "SUCCEEDED", made
+        answer = httpx.get(made["url"], timeout=30, verify=TRUSTED)
         assert answer.status_code == 200, answer.text
-        assert answer.headers["content-type"] == export["content_type"]
-        assert export["file_name"] in answer.headers["content-disposition"]
-        return export, answer.content
+        assert answer.headers["content-type"] == made["content_type"]
+        assert made["file_name"] in answer.headers["content-disposition"]
+        return made, answer.content
 
     def get(self, path: str, **query: Any) -> Json:
         response = self.http.get(path, params=query)

@@ -423,3 +423,31 @@ def test_the_same_export_is_not_made_twice(journey: Journey) -> None:
     assert (again["export_id"], again["state"]) == (first["export_id"], "SUCCEEDED")
     listed = journey.tenant.get(f"/jobs/{journey.job_id}/exports")["items"]
     assert sorted(export["format"] for export in listed) == ["mp4", "ndjson"]
+
+
+# ---- the video as files ----------------------------------------------------------------------------------------------
+
+
+def test_a_proxy_has_every_frame_at_its_time_and_gives_any_range_of_itself(journey: Journey) -> None:
+    proxy, content = journey.tenant.rendition(journey.video_id, "proxy", height_max=144)
+    with av.open(io.BytesIO(content), "r") as container:
+        stream = container.streams.video[0]
+        pts = [frame.pts for frame in container.decode(stream)]
+        assert (stream.codec_context.width, stream.codec_context.height) == (proxy["width"], proxy["height"])
+    assert (pts, proxy["timebase"]) == ([number * 512 for number in range(FRAMES)], "1/12800")
+    assert (proxy["frames"], proxy["file_name"]) == (FRAMES, "bikes-proxy.mp4")
+    part = httpx.get(proxy["url"], headers={"Range": "bytes=100-199"})
+    assert (part.status_code, part.content) == (206, content[100:200])
+
+
+def test_thumbnails_are_one_picture_and_are_made_once(journey: Journey) -> None:
+    sheet, content = journey.tenant.rendition(journey.video_id, "thumbnails")
+    tiles = sheet["tiles"]
+    with av.open(io.BytesIO(content), "r") as container:
+        (picture,) = container.decode(video=0)
+    assert (picture.width, picture.height) == (tiles["columns"] * tiles["width"], tiles["rows"] * tiles["height"])
+    assert sheet["vtt"].count("bikes-thumbnails.jpg#xywh=") == len(tiles["pts"]) >= 10
+    again = journey.tenant.post(f"/videos/{journey.video_id}/renditions", {"kind": "thumbnails"}, expect=202)
+    assert (again["rendition"]["rendition_id"], again["rendition"]["state"]) == (sheet["rendition_id"], "SUCCEEDED")
+    listed = journey.tenant.get(f"/videos/{journey.video_id}/renditions")["items"]
+    assert sorted(one["kind"] for one in listed) == ["proxy", "thumbnails"]

@@ -291,6 +291,17 @@ def test_a_side_step_that_was_dropped_is_gone_and_not_due(ports: Ports, owner: O
     assert (is_due(ports, owner, step), end(ports, owner, step.unit, UnitState.FAILED)) == (False, False)
 
 
+def test_a_video_has_side_steps_beside_its_probe(ports: Ports) -> None:
+    owner = Owner(TenantId("acme"), ports.ids.make("vid"))
+    step = make_step(UnitKind.RENDITION, "ren_1", job_finished_at=None)
+    ports.units.open_step(owner, make_unit(UnitKind.PROBE))
+    ports.units.add_side_step(owner, step, NOW)
+    assert list(ports.units.list_side_steps(owner, UnitKind.RENDITION)) == [step]
+    assert (is_due(ports, owner, step), ports.units.get(owner, UnitKind.PROBE)) == (True, make_unit(UnitKind.PROBE))
+    assert end(ports, owner, step.unit, UnitState.CANCELLED)
+    assert not is_due(ports, owner, step)
+
+
 def test_two_owners_do_not_see_each_other(ports: Ports, owner: Owner) -> None:
     add(ports, owner, 2)
     other = Owner(owner.tenant, ports.ids.make("job"))

@@ -18,7 +18,7 @@ from chalicelib.domain.errors import Failure
 from chalicelib.domain.jobs import Job, JobRequest, JobState
 from chalicelib.domain.reuse import Made, ModelReuse, ReuseReceipt
 from chalicelib.domain.sampling import Sampling
-from chalicelib.domain.side_steps import StepName
+from chalicelib.domain.side_steps import SideStep, StepName
 from chalicelib.domain.units import Unit, UnitKind, UnitState
 from chalicelib.domain.videos import Video, VideoState
 from chalicelib.services.advance import advance_job, advance_video
@@ -39,6 +39,7 @@ UNIT_BY_ORDER = {
     OrderKind.FINISH: UnitKind.FINISH,
     OrderKind.TRACKS: UnitKind.TRACKS,
     OrderKind.EXPORT: UnitKind.EXPORT,
+    OrderKind.RENDITION: UnitKind.RENDITION,
     OrderKind.ADMIT: UnitKind.ADMIT,
 }
 BODY = b"the bytes of a video"
@@ -212,12 +213,18 @@ class World:
 
     def _end_side_step(self, owner: Owner, name: StepName, fence: str, failure: Failure | None) -> bool:
         step = self.fakes.ports.units.get_side_step(owner, name)
-        job = self.fakes.memory.jobs.get(owner)
-        # Its transaction depends on the finish of the job that it is about.
-        if step is None or (failure is None and (job is None or job.finished_at != step.job_finished_at)):
+        # Its transaction depends on the video, or on the finish of the job, that it is about.
+        if step is None or (failure is None and not self._is_still_there(owner, step)):
             return False
         state = UnitState.FAILED if failure else UnitState.DONE
         return self.fakes.claims.end(owner, name.kind, name.name, fence, state, failure)
+
+    def _is_still_there(self, owner: Owner, step: SideStep) -> bool:
+        if step.unit.kind is UnitKind.RENDITION:
+            video = self.fakes.memory.videos.get(owner)
+            return video is not None and video.state is VideoState.READY
+        job = self.fakes.memory.jobs.get(owner)
+        return job is not None and job.finished_at == step.job_finished_at
 
     def _end_probe(self, owner: Owner, failure: Failure | None) -> None:
         memory = self.fakes.memory

@@ -9,6 +9,7 @@ import itertools
 from collections.abc import Callable, Iterable, Sequence
 from typing import IO, Any, cast
 
+from chalicelib.contracts import table_keys
 from chalicelib.contracts.attribute_values import Item, item_from_wire, item_to_wire
 from chalicelib.contracts.claims import CLOCK_SKEW_SECONDS, UnitKey
 from chalicelib.contracts.items import unit_to_item
@@ -100,7 +101,7 @@ class MemoryCloud(Cloud):
     ) -> None:
         item = self._held(claim)
         checks = [entry["ConditionCheck"] for entry in more if "ConditionCheck" in entry]
-        if not all(self._is_of_finish(check) for check in checks):
+        if not all(self._holds(check) for check in checks):
             raise Superseded
         item.update(state=state, failure=failure, **(facts or {}))
         for entry in more:
@@ -151,11 +152,13 @@ class MemoryCloud(Cloud):
     def open_source(self, source: OrderedSource) -> S3Source:
         return cast("S3Source", MemorySource(self.videos[source.key]))
 
-    def _is_of_finish(self, check: dict[str, Any]) -> bool:
-        """Whether the condition of `outcomes.job_unchanged` holds."""
+    def _holds(self, check: dict[str, Any]) -> bool:
+        """Whether the condition of `outcomes.job_unchanged` or `outcomes.video_ready` holds."""
         key, values = item_from_wire(check["Key"]), item_from_wire(check["ExpressionAttributeValues"])
-        job = self.tables[check["TableName"]].get((key["pk"], key["sk"]))
-        return job is not None and job.get("finished_at") == values[":finished_at"]
+        item = self.tables[check["TableName"]].get((key["pk"], key["sk"]), {})
+        if key["sk"] == table_keys.VIDEO:
+            return bool(item.get("state") == values[":ready"])
+        return "finished_at" in item and bool(item["finished_at"] == values[":finished_at"])
 
     def _held(self, claim: Claim) -> Item:
         item = self.tables["meta"].get((claim.key.pk, claim.key.sk))

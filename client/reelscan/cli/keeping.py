@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from itertools import islice
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from reelscan.cli.help import HelpfulCommand, HelpfulGroup
 from reelscan.cli.screen import AsJson, Quiet, command
-from reelscan.cli.session import find_job, find_video, session
+from reelscan.cli.session import Session, find_job, find_video, session
+
+if TYPE_CHECKING:
+    from reelscan.records import Rendition, Video
 
 videos = typer.Typer(cls=HelpfulGroup, rich_markup_mode=None, invoke_without_command=True)
 jobs = typer.Typer(cls=HelpfulGroup, rich_markup_mode=None, invoke_without_command=True, no_args_is_help=True)
@@ -21,13 +25,14 @@ JobName = Annotated[
 Limit = Annotated[
     int, typer.Option("--limit", "-n", min=1, metavar="COUNT", help="How many at most, the newest first.")
 ]
+To = Annotated[Path, typer.Option("--to", "-o", metavar="PATH", help="The file, or the folder for it.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 
 @videos.callback()
 @command
 def list_videos(context: typer.Context, limit: Limit = 20, as_json: AsJson = False, quiet: Quiet = False) -> None:
-    """List videos, and show, play or delete one."""
+    """List videos, and show, play, copy or delete one."""
     if context.invoked_subcommand is not None:
         return
     from reelscan.cli import tables
@@ -64,6 +69,41 @@ def video_url(video: VideoName, as_json: AsJson = False, quiet: Quiet = False) -
         at.screen.answer(source, lambda: source.url, [source.url])
 
 
+@videos.command("thumbnails", cls=HelpfulCommand)
+@command
+def make_thumbnails(
+    video: VideoName,
+    to: To = Path(),
+    width: Annotated[
+        int | None, typer.Option("--width", min=1, metavar="PIXELS", help="Of one thumbnail.", show_default="160")
+    ] = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Make a sheet of thumbnails, with a WebVTT track that says which is where."""
+    with session(as_json=as_json, quiet=quiet) as at:
+        found = find_video(at.client, video)
+        _download(at, found, at.client.renditions.thumbnails(found, width=width), to)
+
+
+@videos.command("proxy", cls=HelpfulCommand)
+@command
+def make_proxy(
+    video: VideoName,
+    to: To = Path(),
+    height_max: Annotated[
+        int | None,
+        typer.Option("--height", min=1, metavar="PIXELS", help="At most so high.", show_default="720"),
+    ] = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Make a copy that every browser plays."""
+    with session(as_json=as_json, quiet=quiet) as at:
+        found = find_video(at.client, video)
+        _download(at, found, at.client.renditions.proxy(found, height_max=height_max), to)
+
+
 @videos.command("rm", cls=HelpfulCommand)
 @command
 def delete_video(video: VideoName, yes: Yes = False, as_json: AsJson = False, quiet: Quiet = False) -> None:
@@ -76,6 +116,20 @@ def delete_video(video: VideoName, yes: Yes = False, as_json: AsJson = False, qu
             )
         at.client.videos.delete(found)
         at.screen.answer({"deleted": found.video_id}, lambda: f" [green]deleted[/] {found.filename}", [found.video_id])
+
+
+def _download(at: Session, video: Video, asked: Rendition, to: Path) -> None:
+    """Wait for a rendition, and write it."""
+    from contextlib import nullcontext
+
+    from reelscan.cli import tables
+
+    with at.screen.notes.status(f" Making the {asked.kind} …") if at.screen.has_progress else nullcontext():
+        made = at.client.renditions.wait(video, asked)
+        path = at.client.renditions.download(made, to)
+    shown = f"{len(made.tiles.pts)} thumbnails" if made.tiles else f"{made.frames or 0:,} frames"
+    rows = [("file", path), ("size", tables.size(made.size_bytes)), ("shows", shown), ("SHA-256", made.sha256)]
+    at.screen.answer({"path": str(path), "rendition": made}, lambda: tables.facts(rows), [str(path)])
 
 
 @jobs.callback()

@@ -58,6 +58,7 @@ from reelscan.records.models import (
     Trial,
 )
 from reelscan.records.pipelines import Pipeline, PipelineForm, Tracker, TrackerForm
+from reelscan.records.renditions import ProxyForm, Rendition, RenditionOptions, ThumbnailsForm, Tiles
 from reelscan.records.results import TracksForm, TrackVersion
 from reelscan.records.shared import (
     CostParts,
@@ -181,8 +182,11 @@ __all__ = [
     "Plan",
     "Progress",
     "PromoteForm",
+    "ProxyForm",
     "Quote",
     "RateForm",
+    "Rendition",
+    "RenditionOptions",
     "Replay",
     "ReplayForm",
     "ResultVersion",
@@ -198,6 +202,8 @@ __all__ = [
     "SelectForm",
     "Source",
     "SourceForm",
+    "ThumbnailsForm",
+    "Tiles",
     "Track",
     "TrackItem",
     "TrackVersion",

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
-from os import PathLike, fspath
+from os import PathLike
 from pathlib import Path
 from typing import TypeVar, Unpack
 
-import httpx
-
-from reelscan.errors import Conflict, StorageRefused, problem_of
+from reelscan.download import download_file
+from reelscan.errors import Conflict, problem_of
 from reelscan.pages import Pages
 from reelscan.records import Export, ExportForm, ExportOptionsForm, Job
 from reelscan.resources.base import Part
-from reelscan.upload import refusal
 from reelscan.waiting import ended, id_of, wait_until
 from reelscan.worlds import World, operation
 
@@ -83,42 +80,7 @@ class Exports(Part[W_co]):
         """
         if export.url is None or export.file_name is None:
             raise Conflict(f"export {export.export_id} is {export.state}", "Wait for it first")
-        target = Path(fspath(to))
-        target = target / export.file_name if target.is_dir() else target
-        unfinished = target.with_name(target.name + ".part")
-        digest, count = hashlib.sha256(), 0
-        try:
-            with unfinished.open("wb") as file:
-
-                def take(piece: bytes) -> None:
-                    nonlocal count
-                    file.write(piece)
-                    digest.update(piece)
-                    count += len(piece)
-                    if on_progress is not None:
-                        on_progress(count)
-
-                await self._fetch(export.url, take)
-            if digest.hexdigest() != export.sha256:
-                raise StorageRefused(
-                    f"expected SHA-256 {export.sha256} but the download has {digest.hexdigest()}", "Download it again"
-                )
-            unfinished.replace(target)
-        finally:
-            unfinished.unlink(missing_ok=True)
-        return target
-
-    async def _fetch(self, url: str, take: Callable[[bytes], None]) -> None:
-        try:
-            response = await self._world.store(httpx.Request("GET", url))
-            if response.is_error:
-                body = bytearray()
-                await self._world.pieces(response, body.extend)
-                raise refusal(response.status_code, body.decode(errors="replace"))
-            await self._world.pieces(response, take)
-        except httpx.TransportError as error:
-            detail = f"the download broke off: {str(error) or type(error).__name__}"
-            raise StorageRefused(detail, "Read the export again: its URL is new then") from error
+        return await download_file(self._world, export.url, export.file_name, export.sha256, to, on_progress)
 
 
 def _path(job: Job | str, export: Export | str) -> str:

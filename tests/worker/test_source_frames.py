@@ -8,7 +8,7 @@ import av
 import pytest
 
 from gpu_batch.errors import Drained
-from gpu_batch.exports.source_frames import source_frames
+from gpu_batch.source_frames import source_frames
 from tests.worker.clips import make_clip
 from tests.worker.scene import a_scene
 
