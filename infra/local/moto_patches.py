@@ -4,6 +4,10 @@
     Table.query                sorts every item of the table on every call: give it only the items that can match
     transact_write_items       copies whole tables, and on failure puts the copies back: keep the few old items instead
     DynamoResult               walks botocore's shape for every attribute: write DynamoDB's JSON directly
+    requests of DynamoDB       go through Flask, and through what forms and queries need: ask the handler itself
+    names of the operations    looked for in the whole class at every request: look once
+    numbers of the answers     drawn letter by letter: draw once
+    update expressions         ask of every node for classes anew, ten times: remember what is one of which
     stream records             read, and dropped once they are delivered, so that a snapshot holds only what is owed
     object bytes               a range of an object without reading the whole
     capture, restore, reduce   the whole state, with every version of every object
@@ -17,25 +21,30 @@ import base64
 import copy
 import inspect
 import json
+import secrets
 import threading
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 import moto
+from moto.core import responses as core_responses
 from moto.core.responses import ActionContext, ActionResult
 from moto.dynamodb import models as dynamodb_models
 from moto.dynamodb import responses as dynamodb_responses
 from moto.dynamodb.models import DynamoDBBackend, dynamodb_backends
 from moto.dynamodb.models.dynamo_type import DynamoType, Item
 from moto.dynamodb.models.table import Table
+from moto.dynamodb.parsing import ast_nodes
 from moto.s3.models import s3_backends
 from moto.s3.utils import _VersionedKeyStore
 
 from infra.local.events import ACCOUNT_ID, REGION
 
 SUPPORTED_MOTO = "5.2.5"
+JSON = "application/x-amz-json-1.0"
 LOCK = threading.RLock()
 
 ITEM_OPERATIONS = frozenset(
@@ -50,6 +59,11 @@ _query_signature = inspect.signature(_original_query)
 _original_transact_write = DynamoDBBackend.transact_write_items
 _original_result_init = dynamodb_responses.DynamoResult.__init__
 _original_execute = ActionResult.execute_result
+# These two modules of moto are not typed for others.
+_core_responses: Any = core_responses
+_ast_nodes: Any = ast_nodes
+_SEARCHED = (_ast_nodes.Expression, _ast_nodes.UpdateExpressionFunction)
+_original_method_names = _core_responses.method_names_from_class
 
 
 def install() -> None:
@@ -67,6 +81,10 @@ def install() -> None:
     dynamodb_models.copy = _CopyExceptTables()  # type: ignore[attr-defined, assignment]
     dynamodb_responses.DynamoResult.__init__ = _keep_result  # type: ignore[method-assign]
     dynamodb_responses.DynamoResult.execute_result = _execute_directly  # type: ignore[assignment, method-assign]
+    _core_responses.method_names_from_class = cache(_original_method_names)
+    _core_responses.gen_amzn_requestid_long = _number_request
+    _ast_nodes.DepthFirstTraverser.traverse_node_recursively = _traverse
+    _ast_nodes.Node.find_clauses = _find_clauses
 
 
 def reset() -> None:
@@ -74,6 +92,82 @@ def reset() -> None:
     with LOCK:
         dynamodb_backends.reset()
         s3_backends.reset()
+
+
+# --- DynamoDB: requests ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What moto's parser of parameters takes from a request."""
+
+    headers: Mapping[str, str]
+    data: bytes
+    method: str = "POST"
+    path: str = "/"
+    values: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def content_type(self) -> str:
+        return self.headers["Content-Type"]
+
+
+def call_dynamodb(target: str, body: bytes, region: str) -> tuple[int, dict[str, str], bytes]:
+    """Status, headers and body of moto's answer to one request; `target` is the header X-Amz-Target.
+
+    Raises:
+        NotImplementedError: there is no such operation.
+    """
+    handler = dynamodb_responses.DynamoHandler()
+    headers = {"x-amz-target": target, "Content-Type": JSON}
+    handler.headers, handler.querystring, handler.uri_match = headers, {}, {}
+    handler.response_headers = {}
+    handler.region, handler.current_account = region, ACCOUNT_ID
+    with LOCK:
+        handler.parse_parameters(_Asked(headers, body))  # type: ignore[arg-type]
+        status, answered, text = handler.call_action()
+    return int(status), answered, text
+
+
+def _number_request(headers: dict[str, str]) -> str:
+    # moto draws 52 letters, one by one.
+    headers["x-amzn-requestid"] = number = secrets.token_hex(26).upper()
+    return number
+
+
+def _traverse(self: Any, node: Any, child_id: int = -1) -> Any:
+    """As moto has it, but for how it is found out what a node is."""
+    if not _is_one_of(type(node), _ast_nodes.Node):
+        return node
+    parent = node.parent
+    if node.children is not None:
+        for number, child in enumerate(node.children):
+            self.pre_processing_of_child(node, number)
+            _traverse(self, child, number)
+    wanted = vars(self).get("_wanted_classes")
+    if wanted is None:
+        wanted = self._wanted_classes = self.nodes_to_be_processed()
+    if _is_one_of(type(node), wanted):
+        node = self.process(node)
+        node.parent = parent
+        if parent:
+            parent.children[child_id] = node
+    return node
+
+
+def _find_clauses(self: Any, wanted: Sequence[type]) -> list[Any]:
+    """As moto has it, too."""
+    found: list[Any] = []
+    for child in self.children or []:
+        if type(child) in wanted:
+            found.append(child)
+        elif _is_one_of(type(child), _SEARCHED):
+            found += child.find_clauses(wanted)
+    return found
+
+
+# The classes of these trees are abstract ones, which Python compares slowly.
+_is_one_of: Callable[[type, Any], bool] = cache(issubclass)
 
 
 # --- DynamoDB: queries -----------------------------------------------------------------------------------
@@ -175,7 +269,7 @@ def _keep_result(self: dynamodb_responses.DynamoResult, result: object) -> None:
 
 def _execute_directly(self: dynamodb_responses.DynamoResult, context: ActionContext) -> Any:
     if context.operation_model.name in ITEM_OPERATIONS:
-        headers = {"Content-Type": "application/x-amz-json-1.0"}
+        headers = {"Content-Type": JSON}
         return 200, headers, json.dumps(self.result, default=_to_json, separators=(",", ":"))
     converted = dynamodb_responses.DynamoResult.__new__(dynamodb_responses.DynamoResult)
     _original_result_init(converted, self.result)

@@ -71,7 +71,7 @@ class StackOptions:
     app_module: str | object = "app"
     """The module that has `app` (Chalice) and the handlers, or its name."""
     worker_command: Sequence[str] = (sys.executable, "-m", "gpu_batch")
-    warm_modules: Sequence[str] = ("gpu_batch.main",)
+    warm_modules: Sequence[str] = ("gpu_batch.main", "infra.local.warm_clients")
     """Imported once, by a process that workers are forked from (docs/decisions/0016); none: each imports all anew."""
     worker_environment: Mapping[str, str] = field(default_factory=dict)
     """Added to what every worker gets."""

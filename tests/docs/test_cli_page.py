@@ -6,20 +6,18 @@ import json
 import re
 import shlex
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from infra.local.stack import LocalStack, StackOptions
 from reelscan.cli import exit_codes
+from tests.cli.terminal import Shell
 from tests.models import networks
+from tools.run_demo import running_stack
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PAGE = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
 COMMANDS = [line[2:] for line in PAGE.splitlines() if line.startswith("$ ")]
-PATIENCE_SECONDS = 120
 pytestmark = pytest.mark.timeout(300)
 
 
@@ -31,32 +29,29 @@ def ended(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str
     (folder / "net.onnx").write_bytes(networks.yolox())
     said: dict[str, str] = {}
     variables: dict[str, str] = {}
-    with pytest.MonkeyPatch.context() as environment, LocalStack(StackOptions(out=folder / "out", slots=2)) as stack:
-        (folder / "out" / "local.json").write_text(json.dumps(stack.describe()))
-        environment.chdir(folder)
-        environment.setenv("XDG_CONFIG_HOME", str(folder / "config"))
-        environment.setenv("XDG_STATE_HOME", str(folder / "state"))
+    # The stack has a process of its own, as it writes to its output; the commands have none: each would take half a
+    # second to import what it needs.
+    with running_stack(folder / "out"), pytest.MonkeyPatch.context() as environment:
+        shell = Shell(environment, str(folder))
         for command in COMMANDS:
-            said[command] = run(command, variables)
+            said[command] = run(shell, command, variables)
     return folder, said
 
 
-def run(command: str, variables: dict[str, str]) -> str:
+def run(shell: Shell, command: str, variables: dict[str, str]) -> str:
     """What a line of the page answers; it ends well unless the line says `||` what happens then.
 
-    In a process of its own: the stack in this one writes its log and metrics to the same output.
     Understands as much of a shell as the page uses: `NAME=$(…)`, `"$NAME"` and `… || echo "… $?"`.
     """
     command, _, otherwise = command.partition(" || ")
     if assigned := re.fullmatch(r"(\w+)=\$\((.*)\)", command):
-        variables[assigned[1]] = run(assigned[2], variables).strip()
+        variables[assigned[1]] = run(shell, assigned[2], variables).strip()
         return variables[assigned[1]]
     words = shlex.split(re.sub(r"\$(\w+)", lambda name: variables[name[1]], command))
     assert words[0] == "reelscan"
-    words = [sys.executable, "-m", "reelscan", *words[1:]]
-    ended = subprocess.run(words, capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False)
-    assert bool(ended.returncode) == bool(otherwise), f"{command}: {ended.returncode} {ended.stdout}{ended.stderr}"
-    return otherwise.replace("$?", str(ended.returncode)) if otherwise else ended.stdout
+    ended = shell.run(*words[1:])
+    assert bool(ended.exit_code) == bool(otherwise), f"{command}: {ended}"
+    return otherwise.replace("$?", str(ended.exit_code)) if otherwise else ended.out
 
 
 def test_the_commands_find_people_and_write_files(ended: tuple[Path, dict[str, str]]) -> None:

@@ -11,7 +11,7 @@ from chalicelib.contracts.invocations import PREFIX
 from infra.local.stack import FastLaneMode, LocalStack, StackOptions
 from infra.wiring import WIRING
 from tests.flow.records import Records
-from tests.flow.reference import plain_loop, without_tracks
+from tests.flow.reference import EVERY_FIFTH, FIVE_A_SECOND, plain_loop, without_tracks
 from tests.flow.tenant import FAST_MODEL, Tenant, canonical
 
 # `make test-image` has a video analysed under Lambda's own runtime as well.
@@ -28,10 +28,11 @@ def stack(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 def test_a_short_video_is_probed_analysed_and_finished_without_batch(
     tenant: Tenant, records: Records, bikes: Path
 ) -> None:
-    created = tenant.upload(bikes, analyze={"models": [FAST_MODEL]})
+    created = tenant.upload(bikes, analyze={"models": [FAST_MODEL], "segment_seconds": 2, "sampling": FIVE_A_SECOND})
     job_id = str(created["job"]["job_id"])
     job = tenant.succeed(job_id)
-    assert canonical(without_tracks(tenant.all_items(job_id))) == canonical(plain_loop(bikes, FAST_MODEL).items)
+    loop = plain_loop(bikes, FAST_MODEL, EVERY_FIFTH)
+    assert canonical(without_tracks(tenant.all_items(job_id))) == canonical(loop.items)
     submissions = [
         *records.meta(str(created["video"]["video_id"]), "SUB").values(),
         *records.meta(job_id, "SUB").values(),
@@ -51,7 +52,7 @@ def test_nothing_appears_after_a_cancel(tenant: Tenant, bikes: Path) -> None:
     done = tenant.post(f"/jobs/{job_id}/cancel", {})["job"]["progress"]["segments_done"]
     items = canonical(tenant.all_items(job_id))
     # Nobody can stop the worker: it ends when its next write, or heartbeat, is refused. Meanwhile others are served.
-    tenant.succeed(tenant.analyze(bikes))
+    tenant.succeed(tenant.analyze(bikes, sampling=FIVE_A_SECOND))
     assert tenant.job(job_id)["state"] == "CANCELLED"
     states = [segment["state"] for segment in tenant.segments(job_id)]
     assert (states.count("DONE"), set(states)) == (done, {"DONE", "CANCELLED"})

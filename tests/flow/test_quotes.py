@@ -28,8 +28,8 @@ def test_a_budget_holds_from_the_request_to_the_last_worker(stack: LocalStack, t
     tenant.http.put("/budget", json={"monthly_usd": 0.01}).raise_for_status()
     job = tenant.succeed(tenant.analyze(bikes, sampling={"kind": "keyframes"}, max_cost_usd=0.005))
     assert 0 < job["cost"]["actual_usd"] < 0.005
-    # Of three workers that really worked: 0.8 on a machine that does nothing else, more on a busy one.
-    assert job["cost"]["cpu_seconds"]["actual"] > 0.3
+    # To load the model and to look at six keyframes takes longer than this on any machine.
+    assert job["cost"]["cpu_seconds"]["actual"] > 0.1
     deadline = time.monotonic() + 30
     while (budget := tenant.get("/budget")["budget"])["reserved_usd"] > 0:
         assert time.monotonic() < deadline, budget

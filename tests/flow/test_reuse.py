@@ -7,7 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -30,6 +30,22 @@ PAID = {"cells": CELLS, "cells_reused": 0, "frames": FRAMES, "frames_inferred": 
 def first(tenant: Tenant, bikes: Path) -> Json:
     """A job that has succeeded, of a tenant that had nothing."""
     return tenant.succeed(tenant.upload(bikes, analyze=JOB)["job"]["job_id"])
+
+
+class Archive(NamedTuple):
+    """A tenant with one job that has succeeded, and whatever tests made beside it since."""
+
+    tenant: Tenant
+    records: Records
+    first: Json
+
+
+@pytest.fixture(scope="module")
+def archive(stack: LocalStack, bikes: Path) -> Archive:
+    """For tests that only add jobs, and to which it is the same how many there are."""
+    tenant = Tenant(stack.base_url, stack.token("archive"))
+    job = tenant.succeed(tenant.upload(bikes, analyze=JOB)["job"]["job_id"])
+    return Archive(tenant, Records(stack, "archive"), job)
 
 
 def start(tenant: Tenant, video_id: str, request: Json) -> Json:
@@ -59,9 +75,8 @@ def readings(tenant: Tenant, job_id: str) -> list[Any]:
     ]
 
 
-def test_a_job_like_one_that_has_succeeded_is_over_with_its_answer(
-    tenant: Tenant, records: Records, first: Json, measure: Measure
-) -> None:
+def test_a_job_like_one_that_has_succeeded_is_over_with_its_answer(archive: Archive, measure: Measure) -> None:
+    tenant, records, first = archive
     took: list[float] = []
     jobs = [first]
     for _ in range(3):
@@ -81,14 +96,16 @@ def test_a_job_like_one_that_has_succeeded_is_over_with_its_answer(
     assert second["reused"] == NEVER_PAID | {"job_id": before["job_id"], "models": [model | NEVER_PAID]}
 
 
-def test_its_exports_have_the_same_bytes(tenant: Tenant, first: Json) -> None:
+def test_its_exports_have_the_same_bytes(archive: Archive) -> None:
+    tenant, _, first = archive
     second = start(tenant, first["video_id"], JOB)
     for form in ("csv", "ndjson"):
         files = [tenant.export(job["job_id"], form)[1] for job in (first, second)]
         assert files[0].replace(first["job_id"].encode(), b"") == files[1].replace(second["job_id"].encode(), b"")
 
 
-def test_its_events_tell_of_every_commit_and_then_of_its_end(tenant: Tenant, first: Json) -> None:
+def test_its_events_tell_of_every_commit_and_then_of_its_end(archive: Archive) -> None:
+    tenant, _, first = archive
     second = start(tenant, first["video_id"], JOB)
     path = f"/jobs/{second['job_id']}/events"
     wait_until(lambda: tenant.get(path)["items"][-1].get("state") == "SUCCEEDED")
@@ -115,7 +132,8 @@ def test_the_same_file_under_another_name_takes_a_probe_and_no_more(
     assert readings(tenant, second["job_id"]) == before
 
 
-def test_one_more_model_decodes_once_and_runs_alone(tenant: Tenant, records: Records, first: Json) -> None:
+def test_one_more_model_decodes_once_and_runs_alone(archive: Archive) -> None:
+    tenant, records, first = archive
     both = start(tenant, first["video_id"], JOB | {"models": [FAST_MODEL, OTHER_MODEL]})
     job = tenant.succeed(both["job_id"])
     loaded = {line["model"] for line in lines(records, job["job_id"], "model loaded")}
@@ -151,9 +169,8 @@ def test_a_job_that_shows_less_is_over_with_its_answer(
     assert second["summary"]["tracks"] == len(shown)
 
 
-def test_a_job_of_which_all_is_stored_opens_no_model_and_reads_no_video(
-    tenant: Tenant, records: Records, first: Json
-) -> None:
+def test_a_job_of_which_all_is_stored_opens_no_model_and_reads_no_video(archive: Archive) -> None:
+    tenant, records, first = archive
     # Cut otherwise, it is another job: its workers find everything.
     job = tenant.succeed(start(tenant, first["video_id"], JOB | {"segment_seconds": 2})["job_id"])
     assert len(submissions(records, job["job_id"])) == 2
@@ -163,9 +180,9 @@ def test_a_job_of_which_all_is_stored_opens_no_model_and_reads_no_video(
 
 
 def test_another_tenant_with_the_same_file_is_a_first_comer(
-    stack: LocalStack, new_tenant: Callable[[], Tenant], first: Json, bikes: Path
+    new_tenant: Callable[[], Tenant], archive: Archive, bikes: Path
 ) -> None:
-    other = new_tenant()
+    other, first = new_tenant(), archive.first
     created = other.upload(bikes, analyze=JOB)
     job = other.succeed(created["job"]["job_id"])
     assert job["reused"] == first["reused"]

@@ -47,7 +47,7 @@ def made(client: Tenant, hooks: Hooks) -> dict[str, Made]:
 @pytest.fixture(scope="module")
 def job_id(client: Tenant, made: dict[str, Made], bikes: Path) -> str:
     """A job that has ended, of which all of them were to be told."""
-    job_id = client.analyze(bikes, segment_seconds=2)
+    job_id = client.analyze(bikes, segment_seconds=2, sampling={"kind": "per_second", "n": 2})
     client.succeed(job_id)
     return job_id
 

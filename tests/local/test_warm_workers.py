@@ -69,6 +69,33 @@ def run(start: StartProcess, log: Path, code: str, *arguments: str, **more: str)
     return process.wait(30, StopRequest(KILL_AFTER_SECONDS)), log.read_text()
 
 
+MAKE_CLIENTS = """
+import json, sys, time, boto3
+before = time.process_time()
+clients = [boto3.client(name) for name in ("dynamodb", "s3")]
+took = time.process_time() - before
+keys = boto3.Session().get_credentials().access_key
+print(json.dumps([took, keys, *({"url": c.meta.endpoint_url, "region": c.meta.region_name} for c in clients)]))
+"""
+
+
+def test_a_fork_makes_its_clients_sooner_and_by_its_own_environment(warm: WarmWorkers, tmp_path: Path) -> None:
+    made: list[Any] = []
+    for start, name in ((start_fresh, "fresh"), (warm.start, "one"), (warm.start, "other")):
+        more = {
+            "AWS_ENDPOINT_URL": f"http://{name}.test",
+            "AWS_DEFAULT_REGION": f"eu-{name}-1",
+            "AWS_ACCESS_KEY_ID": name,
+            "AWS_SECRET_ACCESS_KEY": "secret",
+        }
+        ended, text = run(start, tmp_path / name, MAKE_CLIENTS, **more)
+        assert ended.exit_code == 0, text
+        took, key, *clients = json.loads(text)
+        assert (key, clients) == (name, [{"url": f"http://{name}.test", "region": f"eu-{name}-1"}] * 2)
+        made.append(took)
+    assert max(made[1:]) < made[0] / 1.5
+
+
 def test_a_fork_finds_what_a_fresh_process_finds(warm: WarmWorkers, tmp_path: Path) -> None:
     described: list[Any] = []
     for start in (start_fresh, warm.start):

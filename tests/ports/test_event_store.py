@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -9,9 +10,11 @@ from typing import Any
 import pytest
 
 from chalicelib.domain.errors import NotFound
+from chalicelib.domain.events import JobEvent
 from chalicelib.domain.ids import JobId, TenantId
 from chalicelib.services.ports import Owner, Ports
 from tests.fakes.makers import A_FAILURE, NOW, make_commit_event, make_job, make_state_event
+from tests.ports.deployments import aws_deployment
 
 
 @pytest.fixture
@@ -85,3 +88,32 @@ def test_nothing_happens_to_a_job_that_is_gone(ports: Ports, owner: Owner, tenan
 def test_another_tenant_sees_no_events(ports: Ports, owner: Owner) -> None:
     ports.events.append(make_state_event(**of(owner)), expires_at=None)
     assert list(ports.events.list(Owner(TenantId("stranger"), owner.name), 0, 10)) == []
+
+
+class Interrupted:
+    """DynamoDB's client, before whose first delete something happens."""
+
+    def __init__(self, client: Any, act: Callable[[], object]) -> None:
+        self._client = client
+        self._acts = [act]
+
+    def __getattr__(self, name: str) -> Any:
+        if name in ("delete_item", "batch_write_item") and self._acts:
+            self._acts.pop()()
+        return getattr(self._client, name)
+
+
+@pytest.mark.usefixtures("stack")
+def test_an_event_that_is_recorded_while_its_job_is_deleted_goes_with_it() -> None:
+    ports = aws_deployment().ports
+    job = make_job(tenant=TenantId(ports.ids.make("ten")), job_id=JobId(ports.ids.make("job")))
+    event = make_state_event(tenant=job.tenant, job_id=job.job_id)
+    recorded: list[JobEvent | None] = []
+    ports.jobs.add(job, None)
+    interrupted = aws_deployment(
+        lambda client: Interrupted(client, lambda: recorded.append(ports.events.append(event, expires_at=None)))
+    )
+    interrupted.ports.jobs.delete(job)
+    owner = Owner(job.tenant, job.job_id)
+    assert recorded == [replace(event, seq=1)]
+    assert (ports.events.list(owner, 0, 10), ports.events.list_origins(owner, "")) == ([], [])
