@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from fractions import Fraction
+from threading import Lock
 
 from chalicelib.contracts.cell_results import CellResult, DamagedRange
 from chalicelib.contracts.job_index import IndexEntry
@@ -107,6 +108,8 @@ class Analyzer:
         self._limits = MediaLimits()
         self._decoder = DecoderConfig.from_json(json.loads(order.media.decoder)) if order.media.decoder else None
         self._choice_by_device: dict[bool, DecoderChoice] = {}
+        # The segment that is read ahead chooses in another thread.
+        self._choosing = Lock()
         self._pool = ThreadPoolExecutor(1 + PARTS_AHEAD, thread_name_prefix="ahead")
         self._ahead: tuple[Segment, Future[_Prepared]] | None = None
 
@@ -174,12 +177,13 @@ class Analyzer:
     def _choose_decoder(self, config: DecoderConfig) -> DecoderChoice:
         """Where samples are decoded, for the models that are open: one that is not runs on no frame."""
         is_on_gpu = any(model.is_open and model.provider_class != "cpu" for model in self._models)
-        if is_on_gpu not in self._choice_by_device:
-            extradata = [description.extradata for description in config.descriptions]
-            choice = choose_decoder(config.codec, extradata, is_on_gpu=is_on_gpu)
-            logger.info("decoder chosen", is_on_gpu=choice.hwaccel is not None, reason=choice.reason)
-            self._choice_by_device[is_on_gpu] = choice
-        return self._choice_by_device[is_on_gpu]
+        with self._choosing:
+            if is_on_gpu not in self._choice_by_device:
+                extradata = [description.extradata for description in config.descriptions]
+                choice = choose_decoder(config.codec, extradata, is_on_gpu=is_on_gpu)
+                logger.info("decoder chosen", is_on_gpu=choice.hwaccel is not None, reason=choice.reason)
+                self._choice_by_device[is_on_gpu] = choice
+            return self._choice_by_device[is_on_gpu]
 
     def _store_of(self, model: ModelOnDemand, provider_class: str) -> CellStore:
         order = self._order
