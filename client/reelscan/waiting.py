@@ -6,10 +6,14 @@ from collections.abc import Callable, Collection
 from typing import Any, TypeVar
 
 from reelscan.connection import Connection, take_out
-from reelscan.errors import WaitTimeout
+from reelscan.errors import WaitTimeout, problem_of
 from reelscan.reading import read_record
+from reelscan.records import Export, Rendition
 
 T = TypeVar("T")
+M = TypeVar("M", Export, Rendition)
+
+MADE = frozenset({"SUCCEEDED", "FAILED", "CANCELLED"})
 
 POLL_SECONDS = 1.0
 """When the service does not say when to ask again."""
@@ -53,6 +57,37 @@ async def wait_until(
                 "It goes on: wait again, for longer",
             )
         await connection.world.sleep(pause_seconds)
+
+
+async def wait_until_made(
+    connection: Connection,
+    path: str,
+    kind: type[M],
+    envelope: str,
+    *,
+    timeout_seconds: float | None,
+    on_progress: Callable[[M], None] | None,
+    poll_seconds: float | None,
+) -> M:
+    """The record of a file that a worker makes, once it is made.
+
+    Raises:
+        Problem: it could not be made.
+        WaitTimeout: not within the time.
+    """
+    made = await wait_until(
+        connection,
+        path,
+        kind,
+        envelope,
+        is_over=ended(MADE),
+        timeout_seconds=timeout_seconds,
+        on_progress=on_progress,
+        poll_seconds=poll_seconds,
+    )
+    if made.error is not None:
+        raise problem_of(made.error)
+    return made
 
 
 def id_of(thing: Any, field: str) -> str:

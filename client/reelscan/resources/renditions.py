@@ -9,16 +9,14 @@ from typing import Any, TypeVar
 from urllib.parse import quote
 
 from reelscan.download import download_file
-from reelscan.errors import Conflict, problem_of
+from reelscan.errors import Conflict
 from reelscan.pages import Pages
 from reelscan.records import ProxyForm, Rendition, ThumbnailsForm, Video
 from reelscan.resources.base import Part
-from reelscan.waiting import ended, id_of, wait_until
+from reelscan.waiting import id_of, wait_until_made
 from reelscan.worlds import World, operation
 
 W_co = TypeVar("W_co", bound=World, covariant=True)
-
-MADE = frozenset({"SUCCEEDED", "FAILED", "CANCELLED"})
 
 
 class Renditions(Part[W_co]):
@@ -65,19 +63,15 @@ class Renditions(Part[W_co]):
             Problem: it could not be made.
             WaitTimeout: not within the time.
         """
-        made = await wait_until(
+        return await wait_until_made(
             self._connection,
             _path(video, rendition),
             Rendition,
             "rendition",
-            is_over=ended(MADE),
             timeout_seconds=timeout_seconds,
             on_progress=on_progress,
             poll_seconds=poll_seconds,
         )
-        if made.error is not None:
-            raise problem_of(made.error)
-        return made
 
     @operation
     async def download(
