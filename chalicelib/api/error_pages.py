@@ -16,6 +16,7 @@ from functools import cache
 from html import escape
 from pathlib import Path
 
+from chalicelib.api.made_file import write_or_check
 from chalicelib.domain.errors import TITLE_BY_CODE, ErrorCode, NotFound
 
 PAGES = Path(__file__).parent / "error_pages.json"
@@ -75,13 +76,7 @@ def main(arguments: Sequence[str]) -> int:
     """Write the pages, or check them."""
     mode, page = arguments[0], Path(arguments[1])
     text = json.dumps(parse_page(page.read_text(encoding="utf-8")), indent=1, ensure_ascii=False) + "\n"
-    if mode == "--write":
-        PAGES.write_text(text, encoding="utf-8")
-        return 0
-    if PAGES.read_text(encoding="utf-8") == text:
-        return 0
-    sys.stderr.write(f"{PAGES.name} is not what {page} says; run `make openapi` and commit the difference\n")
-    return 1
+    return write_or_check(mode, PAGES, text, str(page))
 
 
 if __name__ == "__main__":

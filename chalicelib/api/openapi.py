@@ -36,6 +36,7 @@ from chalicelib.api import (
     webhooks,
 )
 from chalicelib.api.examples import FAILURES_AT_REST, FAILURES_BY_STATUS, JOB, examples
+from chalicelib.api.made_file import write_or_check
 from chalicelib.api.typed import RouteSpec
 from chalicelib.api.webhook_schemas import MessageOut
 from chalicelib.domain.errors import TITLE_BY_CODE, ErrorCode
@@ -253,15 +254,8 @@ def _schemas(specs: Sequence[RouteSpec]) -> dict[str, Any]:
 
 def main(arguments: Sequence[str]) -> int:
     """Write the document, or check a file against it."""
-    mode, path = arguments[0], Path(arguments[1])
-    text = openapi_text() + "\n"
-    if mode == "--write":
-        path.write_text(text)
-        return 0
-    if path.read_text() == text:
-        return 0
-    sys.stderr.write(f"{path} is not what the code says; run `make openapi` and commit the difference\n")
-    return 1
+    mode, path = arguments
+    return write_or_check(mode, Path(path), openapi_text() + "\n")
 
 
 if __name__ == "__main__":

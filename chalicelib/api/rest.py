@@ -57,14 +57,10 @@ def index_text() -> str:
 
 def main(arguments: Sequence[str]) -> int:
     """Write the index, or check it."""
-    text = index_text()
-    if arguments == ["--write"]:
-        INDEX.write_text(text, encoding="utf-8")
-        return 0
-    if INDEX.read_text(encoding="utf-8") == text:
-        return 0
-    sys.stderr.write(f"{INDEX.name} is not what the code says; run `make openapi` and commit the difference\n")
-    return 1
+    from chalicelib.api.made_file import write_or_check
+
+    (mode,) = arguments
+    return write_or_check(mode, INDEX, index_text())
 
 
 if __name__ == "__main__":
