@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import count
 from typing import Any
 
 from chalicelib.contracts import object_keys
@@ -24,12 +23,11 @@ from chalicelib.domain.units import UnitKind
 from chalicelib.services.dispatch import owner_of
 from chalicelib.services.downloads import Download, make_download
 from chalicelib.services.ports import Ports
-from chalicelib.services.side_steps import start_side_step
+from chalicelib.services.side_steps import find_or_start, start_side_step
 from chalicelib.services.tracks import get_track_version
 
 BY_TIME = ", ".join(sorted(name for name, facts in FACTS_BY_FORMAT.items() if not facts.needs_frame_numbers))
 WITH_FRAME_LABELS = ", ".join(sorted(name for name, facts in FACTS_BY_FORMAT.items() if facts.takes_frame_labels))
-ENDED_BADLY = frozenset({SideStepState.FAILED, SideStepState.CANCELLED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,16 +53,13 @@ def request_export(ports: Ports, job: Job, request: ExportRequest) -> Export:
         raise NotFound(f"the video of job {job.job_id} is gone")
     parameters = ExportParameters(request, video.filename, *_tracks_of(ports, job))
     finished_at = time_to_text(job.finished_at) if job.finished_at else ""
-    for attempt in count():
-        name = StepName(UnitKind.EXPORT, parameters.export_id(job.job_id, finished_at, attempt))
-        step = ports.units.get_side_step(owner_of(job), name)
-        if step is None:
-            step = start_side_step(ports, job, name, parameters.to_json())
-            # Somebody asked the same at the same time.
-            step = step or ports.units.get_side_step(owner_of(job), name)
-        if step is not None and step.state not in ENDED_BADLY:
-            return Export(name.name, parameters, step)
-    raise AssertionError("the attempts are counted without end")
+    step = find_or_start(
+        ports,
+        owner_of(job),
+        lambda attempt: StepName(UnitKind.EXPORT, parameters.export_id(job.job_id, finished_at, attempt)),
+        lambda name: start_side_step(ports, job, name, parameters.to_json()),
+    )
+    return Export(step.unit.name, parameters, step)
 
 
 def get_export(ports: Ports, job: Job, export_id: str) -> Export:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import count
 from typing import Any
 
 from chalicelib.contracts import object_keys
@@ -27,9 +26,7 @@ from chalicelib.services.downloads import Download, make_download
 from chalicelib.services.lanes import choose_rendition_lane
 from chalicelib.services.ports import Ports
 from chalicelib.services.pricing import price_rendition
-from chalicelib.services.side_steps import start_video_step
-
-ENDED_BADLY = frozenset({SideStepState.FAILED, SideStepState.CANCELLED})
+from chalicelib.services.side_steps import find_or_start, start_video_step
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,19 +62,19 @@ def request_rendition(ports: Ports, video: Video, request: RenditionRequest) -> 
     """
     sampling = _choose_sampling(video, request)
     parameters = RenditionParameters(request, video.filename, sampling)
-    told, owner = parameters.to_json(), owner_of(video)
-    for attempt in count():
-        rendition_id = parameters.rendition_id(video.video_id, video.source.content_digest, attempt)
-        name = StepName(UnitKind.RENDITION, rendition_id)
-        step = ports.units.get_side_step(owner, name)
-        if step is None:
-            lane = choose_rendition_lane(ports, video, request, sampling)
-            step = start_video_step(ports, video, name, told, lane, price_rendition(ports, video, told, lane))
-            # Somebody asked the same at the same time.
-            step = step or ports.units.get_side_step(owner, name)
-        if step is not None and step.state not in ENDED_BADLY:
-            return Rendition(rendition_id, parameters, step)
-    raise AssertionError("the attempts are counted without end")
+    told = parameters.to_json()
+
+    def name(attempt: int) -> StepName:
+        return StepName(
+            UnitKind.RENDITION, parameters.rendition_id(video.video_id, video.source.content_digest, attempt)
+        )
+
+    def start(step_name: StepName) -> SideStep | None:
+        lane = choose_rendition_lane(ports, video, request, sampling)
+        return start_video_step(ports, video, step_name, told, lane, price_rendition(ports, video, told, lane))
+
+    step = find_or_start(ports, owner_of(video), name, start)
+    return Rendition(step.unit.name, parameters, step)
 
 
 def get_rendition(ports: Ports, video: Video, rendition_id: str) -> Rendition:

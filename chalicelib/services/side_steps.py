@@ -6,8 +6,9 @@ module and of `services/reconcile.py`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
+from itertools import count
 from typing import Any
 
 from aws_lambda_powertools import Logger
@@ -16,7 +17,7 @@ from chalicelib.domain.budgets import Price
 from chalicelib.domain.errors import Conflict, DependencyFailed, ErrorCode, Failure
 from chalicelib.domain.ids import JobId, SubmissionId, VideoId
 from chalicelib.domain.jobs import STATES_WITH_RESULTS, Job
-from chalicelib.domain.side_steps import SideStep, StepName
+from chalicelib.domain.side_steps import SideStep, SideStepState, StepName
 from chalicelib.domain.units import SIDE_KINDS_OF_JOB, SIDE_KINDS_OF_VIDEO, Lane, Unit, UnitState
 from chalicelib.domain.videos import Video
 from chalicelib.services.advance import due_after
@@ -32,6 +33,7 @@ RETRIED = Failure(
     ErrorCode.CONFLICT, "the job was retried after this was asked for", "Ask for it again when the job has finished"
 )
 DELETED = Failure(ErrorCode.CANCELLED, "the job was deleted", "Upload the video again and start a new job")
+ENDED_BADLY = frozenset({SideStepState.FAILED, SideStepState.CANCELLED})
 VIDEO_DELETED = Failure(ErrorCode.CANCELLED, "the video was deleted", "Upload the video again")
 
 
@@ -63,6 +65,25 @@ def start_video_step(
         LimitExceeded: it would cost more than it may.
     """
     return _start(ports, video, name, parameters, lane, price)
+
+
+def find_or_start(
+    ports: Ports, owner: Owner, name: Callable[[int], StepName], start: Callable[[StepName], SideStep | None]
+) -> SideStep:
+    """The side step that is named by the question which was asked: who asks the same again gets the one that is there.
+
+    One that failed or was cancelled is started again, under the name of the next attempt. `start` gives None when one
+    of that name is there.
+    """
+    for attempt in count():
+        step_name = name(attempt)
+        step = ports.units.get_side_step(owner, step_name)
+        if step is None:
+            # None: somebody asked the same at the same time.
+            step = start(step_name) or ports.units.get_side_step(owner, step_name)
+        if step is not None and step.state not in ENDED_BADLY:
+            return step
+    raise AssertionError("the attempts are counted without end")
 
 
 def find_open_step(ports: Ports, owner: Owner, name: StepName) -> SideStep | None:
