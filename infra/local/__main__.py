@@ -7,8 +7,8 @@ import json
 import logging
 import os
 import signal
+import socket
 import sys
-import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
@@ -24,15 +24,13 @@ def run(options: StackOptions) -> int:
     # One line per AWS call and per token check is not news.
     for name in ("botocore", "urllib3", "werkzeug", "moto"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    stopping = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stopping.set())
+    stop_signal = _StopSignal()
     _say(f"Starting the local stack on port {options.port} with {options.slots} workers at once …")
     _say(f"State: {options.state or 'forgotten at the end (give --state a folder to keep it)'}")
     try:
         with LocalStack(options) as stack:
             _announce(stack, options.out or Path("out"))
-            stopping.wait()
+            stop_signal.wait()
             _say("Stopping: ending workers, saving state …")
     except PortInUse as error:
         _say(f"{error}. Stop the program that has it, or choose another port: make local PORT={options.port + 1}")
@@ -42,6 +40,23 @@ def run(options: StackOptions) -> int:
         return 1
     _say("Stopped; every process that it started has ended")
     return 0
+
+
+class _StopSignal:
+    """SIGINT or SIGTERM, whenever it comes from now on."""
+
+    def __init__(self) -> None:
+        # Python runs a handler between two steps of the main thread: a signal that comes just as that goes to sleep, or
+        # while it holds a lock that the handler wants, would stop nothing. A byte in a socket waits, and wakes it.
+        self._reader, self._writer = socket.socketpair()
+        self._writer.settimeout(0)
+        signal.set_wakeup_fd(self._writer.fileno())
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: None)
+
+    def wait(self) -> None:
+        """Return once there was one."""
+        self._reader.recv(1)
 
 
 def end(code: int) -> NoReturn:

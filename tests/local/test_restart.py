@@ -19,6 +19,7 @@ from tests.local.toys import BUCKET, TABLE, ToyApp, dynamodb, is_alive, key, run
 ROOT = Path(__file__).parents[2]
 START_SECONDS = 60.0
 """Its imports are seconds of CPU, and a machine may have other things to do."""
+END_SECONDS = 20.0
 
 RUN = """
 import sys
@@ -39,12 +40,25 @@ end(run(options))
 @contextmanager
 def stack_process(folder: Path, port: int = 0, worker_setup: str = "pass") -> Iterator[subprocess.Popen[str]]:
     """`python -m infra.local` with a toy app, and workers that would run for ten minutes."""
-    command = [sys.executable, "-c", RUN, str(folder), str(port), worker_setup]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+    command = [sys.executable, "-X", "faulthandler", "-c", RUN, str(folder), str(port), worker_setup]
+    with (
+        (folder / "said").open("w") as said,
+        subprocess.Popen(command, cwd=ROOT, stdout=said, stderr=said, text=True) as process,
+    ):
         try:
             yield process
         finally:
             process.kill()
+
+
+def end_of(process: subprocess.Popen[str], folder: Path, within_seconds: float = END_SECONDS) -> tuple[int, str]:
+    """Its exit code and what it said; if it goes on, the failure tells where each of its threads is."""
+    try:
+        process.wait(within_seconds)
+    except subprocess.TimeoutExpired:
+        process.send_signal(signal.SIGABRT)
+        process.wait()
+    return process.returncode, (folder / "said").read_text()
 
 
 def described(folder: Path) -> dict[str, str]:
@@ -156,7 +170,8 @@ def test_the_end_leaves_no_process_and_no_port(tmp_path: Path, number: signal.Si
         )
         workers = [int(log.read_text()) for log in logs.glob("*.log") if log.read_text()]
         process.send_signal(number)
-        assert process.wait(20) == 0
+        code, said = end_of(process, tmp_path)
+        assert code == 0, said
         assert [pid for pid in workers if is_alive(pid)] == []
         with pytest.raises(httpx.ConnectError):
             httpx.get(base_url)
@@ -183,5 +198,5 @@ def test_a_used_port_ends_the_command_with_what_to_do(tmp_path: Path) -> None:
     with running() as stack:
         port = int(stack.base_url.rpartition(":")[2])
         with stack_process(tmp_path, port) as process:
-            said, _ = process.communicate(timeout=START_SECONDS)
-            assert (process.returncode, f"make local PORT={port + 1}" in said) == (1, True)
+            code, said = end_of(process, tmp_path, START_SECONDS)
+            assert (code, f"make local PORT={port + 1}" in said) == (1, True), said
