@@ -1,17 +1,20 @@
-"""Help pages, drawn with a little of rich: typer's own pages take a fifth of a second to import."""
+"""Help pages, drawn without rich: to import it takes longer than all the rest of a page, and typer's own even more."""
 
 from __future__ import annotations
 
-import io
 import os
 import re
 import sys
-from collections.abc import Iterator
+import textwrap
+from collections.abc import Callable, Iterator
 from typing import Any
 
+import typer
 from typer.core import TyperCommand, TyperGroup
 
 NARROW, WIDE = 60, 100
+INDENT, GAP = 3, 2
+"""Spaces before a name, and between it and what it means."""
 FIND, KEEP, SET_UP, OTHERS = "Find what is in a video", "What is there", "Set up", "Commands"
 PANELS = (FIND, KEEP, SET_UP, OTHERS)
 """The headings over commands, in their order."""
@@ -38,32 +41,29 @@ class HelpfulGroup(TyperGroup):
 
 
 def _page(command: Any, ctx: Any) -> str:
-    from rich.console import Console
-    from rich.padding import Padding
-    from rich.text import Text
-
-    out = io.StringIO()
+    style = typer.style if _has_colours() else _plain
     columns = int(os.environ.get("COLUMNS") or 0) or _terminal_columns()
-    console = Console(
-        file=out, width=max(NARROW, min(columns, WIDE)), force_terminal=sys.stdout.isatty(), highlight=False
-    )
+    width = max(NARROW, min(columns, WIDE))
     usage = re.sub(r"[{}]", "", " ".join(command.collect_usage_pieces(ctx)))
-    console.print()
-    console.print(Text.assemble((" Usage  ", "bold"), (ctx.command_path, "bold cyan"), f" {usage}"))
-    console.print()
+    lines = ["", f" {style('Usage ', bold=True)} {style(ctx.command_path, fg='cyan', bold=True)} {usage}", ""]
     first, *more = (command.help or "").strip().split("\n\n")
-    console.print(Padding(" ".join(first.split()), (0, 1)))
+    lines += _wrapped(first, width)
     for paragraph in more:
-        console.print(Padding(Text(paragraph, style="dim"), (1, 1, 0, 1)))
+        lines += ["", *(style(line, dim=True) for line in _wrapped(paragraph, width))]
     sections = list(_sections(command, ctx))
     # Commands stand under each other, whatever heading they are under.
     column = max((len(name) for title, rows in sections if title in PANELS for name, _ in rows), default=0)
     for title, rows in sections:
-        console.print()
-        console.print(Text(f" {title}", style="bold"))
-        console.print(_rows(rows, column if title in PANELS else 0))
-    console.print()
-    return "\n".join(line.rstrip() for line in out.getvalue().split("\n"))
+        lines += ["", style(f" {title}", bold=True)]
+        lines += _rows(rows, column if title in PANELS else 0, width, style)
+    return "\n".join([*lines, "", ""])
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    """A paragraph, a space in from both edges."""
+    return textwrap.wrap(
+        " ".join(text.split()), width - 1, initial_indent=" ", subsequent_indent=" ", break_on_hyphens=False
+    )
 
 
 def _sections(command: Any, ctx: Any) -> Iterator[tuple[str, list[tuple[str, str]]]]:
@@ -96,17 +96,23 @@ def _commands(group: TyperGroup, ctx: Any) -> Iterator[tuple[str, list[tuple[str
             yield panel, rows_by_panel[panel]
 
 
-def _rows(rows: list[tuple[str, str]], column: int) -> Any:
-    from rich.padding import Padding
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table.grid(padding=(0, 2))
-    table.add_column(no_wrap=True, min_width=column)
-    table.add_column()
+def _rows(rows: list[tuple[str, str]], column: int, width: int, style: Callable[..., str]) -> Iterator[str]:
+    """Names in a column that is at least so wide, and beside it what they mean."""
+    column = max(column, *(len(name) for name, _ in rows))
+    indent = " " * (INDENT + column + GAP)
     for name, text in rows:
-        table.add_row(Text(name, style="cyan"), Text(text))
-    return Padding(table, (0, 0, 0, 3))
+        first, *more = textwrap.wrap(text, width - len(indent), break_on_hyphens=False) or [""]
+        yield f"{' ' * INDENT}{style(name, fg='cyan')}{' ' * (column - len(name) + GAP)}{first}".rstrip()
+        yield from (indent + line for line in more)
+
+
+def _plain(text: str, **_: object) -> str:
+    return text
+
+
+def _has_colours() -> bool:
+    """As rich has it: none for a file, nor with NO_COLOR, nor on a terminal that says it knows none."""
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") not in ("dumb", "unknown")
 
 
 def _terminal_columns() -> int:
