@@ -38,6 +38,7 @@ from gpu_batch.containers.whole import decode_whole
 from gpu_batch.finish import run_finish
 from gpu_batch.frames import SampledFrame, TableFrames, WholeFrames
 from gpu_batch.lease import Stop
+from gpu_batch.models.detect import detect
 from gpu_batch.models.loader import Model, load_folder
 from gpu_batch.models.preprocess import preprocess
 from gpu_batch.pipeline import run_models
@@ -104,6 +105,14 @@ def analyze(clock: Clock, *, clip: str, model: str, threads: str) -> Done:
         frames = plan.frames(source, EVERY_FRAME)
         results = run_models(frames, [loaded], plan.probe.media.rotation, threads=int(threads), check=_go_on)
         found = [len(result.rows_by_model[0].scores) for result in results]
+    return Done(len(found), {"detections": sum(found)})
+
+
+def loop(clock: Clock, *, clip: str, model: str) -> Done:
+    """A plain loop on one thread: libav decodes, and each frame is brought to the model's size and run at once."""
+    loaded, rotation = load_folder(Path(model)), make_plan(FileSource(Path(clip))).probe.media.rotation
+    with clock, av.open(clip) as opened:
+        found = [len(detect(loaded, frame, rotation).scores) for frame in opened.decode(video=0)]
     return Done(len(found), {"detections": sum(found)})
 
 
@@ -443,6 +452,7 @@ class _TimedSession:
 
 VARIANTS: Mapping[str, Variant] = {
     "analyze": analyze,
+    "loop": loop,
     "infer": infer,
     "decode": decode,
     "decode_and_convert": decode_and_convert,

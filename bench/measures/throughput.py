@@ -53,6 +53,7 @@ def _rows(
         "ours": bench.ours("analyze", clip=CLIP, model=model, threads=bench.cores),
         "decode": bench.limit("decode", clip=CLIP),
         "infer": bench.ours("infer", clip=CLIP, model=model),
+        **({"loop": bench.ours("loop", clip=CLIP, model=model)} if ideal else {}),
         **peers,
     }
     rounds = bench.run(calls)
@@ -72,6 +73,13 @@ def _rows(
                 f"{title}: CPU of decode + inference alone ÷ CPU of ours",
                 rounds.values(lambda runs: ideal_cpu_ms(runs) / runs["ours"].cpu_ms),
                 bound,
+            ),
+            Row(
+                number,
+                f"{title}: CPU of a plain loop on one thread ÷ CPU of ours",
+                rounds.values(lambda runs: runs["loop"].cpu_ms / runs["ours"].cpu_ms),
+                bound,
+                note="the loop resizes too: what the bound was taken from",
             ),
             Row(
                 number,
@@ -115,7 +123,7 @@ def _cost_rows(rounds: Rounds, measure: int, key: str) -> list[Row]:
     """What one variant cost by itself."""
     note = ", ".join(f"{name} {value}" for name, value in _versions(rounds.runs, key).items())
     rows = [Row(measure, f"… {key}", rounds.values(lambda runs: runs[key].cpu_ms), unit="CPU ms/frame", note=note)]
-    if key not in ("decode", "infer"):
+    if key not in ("decode", "infer", "loop"):
         rows.append(Row(measure, f"… {key}", rounds.values(lambda runs: runs[key].per_second), unit="fps"))
     if key == "ours":
         rows.append(Row(measure, f"… {key}, memory", rounds.values(lambda runs: runs[key].rss_mib), unit="MiB RSS"))
