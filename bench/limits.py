@@ -16,7 +16,7 @@ from bench.clock import Clock, Done, Variant
 def decode(clock: Clock, *, clip: str) -> Done:
     """Demux and decode every frame on one thread, and do nothing with it."""
     with clock:
-        count = sum(1 for _ in _frames(clip))
+        count = sum(1 for _ in frames_of(clip))
     return Done(count)
 
 
@@ -101,7 +101,8 @@ def moov_bytes(clip: Path) -> int:
     raise ValueError(f"{clip.name} has no moov")
 
 
-def _frames(clip: str) -> Iterator[av.VideoFrame]:
+def frames_of(clip: str) -> Iterator[av.VideoFrame]:
+    """Every frame, decoded on the thread that asks for it and on no other."""
     with av.open(clip) as opened:
         context: Any = opened.streams.video[0].codec_context
         context.thread_type, context.thread_count = "NONE", 1

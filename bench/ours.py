@@ -22,6 +22,7 @@ from typing import Any
 import av
 
 from bench.clock import Clock, Done, Variant
+from bench.limits import frames_of
 from bench.range_server import HttpSource
 from chalicelib.contracts.claims import UnitKey
 from chalicelib.contracts.sample_table import CellSamples, pack_cells, unpack_chunks
@@ -109,10 +110,10 @@ def analyze(clock: Clock, *, clip: str, model: str, threads: str) -> Done:
 
 
 def loop(clock: Clock, *, clip: str, model: str) -> Done:
-    """A plain loop on one thread: libav decodes, and each frame is brought to the model's size and run at once."""
+    """A plain loop on one thread: bare libav decodes, and each frame is brought to the model's size and run at once."""
     loaded, rotation = load_folder(Path(model)), make_plan(FileSource(Path(clip))).probe.media.rotation
-    with clock, av.open(clip) as opened:
-        found = [len(detect(loaded, frame, rotation).scores) for frame in opened.decode(video=0)]
+    with clock:
+        found = [len(detect(loaded, frame, rotation).scores) for frame in frames_of(clip)]
     return Done(len(found), {"detections": sum(found)})
 
 
