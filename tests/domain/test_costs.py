@@ -24,7 +24,9 @@ from chalicelib.domain.costs import (
 )
 from chalicelib.domain.prices import UnitPrices, prices_from_json
 from chalicelib.domain.rates import (
+    DECODE_BY_CODEC,
     DEFAULT_BY_NAME,
+    KEYFRAME_WEIGHT,
     MAX_OBSERVATIONS,
     Observation,
     Observations,
@@ -156,6 +158,14 @@ def test_a_size_that_was_never_seen_takes_the_rate_of_the_nearest() -> None:
     rates = Rates({f"{family}:10": 9.0, f"{family}:34": 2.0, infer_name(work.models[0]): 3.0})
     assert (rates.decode(work), rates.infer(work.models[0])) == (2.0, 3.0)
     assert rates.infer(replace(work.models[0], sha256="c" * 64)) == DEFAULT_BY_NAME["infer"]
+
+
+def test_a_keyframe_is_dearer_than_a_frame_until_a_job_has_shown_what_it_takes() -> None:
+    keyframes = a_work(Sampling(SamplingKind.KEYFRAMES))
+    assert Rates().decode(keyframes) == KEYFRAME_WEIGHT * Rates().decode(a_work())
+    # Every frame of these is one.
+    assert Rates().decode(replace(keyframes, codec="mjpeg")) == DECODE_BY_CODEC["mjpeg"]
+    assert Rates({decode_name(keyframes): 7.0}).decode(keyframes) == 7.0
 
 
 def test_what_a_job_took_is_what_the_next_like_it_is_quoted() -> None:
