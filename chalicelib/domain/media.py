@@ -10,6 +10,9 @@ from typing import TypeAlias
 Pts: TypeAlias = int
 """A presentation timestamp: whole ticks of the stream's timebase, on its unwrapped timeline. Never a float."""
 
+INTRA_ONLY_CODECS = frozenset({"mjpeg", "prores", "dnxhd"})
+"""Of these every frame is a keyframe."""
+
 
 class WholeReason(StrEnum):
     """Why a video is analysed as one segment."""

@@ -22,6 +22,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from chalicelib.domain.media import INTRA_ONLY_CODECS
 from chalicelib.domain.sampling import SamplingKind
 from chalicelib.domain.work import ModelWork, Work, size_class
 
@@ -67,8 +68,6 @@ KEYFRAME_WEIGHT = 4.0
 """What a keyframe takes that is decoded alone, in average frames of its video: it has most of the bits, and the decoder
 begins anew. Source: CPU time of keyframes against all frames, 4.9 with H.264 of 1080p, 4.4 with 720p, 3.1 with HEVC of
 1080p, all with 8 s between keyframes (docs/costs.md)."""
-_INTRA_CODECS = frozenset({"mjpeg", "prores", "dnxhd"})
-"""Of these every frame is a keyframe."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +127,7 @@ class Rates:
         if found is not None:
             return found
         stated = DECODE_BY_CODEC.get(work.codec, DEFAULT_BY_NAME["decode"])
-        are_keyframes = work.sampling is SamplingKind.KEYFRAMES and work.codec not in _INTRA_CODECS
+        are_keyframes = work.sampling is SamplingKind.KEYFRAMES and work.codec not in INTRA_ONLY_CODECS
         return stated * KEYFRAME_WEIGHT if are_keyframes else stated
 
     def prepare(self, work: Work) -> float:

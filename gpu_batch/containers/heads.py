@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from chalicelib.contracts.sample_table import DecoderConfig
+from chalicelib.domain.media import INTRA_ONLY_CODECS
 from gpu_batch.containers.held import HeldSource
 from gpu_batch.containers.track import Track
 from gpu_batch.video.in_band import judge_sample
-from gpu_batch.video.keyframes import INTRA_ONLY_CODECS, Verdict
+from gpu_batch.video.keyframes import Verdict
 from gpu_batch.video.source import Source
 
 HEAD_SIZES = (1 << 10, 64 << 10, 2 << 20)

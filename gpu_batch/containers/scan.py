@@ -17,7 +17,7 @@ import av
 import numpy as np
 
 from chalicelib.contracts.sample_table import DecoderConfig, Description, TransportPackets
-from chalicelib.domain.media import MediaLimits, WholeReason
+from chalicelib.domain.media import INTRA_ONLY_CODECS, MediaLimits, WholeReason
 from gpu_batch.containers.first_frame import shows_first
 from gpu_batch.containers.limits import check_duration
 from gpu_batch.containers.sequential import SequentialSource
@@ -30,7 +30,7 @@ from gpu_batch.containers.untrusted import LIBAV_ESCAPES, first_video_stream, op
 from gpu_batch.containers.whole import WholeFacts, fraction_of
 from gpu_batch.video.decoders import DECODER_BY_CODEC
 from gpu_batch.video.h264_sps import Unreadable
-from gpu_batch.video.keyframes import INTRA_ONLY_CODECS, Verdict, judge_keyframe, shows_picture
+from gpu_batch.video.keyframes import Verdict, judge_keyframe, shows_picture
 from gpu_batch.video.nal_units import nal_units
 from gpu_batch.video.packaging import unpack_sample
 from gpu_batch.video.parameter_sets import (

@@ -10,7 +10,7 @@ Sources: ITU-T H.264 section 7.4.1 (nal_ref_idc); ITU-T H.265 section 7.4.2.2 (s
 from __future__ import annotations
 
 from chalicelib.contracts.sample_table import Description
-from gpu_batch.video.keyframes import INTRA_ONLY_CODECS
+from chalicelib.domain.media import INTRA_ONLY_CODECS
 from gpu_batch.video.nal_units import is_picture, kind_of, nal_units
 from gpu_batch.video.parameter_sets import units_of_extradata
 

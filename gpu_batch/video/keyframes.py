@@ -9,9 +9,8 @@ from __future__ import annotations
 from enum import Enum
 
 from chalicelib.contracts.sample_table import Description
+from chalicelib.domain.media import INTRA_ONLY_CODECS
 from gpu_batch.video.nal_units import MAX_UNITS, nal_units, without_emulation
-
-INTRA_ONLY_CODECS = frozenset({"mjpeg", "prores", "dnxhd"})
 
 MAX_SEI_MESSAGES = 64
 """Messages of one SEI unit that are looked at."""
