@@ -78,8 +78,7 @@ def _rows(
                 number,
                 f"{title}: CPU of a plain loop on one thread ÷ CPU of ours",
                 rounds.values(lambda runs: runs["loop"].cpu_ms / runs["ours"].cpu_ms),
-                bound,
-                note="the loop resizes too: what the bound was taken from",
+                note="the loop resizes too",
             ),
             Row(
                 number,
