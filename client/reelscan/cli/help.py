@@ -111,7 +111,7 @@ def _plain(text: str, **_: object) -> str:
 
 
 def _has_colours() -> bool:
-    """As rich has it: none for a file, nor with NO_COLOR, nor on a terminal that says it knows none."""
+    """Not in a file, not with NO_COLOR, not on a terminal that says it knows none."""
     return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") not in ("dumb", "unknown")
 
 
