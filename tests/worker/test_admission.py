@@ -29,7 +29,7 @@ from gpu_batch.errors import Drained
 from gpu_batch.lease import Stop
 from gpu_batch.main import STEP_BY_KIND
 from gpu_batch.models.loader import load
-from gpu_batch.sandbox import Limits, run_limited
+from gpu_batch.sandbox import Ended, Limits, run_limited
 from tests.models import networks
 from tests.models.test_compiler_adapters import some_frames
 from tests.worker.bad_models import BAD_MODELS
@@ -193,9 +193,14 @@ def test_the_bytes_of_another_version_are_refused_with_its_name(admitted: Admiss
 
 
 def test_a_model_that_takes_too_long_in_its_trial_is_refused_as_such() -> None:
-    # No time at all: a trial of a second may be over before a busy machine looks at the clock again.
     impatient = AdmissionLimits(SHORT, replace(SHORT, wall_seconds=0.0))
-    facts = Admission(networks.yolox()).refusal(impatient)
+
+    def sleep(_: str, __: object, *rest: Any) -> Ended:
+        # A real trial may be over before a busy machine looks at the clock again.
+        return run_limited("timeit", ["-n", "1", "import time; time.sleep(60)"], *rest)
+
+    with mock.patch.object(trial, "run_limited", sleep):
+        facts = Admission(networks.yolox()).refusal(impatient)
     assert facts["failure"]["code"] == ErrorCode.MODEL_TIMEOUT
     assert facts["reasons"] == ["its trial took more than 0 seconds"]
 
