@@ -51,15 +51,9 @@ class GraphBuilder:
         self._outputs.append(helper.make_tensor_value_info(name, element_type, shape))
 
     def constant(self, value: npt.ArrayLike, dtype: npt.DTypeLike) -> str:
-        """Store a constant as it is."""
+        """Store a constant as it is; a number has no axes, and some operations take no other."""
         name = f"constant_{len(self._initializers)}"
-        self._initializers.append(numpy_helper.from_array(np.ascontiguousarray(value, dtype), name))
-        return name
-
-    def scalar(self, value: int) -> str:
-        """Store an int64 without axes."""
-        name = f"constant_{len(self._initializers)}"
-        self._initializers.append(numpy_helper.from_array(np.asarray(value, np.int64), name))
+        self._initializers.append(numpy_helper.from_array(np.asarray(value, dtype, order="C"), name))
         return name
 
     def weights(self, value: npt.NDArray[np.float32]) -> str:

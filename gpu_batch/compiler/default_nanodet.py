@@ -71,11 +71,13 @@ def _flatten(builder: GraphBuilder, head: str) -> str:
 def _decode_boxes(builder: GraphBuilder, distance_logits: str, head_by_stride: dict[int, str]) -> str:
     """Boxes float32 [N, A, 4] xyxy in input pixels from distance logits [N, 4 * 11, A]."""
     by_anchor = builder.node("Transpose", distance_logits, perm=[0, 2, 1])
-    sides = builder.node("Reshape", by_anchor, builder.constant([0, 0, 4, _DISTANCES], np.int64))
+    # All sides in one column: onnxruntime multiplies it at once, and would multiply each anchor by itself otherwise.
+    sides = builder.node("Reshape", by_anchor, builder.constant([0, -1, _DISTANCES], np.int64))
     likely = builder.node("Softmax", sides, axis=-1)
-    steps = builder.constant(np.arange(_DISTANCES), np.float32)
+    steps = builder.constant(np.arange(_DISTANCES).reshape(_DISTANCES, 1), np.float32)
     # In strides; the mean of each distribution.
-    distances = builder.node("MatMul", likely, steps)
+    means = builder.node("MatMul", likely, steps)
+    distances = builder.node("Reshape", means, builder.constant([0, -1, 4], np.int64))
     centres_strides = [_cells(builder, head, stride) for stride, head in head_by_stride.items()]
     centres = builder.node("Concat", *(centre for centre, _ in centres_strides), axis=0)
     strides = builder.node("Concat", *(stride for _, stride in centres_strides), axis=0)

@@ -41,7 +41,7 @@ def find_cell_reasons(heads: Heads, output: RawOutput, strides: tuple[int, ...])
 def _make_level(builder: GraphBuilder, frames: str, stride: int) -> tuple[str, str]:
     rows, columns = (_cover(builder, builder.node("Shape", frames, start=a, end=a + 1), stride) for a in (1, 2))
     count = builder.node("Mul", rows, columns)
-    zero, one = builder.scalar(0), builder.scalar(1)
+    zero, one = builder.constant(0, np.int64), builder.constant(1, np.int64)
     indices = builder.node("Range", zero, builder.node("Squeeze", count), one)
     last = builder.constant([1], np.int64)
     column = builder.node("Unsqueeze", builder.node("Mod", indices, columns), last)

@@ -3,11 +3,13 @@
 TensorFlow convolves NHWC, ONNX NCHW. No tensor is turned around until someone needs it: a tensor carries its
 `order`, the TensorFlow axis that lies at each place of the ONNX tensor. A TensorFlow `Transpose` then only
 relabels, and a network that is NCHW within (as exports from PyTorch are) comes out without a single Transpose node.
+Nor is a tensor padded until someone needs it: a convolution pads what it slides over by itself, and without a copy.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -27,11 +29,21 @@ _AUTO_PAD_BY_PADDING = {"SAME": "SAME_UPPER", "VALID": "VALID"}
 
 
 @dataclass(frozen=True, slots=True)
+class Padding:
+    """What lies around a tensor in TensorFlow, and is not in the ONNX tensor yet."""
+
+    before_after: tuple[tuple[int, int], ...]
+    """Elements before and after, at each place of the ONNX tensor."""
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
 class Tensor:
     """An ONNX tensor of four axes that stands for a TensorFlow tensor."""
 
     name: str
     order: Order
+    padding: Padding | None = None
 
 
 class Translator:
@@ -58,6 +70,14 @@ class Translator:
         return self._lay_out(self._tensor(name), order)
 
     def _tensor(self, name: str) -> Tensor:
+        """The tensor with all that belongs to it."""
+        tensor = self._unpadded(name)
+        if tensor.padding is not None:
+            tensor = self._tensor_by_name[name] = self._pad(tensor, tensor.padding)
+        return tensor
+
+    def _unpadded(self, name: str) -> Tensor:
+        """The tensor, for whoever can do its padding."""
         # With a list of its own, not by recursion: networks are deeper than Python's stack.
         wanted = [name]
         while wanted:
@@ -105,7 +125,7 @@ class Translator:
             case "ConcatV2":
                 return self._concatenate(node)
             case "Pad" | "PadV2":
-                return self._pad(node)
+                return self._note_padding(node)
             case "MaxPool":
                 return self._max_pool(node)
             case "ResizeBilinear":
@@ -113,11 +133,12 @@ class Translator:
         raise NotImplementedError(f"the TensorFlow operation {node.op} ({node.name}) has no translation")
 
     def _convolve(self, node: Node, kernel: npt.NDArray[np.float32], groups: int) -> Tensor:
+        source, padding = self._slid_over(node, kernel.shape[2:], outside=0)
         name = self._builder.node(
             "Conv",
-            self.tensor(node.inputs[0], NCHW),
+            source,
             self._builder.weights(kernel),
-            auto_pad=_AUTO_PAD_BY_PADDING[node.text("padding")],
+            **padding,
             strides=node.integers("strides")[1:3],
             dilations=node.integers("dilations")[1:3],
             group=groups,
@@ -159,9 +180,9 @@ class Translator:
         return Tensor(self._builder.node("Clip", source.name, *bounds), source.order)
 
     def _relabel(self, node: Node) -> Tensor:
-        source = self._tensor(node.inputs[0])
+        source = self._unpadded(node.inputs[0])
         permutation = self._weights(node.inputs[1]).tolist()
-        return Tensor(source.name, tuple(permutation.index(axis) for axis in source.order))
+        return replace(source, order=tuple(permutation.index(axis) for axis in source.order))
 
     def _concatenate(self, node: Node) -> Tensor:
         *names, axis_name = node.inputs
@@ -169,24 +190,40 @@ class Translator:
         axis = order.index(int(self._weights(axis_name)))
         return Tensor(self._builder.node("Concat", *(self.tensor(name, order) for name in names), axis=axis), order)
 
-    def _pad(self, node: Node) -> Tensor:
+    def _note_padding(self, node: Node) -> Tensor:
         source = self._tensor(node.inputs[0])
-        before_after = self._weights(node.inputs[1])[list(source.order)]
-        pads = self._builder.constant(before_after.T.reshape(-1), np.int64)
-        value = self._weights(node.inputs[2]) if node.op == "PadV2" else np.float32(0)
-        return Tensor(
-            self._builder.node("Pad", source.name, pads, self._builder.constant(value, np.float32)), source.order
-        )
+        before_after = self._weights(node.inputs[1])[list(source.order)].tolist()
+        value = float(self._weights(node.inputs[2])) if node.op == "PadV2" else 0.0
+        return replace(source, padding=Padding(tuple((before, after) for before, after in before_after), value))
+
+    def _pad(self, tensor: Tensor, padding: Padding) -> Tensor:
+        befores, afters = zip(*padding.before_after, strict=True)
+        pads = self._builder.constant([*befores, *afters], np.int64)
+        value = self._builder.constant(padding.value, np.float32)
+        return Tensor(self._builder.node("Pad", tensor.name, pads, value), tensor.order)
 
     def _max_pool(self, node: Node) -> Tensor:
+        kernel = node.integers("ksize")[1:3]
+        source, padding = self._slid_over(node, kernel, outside=-np.inf)
         name = self._builder.node(
-            "MaxPool",
-            self.tensor(node.inputs[0], NCHW),
-            auto_pad=_AUTO_PAD_BY_PADDING[node.text("padding")],
-            kernel_shape=node.integers("ksize")[1:3],
-            strides=node.integers("strides")[1:3],
+            "MaxPool", source, **padding, kernel_shape=kernel, strides=node.integers("strides")[1:3]
         )
         return Tensor(name, NCHW)
+
+    def _slid_over(self, node: Node, kernel: Sequence[int], outside: float) -> tuple[str, dict[str, Any]]:
+        """What a kernel slides over, NCHW, and the attributes that say how it is padded.
+
+        `outside` is what ONNX takes to lie around it; padding with anything else has to be done before.
+        """
+        source, padding_type = self._unpadded(node.inputs[0]), node.text("padding")
+        if source.padding is not None and source.padding.value == outside and padding_type == "VALID":
+            images, channels, *sides = (source.padding.before_after[source.order.index(axis)] for axis in NCHW)
+            # A pooling that is padded by more is none that onnxruntime takes.
+            is_inside_kernel = all(max(side) < length for side, length in zip(sides, kernel, strict=True))
+            if images == channels == (0, 0) and is_inside_kernel:
+                (top, bottom), (left, right) = sides
+                return self._lay_out(replace(source, padding=None), NCHW), {"pads": [top, left, bottom, right]}
+        return self.tensor(node.inputs[0], NCHW), {"auto_pad": _AUTO_PAD_BY_PADDING[padding_type]}
 
     def _resize(self, node: Node) -> Tensor:
         if not node.flag("half_pixel_centers") or node.flag("align_corners"):

@@ -7,6 +7,7 @@ from pathlib import Path
 import av
 import numpy as np
 import numpy.typing as npt
+import onnxruntime
 import pytest
 
 from chalicelib.domain.models import input_size
@@ -109,3 +110,17 @@ def test_a_batch_finds_what_single_frames_find(
         np.testing.assert_allclose(together[0][index], alone[0][0], atol=1e-3)
         np.testing.assert_allclose(together[1][index], alone[1][0], atol=1e-5)
         np.testing.assert_array_equal(together[2][index], alone[2][0])
+
+
+@pytest.mark.parametrize("name", MODEL_NAMES)
+def test_the_graph_may_be_fixed_at_a_size(name: str, request: pytest.FixtureRequest) -> None:
+    """Then shapes are inferred through all of it, and operations are held to what ONNX says they take."""
+    model: Model = request.getfixturevalue(name)
+    size = input_size(model.manifest, 1920, 1080)
+    options = onnxruntime.SessionOptions()
+    for dimension, value in (("N", 1), ("H", size.input_h), ("W", size.input_w)):
+        options.add_free_dimension_override_by_name(dimension, value)
+    session = onnxruntime.InferenceSession(DEFAULT_MODELS / model.manifest.name / "model.onnx", options)
+    frames = colour_card(size.input_h, size.input_w)[np.newaxis]
+    for fixed, free in zip(session.run(None, {"frames": frames}), model.run(frames), strict=True):
+        np.testing.assert_allclose(fixed, free, atol=1e-3)

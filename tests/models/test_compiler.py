@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime
 import pytest
-from onnx import TensorProto
+from onnx import ModelProto, TensorProto
 
 from gpu_batch.compiler.builder import GraphBuilder
 from gpu_batch.compiler.default_nanodet import compile_nanodet
@@ -52,20 +53,33 @@ def integers(*values: int) -> dict[str, Any]:
     return {"list": {"i": [str(value) for value in values]}}
 
 
-def translate(folder: Path, node: dict[str, Any], **weights: Array) -> Array:
-    """What `node` makes of IMAGE, in TensorFlow's layout."""
+def graph_of(folder: Path, nodes: list[dict[str, Any]], weights: dict[str, Array], shape: Sequence[int]) -> ModelProto:
+    """A graph from `image` to what the node called result gives, in TensorFlow's layout."""
     builder = GraphBuilder()
-    image = builder.input("image", TensorProto.FLOAT, [*IMAGE.shape])
+    image = builder.input("image", TensorProto.FLOAT, [*shape])
     translator = Translator(
         builder,
-        read_package(a_package(folder, [node], weights)),
+        read_package(a_package(folder, nodes, weights)),
         {"image": Tensor(image, NHWC)},
         resize_scale_by_node={"result": 0.5},
     )
     builder.output(translator.tensor("result", NHWC), "out", TensorProto.FLOAT, ["n", "h", "w", "c"])
-    session = onnxruntime.InferenceSession(builder.model("test").SerializeToString())
+    return builder.model("test")
+
+
+def operations(graph: ModelProto) -> list[str]:
+    return [node.op_type for node in graph.graph.node]
+
+
+def run_on_image(graph: ModelProto) -> Array:
+    session = onnxruntime.InferenceSession(graph.SerializeToString())
     (result,) = session.run(["out"], {"image": IMAGE})
     return np.asarray(result)
+
+
+def translate(folder: Path, node: dict[str, Any], **weights: Array) -> Array:
+    """What `node` makes of IMAGE, in TensorFlow's layout."""
+    return run_on_image(graph_of(folder, [node], weights, IMAGE.shape))
 
 
 def test_a_convolution_sums_over_channels(tmp_path: Path) -> None:
@@ -147,11 +161,93 @@ def test_a_network_that_is_nchw_within_needs_no_transpose(tmp_path: Path) -> Non
         a_node("LeakyRelu", "nchw", alpha={"f": 0.1}),
     ]
     weights = {"k": RANDOM.random((1, 1, 3, 2), np.float32), "to_nhwc": to_nhwc, "to_nchw": to_nchw}
-    builder = GraphBuilder()
-    image = builder.input("image", TensorProto.FLOAT, [2, 3, 6, 8])
-    translator = Translator(builder, read_package(a_package(tmp_path, nodes, weights)), {"image": Tensor(image, NHWC)})
-    builder.output(translator.tensor("result", NHWC), "out", TensorProto.FLOAT, [2, 2, 6, 8])
-    assert [node.op_type for node in builder.model("test").graph.node] == ["Conv", "LeakyRelu", "Identity"]
+    assert operations(graph_of(tmp_path, nodes, weights, (2, 3, 6, 8))) == ["Conv", "LeakyRelu", "Identity"]
+
+
+AROUND = ((0, 0), (1, 0), (2, 1), (0, 0))
+"""Of images, lines, columns, channels."""
+
+
+def a_convolution_of_padded(
+    folder: Path, before_after: Sequence[tuple[int, int]], value: float = 0, padding: str = "VALID"
+) -> tuple[ModelProto, Array]:
+    """A padded image that is convolved by a kernel that takes one corner of each 3 x 3; and what comes of it."""
+    kernel = np.zeros((3, 3, 3 + sum(before_after[3]), 1), np.float32)
+    kernel[0, 2, 0, 0] = 1
+    ones = integers(1, 1, 1, 1)
+    nodes = [
+        a_node("PadV2", "image", "around", "value") | {"name": "padded"},
+        a_node("Conv2D", "padded", "k", padding=text(padding), strides=ones, dilations=ones),
+    ]
+    weights = {"k": kernel, "around": np.array(before_after, np.int32), "value": np.array(value, np.float32)}
+    padded = np.pad(IMAGE, before_after, constant_values=value)
+    if padding == "SAME":
+        padded = np.pad(padded, ((0, 0), (1, 1), (1, 1), (0, 0)))
+    return graph_of(folder, nodes, weights, IMAGE.shape), padded[:, :-2, 2:, :1]
+
+
+def test_a_convolution_pads_by_itself(tmp_path: Path) -> None:
+    graph, expected = a_convolution_of_padded(tmp_path, AROUND)
+    assert "Pad" not in operations(graph)
+    np.testing.assert_array_equal(run_on_image(graph), expected)
+
+
+@pytest.mark.parametrize(
+    ("before_after", "value", "padding"),
+    [
+        (AROUND, 7.0, "VALID"),
+        (AROUND, 0.0, "SAME"),
+        (((0, 0), (0, 0), (0, 0), (1, 0)), 0.0, "VALID"),
+        (((1, 0), (0, 0), (0, 0), (0, 0)), 0.0, "VALID"),
+        (((0, 0), (3, 0), (0, 0), (0, 0)), 0.0, "VALID"),
+    ],
+    ids=["not by nought", "twice", "channels", "images", "by more than the kernel"],
+)
+def test_padding_that_a_convolution_cannot_do_is_done_before(
+    tmp_path: Path, before_after: Sequence[tuple[int, int]], value: float, padding: str
+) -> None:
+    graph, expected = a_convolution_of_padded(tmp_path, before_after, value, padding)
+    assert operations(graph).count("Pad") == 1
+    np.testing.assert_array_equal(run_on_image(graph), expected)
+
+
+@pytest.mark.parametrize(("value", "pads"), [(-np.inf, 0), (0.0, 1)], ids=["by the least", "by nought"])
+def test_a_pooling_pads_by_itself_where_what_it_adds_never_is_the_largest(
+    tmp_path: Path, value: float, pads: int
+) -> None:
+    nodes = [
+        a_node("PadV2", "image", "around", "value") | {"name": "padded"},
+        a_node("Transpose", "padded", "turn") | {"name": "turned"},
+        a_node("Transpose", "turned", "turn_back") | {"name": "as_before"},
+        a_node("MaxPool", "as_before", padding=text("VALID"), ksize=integers(1, 2, 3, 1), strides=integers(1, 1, 1, 1)),
+    ]
+    weights = {
+        "around": np.array(AROUND, np.int32),
+        "value": np.array(value, np.float32),
+        "turn": np.array([0, 3, 1, 2], np.int32),
+        "turn_back": np.array([0, 2, 3, 1], np.int32),
+    }
+    graph = graph_of(tmp_path, nodes, weights, IMAGE.shape)
+    assert operations(graph).count("Pad") == pads
+    padded = np.pad(IMAGE, AROUND, constant_values=value)
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (2, 3), axis=(1, 2))
+    np.testing.assert_array_equal(run_on_image(graph), windows.max(axis=(-2, -1)))
+
+
+def test_what_is_padded_is_so_for_everyone(tmp_path: Path) -> None:
+    ones = integers(1, 1, 1, 1)
+    nodes = [
+        a_node("Pad", "image", "around") | {"name": "padded"},
+        a_node("Conv2D", "padded", "k", padding=text("VALID"), strides=ones, dilations=ones) | {"name": "convolved"},
+        a_node("LeakyRelu", "padded", alpha={"f": 0.5}) | {"name": "activated"},
+        a_node("Conv2D", "activated", "k", padding=text("VALID"), strides=ones, dilations=ones) | {"name": "other"},
+        a_node("Add", "convolved", "other"),
+    ]
+    kernel = np.zeros((3, 3, 3, 1), np.float32)
+    kernel[0, 2, 0, 0] = 1
+    graph = graph_of(tmp_path, nodes, {"k": kernel, "around": np.array(AROUND, np.int32)}, IMAGE.shape)
+    # Nothing of the image is below nought.
+    np.testing.assert_array_equal(run_on_image(graph), 2 * np.pad(IMAGE, AROUND)[:, :-2, 2:, :1])
 
 
 @pytest.mark.skipif(not PACKAGES.exists(), reason="the npm packages are not at .cache/packages (docs/models.md)")
