@@ -10,13 +10,14 @@ from typing import Any
 
 import av
 
+from bench.at_once import count_at_once
 from bench.clock import Clock, Done, Variant
 
 
-def decode(clock: Clock, *, clip: str) -> Done:
-    """Demux and decode every frame on one thread, and do nothing with it."""
+def decode(clock: Clock, *, clip: str, copies: str = "1") -> Done:
+    """Demux and decode every frame, and do nothing with it: one thread for each of `copies` that run at once."""
     with clock:
-        count = sum(1 for _ in frames_of(clip))
+        count = count_at_once(int(copies), lambda: sum(1 for _ in frames_of(clip)))
     return Done(count)
 
 

@@ -21,6 +21,7 @@ from typing import Any
 
 import av
 
+from bench.at_once import count_at_once
 from bench.clock import Clock, Done, Variant
 from bench.limits import frames_of
 from bench.range_server import HttpSource
@@ -39,6 +40,7 @@ from gpu_batch.containers.whole import decode_whole
 from gpu_batch.finish import run_finish
 from gpu_batch.frames import SampledFrame, TableFrames, WholeFrames
 from gpu_batch.lease import Stop
+from gpu_batch.meter import Meter
 from gpu_batch.models.detect import detect
 from gpu_batch.models.loader import Model, load_folder
 from gpu_batch.models.preprocess import preprocess
@@ -99,14 +101,17 @@ def make_plan(source: Source) -> Plan:
 
 
 def analyze(clock: Clock, *, clip: str, model: str, threads: str) -> Done:
-    """From the bytes of a probed video to its detections, on `threads` threads of inference."""
+    """From the bytes of a probed video to its detections, on `threads` threads; with what it says that stages took."""
     source = FileSource(Path(clip))
     plan, loaded = make_plan(source), load_folder(Path(model))
+    rotation, meter = plan.probe.media.rotation, Meter()
     with clock:
         frames = plan.frames(source, EVERY_FRAME)
-        results = run_models(frames, [loaded], plan.probe.media.rotation, threads=int(threads), check=_go_on)
+        results = run_models(frames, [loaded], rotation, threads=int(threads), check=_go_on, meter=meter)
         found = [len(result.rows_by_model[0].scores) for result in results]
-    return Done(len(found), {"detections": sum(found)})
+    usage = meter.take()
+    infer_seconds = sum(spent.seconds for spent in usage.infer.values())
+    return Done(len(found), {"detections": sum(found), "decode_seconds": usage.decode, "infer_seconds": infer_seconds})
 
 
 def loop(clock: Clock, *, clip: str, model: str) -> Done:
@@ -117,15 +122,14 @@ def loop(clock: Clock, *, clip: str, model: str) -> Done:
     return Done(len(found), {"detections": sum(found)})
 
 
-def infer(clock: Clock, *, clip: str, model: str) -> Done:
-    """The model alone, on one thread, over inputs that lie ready."""
+def infer(clock: Clock, *, clip: str, model: str, copies: str = "1") -> Done:
+    """The model alone over inputs that lie ready: one thread for each of `copies` that run at once."""
     source, loaded = FileSource(Path(clip)), load_folder(Path(model))
     frames = make_plan(source).frames(source, EVERY_FRAME)
     inputs = [_input_of(frame.image, loaded)[None] for frame in frames]
     with clock:
-        for one in inputs:
-            loaded.run(one)
-    return Done(len(inputs))
+        count = count_at_once(int(copies), lambda: sum(1 for one in inputs if loaded.run(one)))
+    return Done(count)
 
 
 def decode(clock: Clock, *, clip: str) -> Done:
