@@ -139,7 +139,7 @@ def _ideal_rows(rounds: Rounds, title: str, cores: int, measure: int, bound: Bou
             measure,
             f"{title}: … share of decode + inference in the CPU of ours",
             rounds.values(lambda runs: stages_seconds(runs["ours"]) / runs["ours"].cpu_seconds),
-            note="by the worker's own clocks, within one run",
+            note="by the worker's own clocks, which count the making of rows with inference",
         ),
         Row(
             measure,
