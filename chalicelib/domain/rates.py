@@ -48,8 +48,8 @@ DEFAULT_BY_NAME: Mapping[str, float] = {
 """Before any job has been measured.
 
 Source: `make bench` on two cores of a Xeon: 5.6 CPU ms for a decoded frame of 1080p H.264, 25 CPU ms for nanodet-g at
-416 x 256 pixels (7.3 and 32 on the EPYC of docs/performance.md); starts, segments and frames of docs/costs.md;
-`encode` of docs/renditions.md. `gpu` is not measured (docs/gpu.md).
+416 x 256 pixels (7.3 and 32 on the EPYC of docs/performance.md, whose nanodet-g pads in its convolutions); starts,
+segments and frames of docs/costs.md; `encode` of docs/renditions.md. `gpu` is not measured (docs/gpu.md).
 """
 DECODE_BY_CODEC: Mapping[str, float] = {
     "h264": 3.0e-9,
