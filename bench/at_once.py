@@ -7,9 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 
 
 def count_at_once(threads: int, work: Callable[[], int]) -> int:
-    """Do `work` once on each of `threads` threads; the sum of what they counted.
-
-    Raises what the first of them raised, once all have ended.
-    """
+    """Do `work` once on each of `threads` threads; the sum of what they counted."""
     with ThreadPoolExecutor(threads) as pool:
-        return sum([future.result() for future in [pool.submit(work) for _ in range(threads)]])
+        return sum(pool.map(lambda _: work(), range(threads)))

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 
+from bench.at_once import count_at_once
 from bench.fan_out import Parts, curve, efficiency, seconds_of, spread
 from bench.measures.spreading import MEASURED_SEGMENTS, WORKERS
 from bench.ours import deal_segments
@@ -22,6 +24,16 @@ def a_run(cpu_seconds: float, *, units: int = 100, wall_seconds: float = 1.0) ->
 
 def at_once(workers: int) -> Sequence[float]:
     return [0.0] * workers
+
+
+def test_copies_run_at_once_and_all_of_them_count() -> None:
+    all_there = Barrier(3, timeout=10)
+
+    def work() -> int:
+        all_there.wait()
+        return 7
+
+    assert count_at_once(3, work) == 21
 
 
 def test_costs_are_per_frame() -> None:
